@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""The commands of development: python3 dev.py COMMAND [ARGUMENT ...]
+
+Needs Python 3.11 or later and nothing else. What is missing is installed: packages into .venv
+beside this file, compiler and JACK, as root on Debian and its kin, with apt-get; elsewhere the line
+to type is printed. Arguments go on to the program behind the command.
+"""
+
+import ctypes.util
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+if sys.version_info < (3, 11):
+    sys.exit("dev.py: Python 3.11 or later is needed")
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+DIST = ROOT / "dist"
+
+# Each extra holds the one before it.
+EXTRAS = ("simulator", "test", "lint")
+
+VENV_MODULE, COMPILER, SOUND = "the venv module", "a C compiler", "JACK and PortAudio"
+PYTHON = f"python3.{sys.version_info.minor}"
+# Where jackd2 does not bring jack_lsp and jack_connect itself, this package does.
+JACK_TOOLS = "jack-example-tools"
+# What only the system can give, by the line that installs it.
+PACKAGES = {
+    "apt-get install -y --no-install-recommends": {
+        VENV_MODULE: [f"{PYTHON}-venv"],
+        COMPILER: ["gcc", "libc6-dev", f"{PYTHON}-dev"],
+        SOUND: ["jackd2", JACK_TOOLS, "jack-tools", "libportaudio2"],
+    },
+    "dnf install -y": {COMPILER: ["gcc", f"{PYTHON}-devel"]},
+}
+
+
+def demo(arguments: list[str]) -> int:
+    """hold a call with the simulator; needs no sound hardware"""
+    install("simulator")
+    return run(in_venv("sfclient"), "demo", *arguments)
+
+
+def test(arguments: list[str]) -> int:
+    """run the tests against the installed package"""
+    install("test", sound=wants_sound(arguments))
+    return run(in_venv("python"), "-m", "pytest", *arguments)
+
+
+def lint(arguments: list[str]) -> int:
+    """check style, types and the Cython sources"""
+    install("lint")
+    return max(
+        run(in_venv("ruff"), "check"),
+        run(in_venv("ruff"), "format", "--check"),
+        run(in_venv("mypy")),
+        run(in_venv("cython-lint"), "src"),
+    )
+
+
+def wheel(arguments: list[str]) -> int:
+    """build sdist and wheel into dist/"""
+    prepare()
+    pip_install(VENV, "build")
+    shutil.rmtree(DIST, ignore_errors=True)
+    quietly("building dist/", in_venv("python"), "-m", "build", "--outdir", DIST, ROOT)
+    return 0
+
+
+def check_wheel(arguments: list[str]) -> int:
+    """test the wheel of dist/ where the checkout is out of sight"""
+    prepare(sound=wants_sound(arguments))
+    wheels = list(DIST.glob("*.whl"))
+    if len(wheels) != 1:
+        sys.exit("dev.py: first type: python3 dev.py wheel")
+    with tempfile.TemporaryDirectory() as folder:
+        bare, full = Path(folder, "bare"), Path(folder, "full")
+        for venv, requirement in ((bare, f"{wheels[0]}"), (full, f"{wheels[0]}[test]")):
+            make_venv(venv)
+            pip_install(venv, "--only-binary=:all:", requirement)
+        shutil.copytree(ROOT / "tests", Path(folder, "tests"))
+        shutil.copy(ROOT / "pyproject.toml", folder)  # The settings of pytest.
+        return (
+            run(in_venv("python", bare), "-I", "-c", "import sfaudio, sfclient", cwd=folder)
+            or run(in_venv("python", bare), "-I", "-m", "sfclient", "--help", cwd=folder)
+            or run(in_venv("python", full), "-I", "-m", "pytest", *arguments, cwd=folder)
+        )
+
+
+def bench(arguments: list[str]) -> int:
+    """run the benchmarks and print their table"""
+    install("test")
+    return run(in_venv("python"), "-m", "pytest", "benchmarks", *arguments)
+
+
+def clean(arguments: list[str]) -> int:
+    """remove .venv and all that was built"""
+    caches = (".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks")
+    for folder in (".venv", "build", "dist", "src/sfaudio.egg-info", *caches):
+        shutil.rmtree(ROOT / folder, ignore_errors=True)
+    return 0
+
+
+COMMANDS = {
+    "demo": demo,
+    "test": test,
+    "lint": lint,
+    "wheel": wheel,
+    "check-wheel": check_wheel,
+    "bench": bench,
+    "clean": clean,
+}
+
+
+def in_venv(name: str, venv: Path = VENV) -> Path:
+    return venv / ("Scripts" if os.name == "nt" else "bin") / name
+
+
+def say(text: str) -> None:
+    print(f"dev.py: {text}", file=sys.stderr, flush=True)
+
+
+def run(*command: str | Path, cwd: str | Path = ROOT) -> int:
+    """Run to the end and return the exit status, as a shell gives it."""
+    with subprocess.Popen(command, cwd=cwd) as process:
+        while True:
+            try:
+                status = process.wait()
+                return status if status >= 0 else 128 - status
+            except KeyboardInterrupt:
+                continue  # The program got the Ctrl-C as well, and ends in its own way.
+
+
+def quietly(step: str, *command: str | Path) -> None:
+    """Say what is done; show what the program prints, and exit, only when it fails."""
+    say(step)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        sys.stderr.buffer.write(done.stdout)
+        sys.exit(done.returncode)
+
+
+def make_venv(folder: Path) -> None:
+    quietly(f"making {folder}", sys.executable, "-m", "venv", folder)
+
+
+def pip_install(venv: Path, *arguments: str) -> None:
+    pip = (in_venv("python", venv), "-m", "pip", "install")
+    quietly(f"installing {arguments[-1]}", *pip, *arguments)
+
+
+def install(extra: str, *, sound: bool = False) -> None:
+    """Have the project as it is now installed in .venv, with this extra at least."""
+    prepare(sound=sound)
+    mark, digest = VENV / "installed", digest_of_sources()
+    old_digest, old_extra = mark.read_text().split() if mark.exists() else ("", extra)
+    extra = max(extra, old_extra, key=EXTRAS.index)
+    if (digest, extra) != (old_digest, old_extra):
+        for leftover in (ROOT / "build").glob("lib*"):
+            shutil.rmtree(leftover)  # It would bring back modules that are gone.
+        pip_install(VENV, f"{ROOT}[{extra}]")
+        mark.write_text(f"{digest} {extra}")
+
+
+def digest_of_sources() -> str:
+    digest = hashlib.sha256()
+    in_src = (path for path in (ROOT / "src").rglob("*.*") if path.is_file())
+    for path in sorted([ROOT / "pyproject.toml", ROOT / "setup.py", *in_src]):
+        if path.suffix != ".pyc" and path.parent.suffix != ".egg-info":
+            digest.update(f"{path.relative_to(ROOT)} {path.stat().st_size}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def prepare(*, sound: bool = False) -> None:
+    """Have what the system must give, and a .venv made here by this Python."""
+    if missing := lacking(sound=sound):
+        system_install(missing)
+    mark, here = VENV / "made-by-dev.py", f"{sys.base_prefix} {sys.version} {ROOT}"
+    if VENV.exists() and not mark.exists():
+        sys.exit("dev.py: there is a .venv that dev.py did not make; remove it first")
+    if not mark.exists() or mark.read_text() != here:
+        shutil.rmtree(VENV, ignore_errors=True)
+        VENV.mkdir()
+        mark.write_text("unfinished")
+        make_venv(VENV)
+        mark.write_text(here)
+
+
+def wants_sound(arguments: list[str]) -> bool:
+    return not any("not jack" in argument for argument in arguments)
+
+
+def lacking(*, sound: bool) -> list[str]:
+    """What the system does not have yet."""
+    missing = []
+    if importlib.util.find_spec("ensurepip") is None:
+        missing.append(VENV_MODULE)
+    # Windows has no such setting; there setuptools finds the compiler, or says what to install.
+    compiler = sysconfig.get_config_var("CC")
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    if compiler and not (shutil.which(compiler.split()[0]) and header.exists()):
+        missing.append(COMPILER)
+    tools = ("jackd", "jack_lsp", "jack_connect", "jack-play", "jack-record")
+    if sound and not (all(map(shutil.which, tools)) and ctypes.util.find_library("portaudio")):
+        missing.append(SOUND)
+    return missing
+
+
+def system_install(missing: list[str]) -> None:
+    """Install it, or exit with the line to type."""
+    line = next((line for line in PACKAGES if shutil.which(line.split()[0])), "")
+    packages = [name for thing in missing for name in PACKAGES.get(line, {}).get(thing, [])]
+    root_on_debian = line.startswith("apt-get") and os.geteuid() == 0
+    if root_on_debian:
+        quietly("updating the list of system packages", "apt-get", "update")
+    if JACK_TOOLS in packages:
+        look_up = subprocess.run(["apt-cache", "show", JACK_TOOLS], capture_output=True)
+        if look_up.returncode != 0:
+            packages.remove(JACK_TOOLS)
+    command = [*line.split(), *packages]
+
+    if root_on_debian:
+        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+        quietly(f"installing {' '.join(packages)}", *command)
+        return
+    say(f"this system lacks {', '.join(missing)}")
+    if packages:
+        say(f"type: sudo {' '.join(command)}")
+    if SOUND in missing:
+        say("or leave out the tests that need JACK: python3 dev.py test -m 'not jack'")
+    sys.exit(1)
+
+
+def main() -> int:
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in COMMANDS:
+        return COMMANDS[name](arguments)
+    print(__doc__)
+    for command, function in COMMANDS.items():
+        print(f"  {command:12} {function.__doc__}")
+    return 0 if name in ("-h", "--help") else 2
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,32 @@
+"""The extensions and their compile flags; everything else is in pyproject.toml."""
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+MODULES = ["_capture", "_jitter", "_pcm", "_resample"]
+
+# No contraction into fused multiply-adds: conversion is exact by rounding each step as written.
+FLAGS = {
+    "unix": ["-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno"],
+    "msvc": ["/O2", "/std:c11"],
+}
+
+
+class BuildExt(build_ext):
+    def build_extensions(self) -> None:
+        for extension in self.extensions:
+            extension.extra_compile_args = FLAGS.get(self.compiler.compiler_type, FLAGS["unix"])
+        super().build_extensions()
+
+
+setup(
+    cmdclass={"build_ext": BuildExt},
+    ext_modules=cythonize(
+        [
+            Extension(f"sfaudio.{name}", [f"src/sfaudio/{name}.pyx"], include_dirs=["src/sfaudio"])
+            for name in MODULES
+        ],
+        build_dir="build/cython",
+    ),
+)

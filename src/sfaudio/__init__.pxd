@@ -1,0 +1,23 @@
+"""The door for cimport: everything that native code may use without the GIL."""
+
+from sfaudio._capture cimport (
+    CaptureQueue,
+    capture_queue,
+    capture_read,
+    capture_write_float32,
+    capture_write_int16,
+)
+from sfaudio._jitter cimport (
+    JitterBuffer,
+    playout_drain,
+    playout_flush,
+    playout_queue,
+    playout_read_float32,
+    playout_read_int16,
+    playout_write,
+)
+from sfaudio._pcm cimport (
+    float32_to_int16_symmetric,
+    float32_to_int16_wire,
+    int16_samples_to_float32,
+)

@@ -1,0 +1,67 @@
+/* Atomics for the single-producer, single-consumer queues, and sample copies that may race by design.
+ *
+ * Plain C11 <stdatomic.h> is not valid C++ before C++23, and C++ programs include this header through Cython; the
+ * compilers' own builtins are valid in both.
+ */
+#ifndef SFAUDIO_ATOMICS_H
+#define SFAUDIO_ATOMICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+
+#include <intrin.h>
+
+/* Aligned 64-bit accesses are atomic on every 64-bit Windows; /volatile:iso gives them no order, the barriers do. */
+#if defined(_M_ARM64)
+#define SF_FENCE() __dmb(_ARM64_BARRIER_ISH)
+#else
+#define SF_FENCE() _ReadWriteBarrier() /* x86-64 is TSO: only the compiler has to be held back */
+#endif
+
+static __inline uint64_t sf_load_relaxed(const uint64_t *p) { return *(const volatile uint64_t *)p; }
+static __inline void sf_store_relaxed(uint64_t *p, uint64_t v) { *(volatile uint64_t *)p = v; }
+static __inline uint64_t sf_load_acquire(const uint64_t *p)
+{
+    uint64_t v = *(const volatile uint64_t *)p;
+    SF_FENCE();
+    return v;
+}
+static __inline void sf_store_release(uint64_t *p, uint64_t v)
+{
+    SF_FENCE();
+    *(volatile uint64_t *)p = v;
+}
+static __inline void sf_fence_acquire(void) { SF_FENCE(); }
+static __inline void sf_fence_release(void) { SF_FENCE(); }
+#define SF_LOAD_SAMPLE(p) (*(const volatile int16_t *)(p))
+#define SF_STORE_SAMPLE(p, v) (*(volatile int16_t *)(p) = (v))
+
+#else
+
+static inline uint64_t sf_load_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline void sf_store_relaxed(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+static inline uint64_t sf_load_acquire(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+static inline void sf_store_release(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+static inline void sf_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
+static inline void sf_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
+#define SF_LOAD_SAMPLE(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define SF_STORE_SAMPLE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+
+#endif
+
+/* Copies into and out of a ring whose writer may overtake its reader: each sample is whole, old or new. */
+static inline void sf_store_samples(int16_t *ring, const int16_t *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        SF_STORE_SAMPLE(ring + i, src[i]);
+}
+static inline void sf_load_samples(int16_t *dst, const int16_t *ring, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = SF_LOAD_SAMPLE(ring + i);
+}
+
+#endif

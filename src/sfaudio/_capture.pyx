@@ -1,0 +1,190 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+"""The queue from an audio callback to a network task, in which the oldest frames give way.
+
+The writer never looks at the reader, it goes round its ring. The reader copies first and looks afterwards whether the
+writer came round meanwhile, as with a seqlock (H.-J. Boehm, "Can seqlocks get along with programming language memory
+models?", 2012): so the samples are copied with relaxed atomics.
+"""
+
+from cpython.buffer cimport PyBuffer_Release
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int16_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from sfaudio._pcm cimport acquire_samples, float32_to_int16_wire
+from sfaudio._ring cimport (
+    LARGEST_FRAMES,
+    frames_in_range,
+    ring_frames,
+    sf_fence_acquire,
+    sf_fence_release,
+    sf_load_acquire,
+    sf_load_relaxed,
+    sf_load_samples,
+    sf_store_relaxed,
+    sf_store_release,
+    sf_store_samples,
+)
+
+from sfaudio._statistics import CaptureQueueStatistics
+
+
+cdef struct capture_queue:
+    int16_t *ring
+    uint64_t mask
+    uint64_t capacity
+    # The writer's. It never looks at the reader: it writes over the oldest frames, which the reader finds out.
+    uint64_t claim  # where the write under way will end
+    uint64_t head
+    char writer_ends_here[64]  # the two sides share no cache line
+    # The reader's.
+    uint64_t tail
+    uint64_t read
+    uint64_t dropped
+    uint64_t overruns
+
+
+cdef void capture_write_int16(capture_queue *queue, const int16_t *block, Py_ssize_t frames) noexcept nogil:
+    cdef uint64_t head = queue.head
+    cdef Py_ssize_t at, first, step
+    while frames > 0:
+        at = <Py_ssize_t> (head & queue.mask)
+        first = <Py_ssize_t> queue.mask + 1 - at
+        step = min(frames, first)
+        head += <uint64_t> step
+        sf_store_relaxed(&queue.claim, head)
+        sf_fence_release()  # whoever sees a sample stored below sees the claim too
+        sf_store_samples(queue.ring + at, block, <size_t> step)
+        sf_store_release(&queue.head, head)
+        block += step
+        frames -= step
+
+
+cdef void capture_write_float32(capture_queue *queue, const float *block, Py_ssize_t frames) noexcept nogil:
+    cdef int16_t converted[256]
+    cdef Py_ssize_t step
+    while frames > 0:
+        step = min(frames, 256)
+        float32_to_int16_wire(block, converted, step)
+        capture_write_int16(queue, converted, step)
+        block += step
+        frames -= step
+
+
+cdef Py_ssize_t capture_read(capture_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil:
+    cdef uint64_t head
+    cdef Py_ssize_t at, first, taken
+    while True:
+        head = sf_load_acquire(&queue.head)
+        if head - queue.tail > queue.capacity:
+            queue.dropped += head - queue.tail - queue.capacity
+            queue.overruns += 1
+            queue.tail = head - queue.capacity
+        taken = min(frames, <Py_ssize_t> (head - queue.tail))
+        at = <Py_ssize_t> (queue.tail & queue.mask)
+        first = min(taken, <Py_ssize_t> queue.mask + 1 - at)
+        sf_load_samples(out, queue.ring + at, <size_t> first)
+        sf_load_samples(out + first, queue.ring, <size_t> (taken - first))
+        sf_fence_acquire()
+        if sf_load_relaxed(&queue.claim) - queue.tail <= queue.mask + 1:
+            break  # else the writer came round and overtook the copy
+    queue.tail += <uint64_t> taken
+    queue.read += <uint64_t> taken
+    return taken
+
+
+cdef class CaptureQueue:
+    """A queue of mono int16 samples between one audio callback and one network task; the oldest give way.
+
+    Threads: one thread at a time may *write* (`write`) and one, the same or another, may *read* (all else). Neither side
+    ever waits for the other. The writer always succeeds, allocates nothing and makes no system call: stale speech is
+    worthless, so a reader who comes too late finds the newest `capacity` frames, and the loss counted.
+
+    Parameters
+    ----------
+    capacity
+        Most frames it will hold. The memory, the next power of two of twice as many 2-byte samples, is allocated here,
+        once: a reader can then be overtaken only by `capacity` frames recorded while it copies.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `capacity` is no whole number, or out of range.
+    MemoryError
+        There is no memory for `capacity`.
+    """
+
+    def __cinit__(self, capacity):
+        cdef uint64_t frames = frames_in_range(capacity, "capacity", 1, LARGEST_FRAMES)
+        self.queue = <capture_queue *> calloc(1, sizeof(capture_queue))
+        if self.queue == NULL:
+            raise MemoryError
+        self.queue.capacity = frames
+        self.queue.mask = ring_frames(2 * frames) - 1
+        self.queue.ring = <int16_t *> calloc(self.queue.mask + 1, sizeof(int16_t))
+        if self.queue.ring == NULL:
+            raise MemoryError(f"no memory for a capture queue of {frames} frames")
+
+    def __dealloc__(self):
+        if self.queue != NULL:
+            free(self.queue.ring)
+            free(self.queue)
+
+    def write(self, block):
+        """Queue a block of int16 or float32 samples; float32 is converted by the wire rule."""
+        cdef Py_buffer view
+        cdef Py_ssize_t frames = acquire_samples(block, &view, c"*", False, "block")
+        try:
+            if view.itemsize == 4:
+                capture_write_float32(self.queue, <const float *> view.buf, frames)
+            else:
+                capture_write_int16(self.queue, <const int16_t *> view.buf, frames)
+        finally:
+            PyBuffer_Release(&view)
+
+    def read(self, frames):
+        """Take up to `frames` of the oldest frames, as bytes of native int16 samples."""
+        cdef uint64_t wanted = min(frames_in_range(frames, "frames", 0, LARGEST_FRAMES), self.queue.capacity)
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, <Py_ssize_t> (wanted * sizeof(int16_t)))
+        cdef Py_ssize_t taken = capture_read(
+            self.queue, <int16_t *> <void *> PyBytes_AS_STRING(out), <Py_ssize_t> wanted
+        )
+        return out if <uint64_t> taken == wanted else out[:taken * sizeof(int16_t)]
+
+    def read_into(self, out):
+        """Move up to as many of the oldest frames as `out`, a buffer of int16, has room for. Returns how many."""
+        cdef Py_buffer view
+        cdef Py_ssize_t room = acquire_samples(out, &view, c"h", True, "out")
+        try:
+            return capture_read(self.queue, <int16_t *> view.buf, room)
+        finally:
+            PyBuffer_Release(&view)
+
+    def flush(self):
+        """Throw away what is queued now, counted as dropped."""
+        cdef uint64_t head = sf_load_acquire(&self.queue.head)
+        self.queue.dropped += head - self.queue.tail
+        self.queue.tail = head
+
+    def statistics(self):
+        """A consistent snapshot of the counters, as `CaptureQueueStatistics`."""
+        cdef uint64_t head = sf_load_acquire(&self.queue.head)
+        cdef uint64_t queued = min(head - self.queue.tail, self.queue.capacity)
+        cdef uint64_t lost = head - self.queue.tail - queued  # already written over, not yet found out
+        return CaptureQueueStatistics(
+            written_frames=head,
+            read_frames=self.queue.read,
+            queued_frames=queued,
+            dropped_frames=self.queue.dropped + lost,
+            overruns=self.queue.overruns + (lost > 0),
+        )
+
+    @property
+    def capacity(self):
+        """Most frames it will hold."""
+        return self.queue.capacity
+
+    @property
+    def queued_frames(self):
+        """Frames waiting, at this moment."""
+        return min(sf_load_acquire(&self.queue.head) - self.queue.tail, self.queue.capacity)

@@ -1,0 +1,21 @@
+"""The playout queue for Cython: no GIL, no lock, no allocation. Each function names the thread that may call it.
+
+The pointer is borrowed: keep the JitterBuffer alive for as long as a thread uses its queue.
+"""
+
+from libc.stdint cimport int16_t
+
+
+cdef struct playout_queue
+
+# Reader's thread: fill `out` with `frames` frames, silence where the queue has none. Returns how many were queued.
+cdef Py_ssize_t playout_read_int16(playout_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil
+cdef Py_ssize_t playout_read_float32(playout_queue *queue, float *out, Py_ssize_t frames) noexcept nogil
+# Writer's thread: queue little-endian PCM16 bytes, split anywhere. Returns how many bytes were taken.
+cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, Py_ssize_t length) noexcept nogil
+cdef void playout_flush(playout_queue *queue) noexcept nogil
+cdef void playout_drain(playout_queue *queue) noexcept nogil
+
+
+cdef class JitterBuffer:
+    cdef playout_queue *queue

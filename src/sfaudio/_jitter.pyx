@@ -1,0 +1,327 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+"""The queue from a network task to an audio callback: jitter absorbed, underruns padded.
+
+Positions are 64-bit frame counts since the start: they never wrap, and a ring index is a position masked. The writer
+publishes `head` with release order after the samples are in place; the reader acquires it before it looks.
+"""
+
+from cpython.buffer cimport PyBuffer_Release
+from libc.stdint cimport int16_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from sfaudio._pcm cimport acquire_samples, int16_samples_to_float32
+from sfaudio._ring cimport (
+    LARGEST_FRAMES,
+    frames_in_range,
+    ring_frames,
+    sf_fence_acquire,
+    sf_fence_release,
+    sf_load_acquire,
+    sf_load_relaxed,
+    sf_store_relaxed,
+    sf_store_release,
+)
+
+from sfaudio._statistics import JitterBufferStatistics
+
+
+cdef struct playout_queue:
+    int16_t *ring
+    uint64_t mask
+    uint64_t capacity
+    uint64_t prefill
+    uint64_t fade
+    # The writer's. A request is the position up to which it holds, so it never has to be taken back.
+    uint64_t head
+    uint64_t flush_to
+    uint64_t drain_to
+    int split_byte  # the first byte of a split sample, -1 for none
+    char writer_ends_here[64]  # the two sides share no cache line
+    # The reader's, readable by the writer through `sequence`, which is odd while they change.
+    uint64_t sequence
+    uint64_t tail
+    uint64_t read
+    uint64_t dropped
+    uint64_t padded
+    uint64_t underruns
+    # The reader's alone.
+    bint playing
+    uint64_t waited  # frames of silence since there was something to play
+    uint64_t fade_left
+    uint64_t fade_total
+    float *float_out  # where the block under way goes: one of the two
+    int16_t *int16_out
+
+
+cdef inline void _emit(playout_queue *queue, uint64_t start, Py_ssize_t frames) noexcept nogil:
+    """Move frames from ring position `start` to the block, and step the block on."""
+    cdef Py_ssize_t at = <Py_ssize_t> (start & queue.mask)
+    cdef Py_ssize_t first = min(frames, <Py_ssize_t> queue.mask + 1 - at)
+    if queue.float_out != NULL:
+        int16_samples_to_float32(queue.ring + at, queue.float_out, first)
+        int16_samples_to_float32(queue.ring, queue.float_out + first, frames - first)
+        queue.float_out += frames
+    else:
+        memcpy(queue.int16_out, queue.ring + at, first * sizeof(int16_t))
+        memcpy(queue.int16_out + first, queue.ring, (frames - first) * sizeof(int16_t))
+        queue.int16_out += frames
+
+
+cdef inline void _pad(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
+    if queue.float_out != NULL:
+        memset(queue.float_out, 0, frames * sizeof(float))
+        queue.float_out += frames
+    else:
+        memset(queue.int16_out, 0, frames * sizeof(int16_t))
+        queue.int16_out += frames
+    sf_store_relaxed(&queue.padded, queue.padded + <uint64_t> frames)
+
+
+cdef inline void _take(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
+    """Play queued frames as they are."""
+    _emit(queue, queue.tail, frames)
+    sf_store_relaxed(&queue.read, queue.read + <uint64_t> frames)
+    sf_store_release(&queue.tail, queue.tail + <uint64_t> frames)
+
+
+cdef inline void _take_faded(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
+    """Play queued frames down a straight line that reaches zero with the last of `fade_total`."""
+    cdef float *float_at = queue.float_out
+    cdef int16_t *int16_at = queue.int16_out
+    cdef Py_ssize_t i
+    cdef float gain
+    _take(queue, frames)
+    for i in range(frames):
+        queue.fade_left -= 1
+        gain = <float> queue.fade_left / <float> queue.fade_total
+        if float_at != NULL:
+            float_at[i] *= gain
+        else:
+            int16_at[i] = <int16_t> (int16_at[i] * gain)
+
+
+cdef Py_ssize_t _flushed(playout_queue *queue, uint64_t flush_to, Py_ssize_t frames) noexcept nogil:
+    """Fade out, then drop what a flush asked for. Returns how many frames of the block the fade has filled."""
+    cdef Py_ssize_t faded = 0
+    if queue.playing:
+        if queue.fade_left == 0:
+            queue.fade_total = queue.fade_left = min(queue.fade, flush_to - queue.tail)
+        faded = min(frames, <Py_ssize_t> queue.fade_left)
+        _take_faded(queue, faded)
+        if queue.fade_left:
+            return faded
+        queue.playing = False
+    queue.waited = 0
+    sf_store_relaxed(&queue.dropped, queue.dropped + (flush_to - queue.tail))
+    sf_store_release(&queue.tail, flush_to)
+    return faded
+
+
+cdef Py_ssize_t _read(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
+    cdef uint64_t read_before = queue.read
+    cdef uint64_t drain_to = sf_load_acquire(&queue.drain_to)
+    cdef uint64_t flush_to = sf_load_acquire(&queue.flush_to)
+    cdef uint64_t head = sf_load_acquire(&queue.head)
+    cdef uint64_t queued
+    cdef Py_ssize_t taken
+
+    sf_store_relaxed(&queue.sequence, queue.sequence + 1)
+    sf_fence_release()
+    if flush_to > queue.tail:
+        frames -= _flushed(queue, flush_to, frames)
+    queued = head - queue.tail
+    if not queue.playing and queued:
+        # A start is due when enough has gathered, when nothing more is to come, or when the wait has been as long as
+        # gathering would take: the end of a sentence may be shorter than the prefill.
+        queue.playing = (
+            queued >= queue.prefill or drain_to > queue.tail or queue.waited >= queue.prefill
+        )
+        queue.waited = 0 if queue.playing else queue.waited + <uint64_t> frames
+    taken = min(frames, <Py_ssize_t> queued) if queue.playing else 0
+    _take(queue, taken)
+    if taken < frames:
+        if queue.playing and queue.tail > drain_to:
+            sf_store_relaxed(&queue.underruns, queue.underruns + 1)
+        queue.playing = False
+        _pad(queue, frames - taken)
+    sf_store_release(&queue.sequence, queue.sequence + 1)
+    return <Py_ssize_t> (queue.read - read_before)
+
+
+cdef Py_ssize_t playout_read_int16(playout_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil:
+    queue.int16_out = out
+    queue.float_out = NULL
+    return _read(queue, frames)
+
+
+cdef Py_ssize_t playout_read_float32(playout_queue *queue, float *out, Py_ssize_t frames) noexcept nogil:
+    queue.int16_out = NULL
+    queue.float_out = out
+    return _read(queue, frames)
+
+
+cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, Py_ssize_t length) noexcept nogil:
+    cdef uint64_t head = queue.head
+    cdef Py_ssize_t room = <Py_ssize_t> (queue.capacity - (head - sf_load_acquire(&queue.tail)))
+    cdef Py_ssize_t used = 0
+    cdef Py_ssize_t frames, at, first
+    if queue.split_byte >= 0:
+        if length == 0 or room == 0:
+            return 0
+        queue.ring[head & queue.mask] = <int16_t> (queue.split_byte | (data[0] << 8))
+        queue.split_byte = -1
+        head += 1
+        room -= 1
+        used = 1
+    frames = min(room, (length - used) // 2)
+    at = <Py_ssize_t> (head & queue.mask)
+    first = min(frames, <Py_ssize_t> queue.mask + 1 - at)
+    memcpy(queue.ring + at, data + used, first * sizeof(int16_t))
+    memcpy(queue.ring, data + used + first * sizeof(int16_t), (frames - first) * sizeof(int16_t))
+    used += frames * <Py_ssize_t> sizeof(int16_t)
+    if length - used == 1:
+        queue.split_byte = data[used]
+        used += 1
+    sf_store_release(&queue.head, head + <uint64_t> frames)
+    return used
+
+
+cdef void playout_flush(playout_queue *queue) noexcept nogil:
+    sf_store_release(&queue.flush_to, queue.head)
+
+
+cdef void playout_drain(playout_queue *queue) noexcept nogil:
+    sf_store_release(&queue.drain_to, queue.head)
+
+
+cdef class JitterBuffer:
+    """A queue of mono int16 samples between one network task and one audio callback.
+
+    Threads: one thread at a time may *write* (`write`, `flush`, `drain`, `abort`, `statistics`, `writable_frames`) and
+    one, the same or another, may *read* (`read_into`). `queued_frames` may be asked from anywhere. Neither side ever
+    waits for the other, and the reader allocates nothing and makes no system call.
+
+    Playing starts when `prefill` frames are queued, or when some have waited for as long as `prefill` frames take to
+    play, or at once after `drain`. When the queue runs empty, the rest of the block is silence, and playing starts
+    anew. Samples are played exactly as written, but for the fade of a flush.
+
+    Parameters
+    ----------
+    capacity
+        Most frames it will hold. The memory, the next power of two of 2-byte samples, is allocated here, once.
+    prefill
+        Frames to gather before playing (re)starts, at most `capacity`; 0 plays whatever there is.
+    fade
+        Frames over which a flush fades out what is playing, in a straight line to zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is no whole number, or out of range.
+    MemoryError
+        There is no memory for `capacity`.
+    """
+
+    def __cinit__(self, capacity, *, prefill=0, fade=0):
+        cdef uint64_t frames = frames_in_range(capacity, "capacity", 1, LARGEST_FRAMES)
+        self.queue = <playout_queue *> calloc(1, sizeof(playout_queue))
+        if self.queue == NULL:
+            raise MemoryError
+        self.queue.capacity = frames
+        self.queue.prefill = frames_in_range(prefill, "prefill", 0, frames)
+        self.queue.fade = frames_in_range(fade, "fade", 0, frames)
+        self.queue.split_byte = -1
+        self.queue.mask = ring_frames(frames) - 1
+        self.queue.ring = <int16_t *> calloc(self.queue.mask + 1, sizeof(int16_t))
+        if self.queue.ring == NULL:
+            raise MemoryError(f"no memory for a jitter buffer of {frames} frames")
+
+    def __dealloc__(self):
+        if self.queue != NULL:
+            free(self.queue.ring)
+            free(self.queue)
+
+    def write(self, data):
+        """Queue PCM16 bytes, split anywhere: half a sample waits for its other half.
+
+        `data` is any C-contiguous buffer. Returns how many of its bytes were taken, which is fewer than all when the
+        queue is full: write the rest once there is room. Little-endian, as on every supported platform.
+        """
+        cdef const unsigned char[::1] view = memoryview(data).cast("B")
+        if view.shape[0] == 0:
+            return 0
+        return playout_write(self.queue, &view[0], view.shape[0])
+
+    def read_into(self, out):
+        """Fill `out`, a buffer of int16 or float32 samples; what the queue cannot give is silence.
+
+        Returns how many frames came from the queue. float32 samples are int16 / 32768.
+        """
+        cdef Py_buffer view
+        cdef Py_ssize_t frames = acquire_samples(out, &view, c"*", True, "out")
+        try:
+            if view.itemsize == 4:
+                return playout_read_float32(self.queue, <float *> view.buf, frames)
+            return playout_read_int16(self.queue, <int16_t *> view.buf, frames)
+        finally:
+            PyBuffer_Release(&view)
+
+    def flush(self):
+        """Throw away what is queued now; what sounds is faded out first. What is written afterwards is played."""
+        playout_flush(self.queue)
+
+    def drain(self):
+        """Play out what is queued now without waiting for more; running empty is then no underrun."""
+        playout_drain(self.queue)
+
+    def abort(self):
+        """Throw away what is queued at once, without a fade. Only when no thread reads any more."""
+        self.queue.dropped += self.queue.head - self.queue.tail
+        self.queue.tail = self.queue.head
+        self.queue.playing = False
+        self.queue.fade_left = 0
+
+    def statistics(self):
+        """A consistent snapshot of the counters, as `JitterBufferStatistics`. Writer's thread."""
+        cdef uint64_t sequence, tail, read, dropped, padded, underruns
+        while True:
+            sequence = sf_load_acquire(&self.queue.sequence)
+            tail = sf_load_relaxed(&self.queue.tail)
+            read = sf_load_relaxed(&self.queue.read)
+            dropped = sf_load_relaxed(&self.queue.dropped)
+            padded = sf_load_relaxed(&self.queue.padded)
+            underruns = sf_load_relaxed(&self.queue.underruns)
+            sf_fence_acquire()
+            if sequence % 2 == 0 and sf_load_relaxed(&self.queue.sequence) == sequence:
+                break
+        return JitterBufferStatistics(
+            written_frames=self.queue.head,
+            read_frames=read,
+            queued_frames=self.queue.head - tail,
+            dropped_frames=dropped,
+            padded_frames=padded,
+            underruns=underruns,
+            partial_bytes=int(self.queue.split_byte >= 0),
+        )
+
+    @property
+    def capacity(self):
+        """Most frames it will hold."""
+        return self.queue.capacity
+
+    @property
+    def prefill(self):
+        """Frames to gather before playing (re)starts."""
+        return self.queue.prefill
+
+    @property
+    def queued_frames(self):
+        """Frames waiting, at this moment."""
+        cdef uint64_t tail = sf_load_acquire(&self.queue.tail)  # first: it never passes a later head
+        return sf_load_acquire(&self.queue.head) - tail
+
+    @property
+    def writable_frames(self):
+        """Frames there is room for; it can only grow until the next `write`."""
+        return self.queue.capacity - (self.queue.head - sf_load_acquire(&self.queue.tail))

@@ -1,0 +1,23 @@
+"""The resampler for Cython: no GIL, no allocation. One thread at a time may use one resampler.
+
+The pointer is borrowed: keep the Resampler alive for as long as a thread uses it.
+"""
+
+from libc.stdint cimport int16_t
+
+
+cdef struct resampler
+
+# How many frames the next `frames` frames of input will give.
+cdef Py_ssize_t resampler_output_frames(resampler *state, Py_ssize_t frames) noexcept nogil
+# Take all `frames` of input; `out` has room for what resampler_output_frames told. Returns how many were given.
+cdef Py_ssize_t resample_int16(resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out) noexcept nogil
+cdef Py_ssize_t resample_float32(resampler *state, const float *src, Py_ssize_t frames, float *out) noexcept nogil
+
+
+cdef class Resampler:
+    cdef resampler *state
+    cdef readonly int samplerate_in
+    cdef readonly int samplerate_out
+    cdef Py_ssize_t _filter_taps  # of the filter itself, without those that fill the last lanes
+    cdef Py_ssize_t _process(self, Py_buffer *src, Py_ssize_t frames, object out) except -1

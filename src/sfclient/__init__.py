@@ -1,0 +1,72 @@
+"""An unofficial client for Synthflow voice agents, under trio, with sound that never breaks.
+
+- `request_session`: from an API key to a session (``_session``)
+- `open_call`: a call, as an async context manager, and what happens in it (``_call``, ``_events``)
+- `Audio` and its ends: where sound comes from and goes to (``_devices``)
+- `SfclientError` and below: what can go wrong, by whose fault it is (``_errors``)
+- ``sfclient.simulator``: a local agent, for developing without an account
+- ``_dialects``: what is said on the wire; ``_websocket``: the socket; ``_sound``: queues between wire and device
+"""
+
+from sfclient._call import Call, CallStatistics, open_call
+from sfclient._devices import (
+    Audio,
+    Device,
+    MemoryInput,
+    MemoryOutput,
+    NullOutput,
+    Sink,
+    Source,
+    WavInput,
+    WavOutput,
+)
+from sfclient._errors import (
+    AgentNotFoundError,
+    AudioFileError,
+    AuthenticationError,
+    DeviceError,
+    InsecureURLError,
+    NetworkError,
+    RemoteError,
+    ServiceError,
+    SfclientError,
+    UsageError,
+)
+from sfclient._events import Connected, Connecting, Disconnected, Ended, Event, MessageReceived
+from sfclient._session import Session, request_session
+from sfclient._sound import CaptureStatistics, PlayoutStatistics
+
+__all__ = [
+    "AgentNotFoundError",
+    "Audio",
+    "AudioFileError",
+    "AuthenticationError",
+    "Call",
+    "CallStatistics",
+    "CaptureStatistics",
+    "Connected",
+    "Connecting",
+    "Device",
+    "DeviceError",
+    "Disconnected",
+    "Ended",
+    "Event",
+    "InsecureURLError",
+    "MemoryInput",
+    "MemoryOutput",
+    "MessageReceived",
+    "NetworkError",
+    "NullOutput",
+    "PlayoutStatistics",
+    "RemoteError",
+    "ServiceError",
+    "Session",
+    "SfclientError",
+    "Sink",
+    "Source",
+    "UsageError",
+    "WavInput",
+    "WavOutput",
+    "open_call",
+    "request_session",
+]

@@ -1,0 +1,359 @@
+"""A call: `open_call` owns the tasks, the websocket and the devices, and the order in which they end.
+
+::
+
+    agent closes in order ---> uplink stops ---> playout drains --+
+    caller hangs up ---------------------------> flush -----------+--> socket closes --> devices stop --> Disconnected
+    a task fails, or the call is cancelled ---> all tasks stop ---+
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import trio
+
+from sfclient._devices import Audio, Line, Queues, open_lines
+from sfclient._dialects import DIALECTS, Action, AgentReady, Dialect, PassOn, Play, Send
+from sfclient._errors import (
+    DeviceError,
+    NetworkError,
+    Party,
+    ServiceError,
+    SfclientError,
+    UsageError,
+)
+from sfclient._events import (
+    Connected,
+    Connecting,
+    Disconnected,
+    Ended,
+    Event,
+    MessageReceived,
+)
+from sfclient._nursery import open_unwrapped_nursery
+from sfclient._recording import Recorder
+from sfclient._session import Session
+from sfclient._sound import Capture, CaptureStatistics, Playout, PlayoutStatistics
+from sfclient._websocket import ABNORMAL_CLOSURE, WebSocket, WebSocketClosed, open_websocket
+
+CHUNK_SECONDS = 0.02
+FIRST_SOUND_SECONDS = 5.0  # a microphone that has recorded nothing by then is broken
+UNREAD_EVENTS = 1000
+
+# Close codes of an end in order: normal, going away, none given (RFC 6455, 7.4.1), and an application's own.
+ORDERLY = {1000, 1001, 1005, *range(3000, 5000)}
+
+
+@dataclass(frozen=True, slots=True)
+class CallStatistics:
+    """A snapshot of a call."""
+
+    ended: Ended | None
+    """None while it lasts."""
+    capture: CaptureStatistics
+    playout: PlayoutStatistics
+    dropped_events: int
+    """Messages passed on that nobody read in time."""
+
+
+class Call:
+    """A call that lasts. Made by `open_call`; iterate over it for its events. For the thread that runs trio.
+
+    The iteration ends with `Disconnected`, when the agent's last words have been played.
+    """
+
+    def __init__(self, dialect: Dialect, capture: Capture, playout: Playout, recorder: Recorder | None) -> None:
+        self._dialect = dialect
+        self._capture = capture
+        self._playout = playout
+        self._recorder = recorder
+        self._muted = False
+        self._connected = False
+        self._closed_by: Party | None = None  # the first who ended it, with code and reason
+        self._code: int | None = None
+        self._reason = ""
+        self._cut = False
+        self._stop = trio.Event()
+        self._over = trio.Event()
+        self._uplink_scope = trio.CancelScope()
+        self._ended: Ended | None = None
+        self._events_in, self._events_out = trio.open_memory_channel[Event](UNREAD_EVENTS)
+        self._dropped_events = 0
+        self._told_the_end = False
+        self._tell(Connecting())
+
+    # What a program does with it.
+
+    def __aiter__(self) -> "Call":
+        return self
+
+    async def __anext__(self) -> Event:
+        try:
+            return await self._events_out.receive()
+        except trio.EndOfChannel:
+            if self._told_the_end or self._ended is None:
+                raise StopAsyncIteration from None
+            self._told_the_end = True
+            return Disconnected(self._ended)
+
+    def hang_up(self) -> None:
+        """End the call now. What the agent is saying fades out within a block and 5 ms."""
+        if not self._stop.is_set():
+            self._close("caller", 1000, "hung up")
+            self._cut = self._playout.pending
+            self._playout.flush()
+            self._stop.set()
+
+    def flush(self) -> None:
+        """Interrupt the agent: throw away all that was received so far; what sounds fades out. The call goes on."""
+        if not self._stop.is_set():
+            self._playout.flush()
+
+    def mute(self, muted: bool = True) -> None:
+        """Send silence instead of the microphone, at the same pace; or the microphone again."""
+        self._muted = muted
+
+    @property
+    def muted(self) -> bool:
+        """Whether silence is sent instead of the microphone."""
+        return self._muted
+
+    @property
+    def connected(self) -> bool:
+        """Whether the agent has said that it can hear the caller."""
+        return self._connected
+
+    @property
+    def ended(self) -> Ended | None:
+        """How the call ended, None while it lasts."""
+        return self._ended
+
+    async def wait_ended(self) -> Ended:
+        """Wait until the call is over and the agent's last words have been played."""
+        await self._over.wait()
+        assert self._ended is not None
+        return self._ended
+
+    def statistics(self) -> CallStatistics:
+        """A snapshot of all counters; it may be asked for after the end too."""
+        return CallStatistics(
+            self._ended, self._capture.statistics(), self._playout.statistics(), self._dropped_events
+        )
+
+    # What happens in it.
+
+    async def _hold(self, websocket: WebSocket, lines: list[Line], started: Callable[[], None]) -> None:
+        """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
+        queues = Queues(
+            self._capture.queue, self._playout.queue, self._recorder.played if self._recorder else None
+        )
+        async with open_unwrapped_nursery() as tasks:
+            try:
+                for line in lines:
+                    await tasks.start(line.run, queues)
+                tasks.start_soon(self._uplink, websocket)
+                tasks.start_soon(self._downlink, websocket)
+                tasks.start_soon(websocket.keep_alive)
+                if self._recorder:
+                    tasks.start_soon(self._recorder.run)
+                started()
+                await self._stop.wait()
+            finally:
+                # The uplink stops between two messages, so that the close frame follows a whole one.
+                self._uplink_scope.cancel()
+                with trio.CancelScope(shield=True):
+                    await websocket.close()
+                tasks.cancel_scope.cancel()
+
+    async def _uplink(self, websocket: WebSocket) -> None:
+        with self._uplink_scope:
+            with trio.move_on_after(FIRST_SOUND_SECONDS) as patience:
+                chunk = await self._capture.next_chunk()
+            if patience.cancelled_caught:
+                raise DeviceError(f"the microphone recorded nothing for {FIRST_SOUND_SECONDS:g} s: is it in use?")
+            try:
+                for action in self._dialect.recording():
+                    await self._act(action, websocket)
+                while True:
+                    if self._muted:
+                        chunk = bytes(len(chunk))
+                    await websocket.send(self._dialect.encode(chunk))
+                    self._capture.sent(chunk)
+                    if self._recorder:
+                        self._recorder.caller(chunk, self._capture.lost_frames)
+                    chunk = await self._capture.next_chunk()
+            except WebSocketClosed:
+                pass  # the downlink knows why
+
+    async def _downlink(self, websocket: WebSocket) -> None:
+        try:
+            while True:
+                for action in self._dialect.received(await websocket.receive()):
+                    await self._act(action, websocket)
+        except WebSocketClosed as closed:
+            if self._stop.is_set():
+                return
+            self._uplink_scope.cancel()
+            if closed.code == ABNORMAL_CLOSURE:
+                raise NetworkError("the connection was lost in mid-call") from None
+            if closed.code not in ORDERLY:
+                raise ServiceError(
+                    f"the agent ended the call with an error: {closed.code} {closed.reason}".rstrip(),
+                    status=closed.code,
+                ) from None
+            self._close("agent", closed.code, closed.reason)
+        await self._playout.drain()
+        self._stop.set()
+
+    async def _act(self, action: Action, websocket: WebSocket) -> None:
+        match action:
+            case Play(data):
+                await self._playout.play(data)
+            case Send(message):
+                await websocket.send(message)
+            case AgentReady():
+                if not self._connected:
+                    self._connected = True
+                    self._tell(Connected())
+            case PassOn(text, fields):
+                self._tell(MessageReceived(text, fields))
+
+    def _tell(self, event: Event) -> None:
+        try:
+            self._events_in.send_nowait(event)
+        except trio.WouldBlock:
+            self._dropped_events += 1
+
+    def _close(self, by: Party, code: int | None, reason: str) -> None:
+        """The first to end the call is the one who ended it."""
+        if self._closed_by is None:
+            self._closed_by, self._code, self._reason = by, code, reason
+
+    def _finish(self) -> None:
+        """All has stopped, all files are complete."""
+        self._close("caller", None, "cancelled")
+        assert self._closed_by is not None
+        audio: Literal["drained", "cut"] = "cut" if self._cut or self._playout.pending else "drained"
+        self._capture.close()
+        self._playout.close()
+        self._ended = Ended(self._closed_by, self._code, self._reason, audio)
+        self._events_in.close()
+        self._over.set()
+
+
+@asynccontextmanager
+async def open_call(
+    session: Session | str,
+    audio: Audio | None = None,
+    *,
+    dialect: str = "widget",
+    chunk_seconds: float = CHUNK_SECONDS,
+    record: str | Path | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    allow_insecure: bool = False,
+) -> AsyncIterator[Call]:
+    """Hold a call with an agent; on leaving, it is over, and nothing is left of it.
+
+    ::
+
+        async with open_call(session) as call:
+            async for event in call:
+                print(event)
+
+    The block is entered when the websocket is open and sound flows. Leaving it hangs up; to let an agent who has hung up finish
+    its last words, iterate to the end, or wait for `Call.wait_ended`. When the call fails, the block is cancelled and the one
+    error raised from it.
+
+    Parameters
+    ----------
+    session
+        From `request_session`, or the URL of one, which your server requested.
+    audio
+        Where sound comes from and goes to; the default devices if None.
+    dialect
+        What is spoken on a session given as URL.
+    chunk_seconds
+        Of speech in each message to the agent, 0.005 to 1.
+    record
+        A stereo WAV file to write: the caller left, the agent right, time-aligned.
+    ssl_context
+        For certificates that the default does not know. They are verified in any case.
+    allow_insecure
+        Allow ``ws://`` beyond this machine.
+
+    Raises
+    ------
+    UsageError
+        An argument is wrong; `InsecureURLError` and `AudioFileError` are such.
+    DeviceError
+        A sound device is missing, or stops.
+    NetworkError, ServiceError
+        The connection or the agent failed, at the start or in mid-call.
+    """
+    if isinstance(session, str):
+        session = Session(session, dialect)
+    if session.dialect not in DIALECTS:
+        raise UsageError(f"dialect must be one of {', '.join(DIALECTS)}, not {session.dialect!r}")
+    if not 0.005 <= chunk_seconds <= 1:
+        raise UsageError(f"chunk_seconds must be between 0.005 and 1, not {chunk_seconds!r}")
+    async with open_unwrapped_nursery() as nursery:
+        call: Call = await nursery.start(
+            _run,
+            session.url,
+            DIALECTS[session.dialect](),
+            audio or Audio(),
+            chunk_seconds,
+            Path(record) if record is not None else None,
+            partial(open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure),
+        )
+        try:
+            yield call
+        finally:
+            call.hang_up()
+
+
+async def _run(
+    url: str,
+    dialect: Dialect,
+    audio: Audio,
+    chunk_seconds: float,
+    record: Path | None,
+    connect: Callable[[str], AbstractAsyncContextManager[WebSocket]],
+    *,
+    task_status: trio.TaskStatus[Call],
+) -> None:
+    """The whole of a call: open the devices, connect, hold it, close in the reverse order."""
+    call: Call | None = None
+    try:
+        with ExitStack() as files:
+            lines = files.enter_context(open_lines(audio, dialect.capture_samplerate, dialect.playout_samplerate))
+            recording = next(line for line in lines if line.capture_samplerate)
+            playing = next(line for line in lines if line.playout_samplerate)
+            recorder = None
+            if record is not None:
+                recorder = Recorder(record, dialect.capture_samplerate, playing.playout_samplerate)
+                files.callback(recorder.close)
+            call = Call(
+                dialect,
+                Capture(
+                    recording.capture_samplerate,
+                    dialect.capture_samplerate,
+                    round(chunk_seconds * dialect.capture_samplerate),
+                ),
+                Playout(dialect.playout_samplerate, playing.playout_samplerate, playing.playout_latency),
+                recorder,
+            )
+            async with connect(url) as websocket:
+                await call._hold(websocket, lines, partial(task_status.started, call))
+    except SfclientError as error:
+        if call is not None:
+            call._close(error.party, getattr(error, "status", None), str(error))
+        raise
+    finally:
+        if call is not None:
+            call._finish()

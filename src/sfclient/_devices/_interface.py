@@ -1,0 +1,40 @@
+"""What sound hardware is to a call: a line that fills a capture queue and empties a playout queue while it runs.
+
+A line may run at other rates than the wire; the call resamples. What is queued, how much, and when it is thrown away, is the
+call's business alone.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from sfaudio import CaptureQueue, JitterBuffer
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """What a line works on. Those of a direction that the line does not have are left alone."""
+
+    capture: CaptureQueue
+    """Gets every block recorded."""
+    playout: JitterBuffer
+    """Is read for every block played."""
+    played: CaptureQueue | None
+    """Gets every block as it was played, for a recording."""
+
+
+class Line(Protocol):
+    """Sound in, sound out, or both; opened, and silent until it runs."""
+
+    capture_samplerate: int
+    """In Hz; 0 if the line does not record."""
+    playout_samplerate: int
+    """In Hz; 0 if the line does not play."""
+    playout_latency: float
+    """Seconds from the playout queue to the ear, as far as the device knows."""
+
+    async def run(
+        self, queues: Queues, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Record and play until cancelled; started when sound flows. Raises `DeviceError` if the device stops."""

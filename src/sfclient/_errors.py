@@ -1,0 +1,80 @@
+"""The errors of a call, by whose fault it is.
+
+Each says what came, and what to do about it; none holds a key or a token. Everything derives from `SfclientError`:
+
+- `UsageError` (exit status 2): wrong use
+    - `AuthenticationError`: the key was refused
+    - `AgentNotFoundError`: there is no such agent
+    - `InsecureURLError`: the URL would carry speech and secrets in the clear
+    - `AudioFileError`: a sound file that cannot be read or written
+- `RemoteError` (exit status 1): the far side
+    - `NetworkError`: the way there failed
+    - `ServiceError`: the service or the agent answered wrongly
+- `DeviceError` (exit status 3): the sound device
+"""
+
+
+from typing import Literal
+
+Party = Literal["caller", "agent", "network", "device"]
+
+
+class SfclientError(Exception):
+    """What every error of this package derives from."""
+
+    exit_status = 1
+    """What the `sfclient` command exits with."""
+
+    party: Party = "network"
+    """Who ended the call, as in `Ended.by`."""
+
+
+class UsageError(SfclientError):
+    """Wrong use: an argument, the key, the agent ID."""
+
+    exit_status = 2
+    party: Party = "caller"
+
+
+class AuthenticationError(UsageError):
+    """The service refused the API key (HTTP 401 or 403), or there is none."""
+
+
+class AgentNotFoundError(UsageError):
+    """The service knows no such agent (HTTP 404)."""
+
+
+class InsecureURLError(UsageError):
+    """A ``ws://`` or ``http://`` URL that leads beyond this machine. Nothing was sent."""
+
+
+class AudioFileError(UsageError):
+    """A sound file that is missing, unreadable, or cannot be written."""
+
+
+class RemoteError(SfclientError):
+    """The far side failed: the network, the service or the agent."""
+
+
+class NetworkError(RemoteError):
+    """The way to the service failed: unreachable, a bad certificate, silence, a connection reset."""
+
+
+class ServiceError(RemoteError):
+    """The service or the agent answered in a way that the contract does not know.
+
+    `status` is the HTTP status or websocket close code, None if there was none.
+    """
+
+    party: Party = "agent"
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class DeviceError(SfclientError):
+    """A sound device that is missing, unknown, refuses its settings, or stopped."""
+
+    exit_status = 3
+    party: Party = "device"

@@ -1,0 +1,48 @@
+"""What happens in a call, as its iterator tells it, and how it ended."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sfclient._errors import Party
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a call ended."""
+
+    by: Party
+    """Who closed it, or what failed."""
+    code: int | None
+    """The close code of the websocket, if there was one."""
+    reason: str
+    audio: Literal["drained", "cut"]
+    """Whether all that the agent said was played out, or some of it thrown away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """The call is being set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The agent can hear the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """The agent sent a text message that the contract does not know."""
+
+    text: str
+    fields: dict[str, Any] | None
+    """The message, if it is a JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The call is over, and the agent's last words have been played. Always the last event."""
+
+    ended: Ended
+
+
+Event = Connecting | Connected | MessageReceived | Disconnected

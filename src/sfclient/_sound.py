@@ -1,0 +1,205 @@
+"""The two directions of a call's sound, in frames of the wire: queues, and resampling where a device runs otherwise."""
+
+import math
+from dataclasses import dataclass
+
+import trio
+
+from sfaudio import CaptureQueue, JitterBuffer, Resampler
+
+# Speech older than this is not worth sending: the agent would answer to what was said before.
+CAPTURE_SECONDS = 1.0
+# A minute of speech may arrive in a second; beyond this the network is made to wait.
+PLAYOUT_SECONDS = 180.0
+# Gathered before the agent's speech (re)starts: three of the 20 ms messages that most services send.
+PREFILL_SECONDS = 0.06
+FADE_SECONDS = 0.005
+FULL_SECONDS = 0.02  # between looks at a full queue
+SHORTEST_SLEEP_SECONDS = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureStatistics:
+    """The caller's speech, in frames of the wire: ``captured == sent + queued + dropped``."""
+
+    captured_frames: int = 0
+    sent_frames: int = 0
+    queued_frames: int = 0
+    dropped_frames: int = 0
+    """Too old to be sent when the network stalled, or left over at the end."""
+    overruns: int = 0
+    """Times that frames were dropped because the network stalled."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStatistics:
+    """The agent's speech, in frames of the wire: ``received == played + queued + dropped``."""
+
+    received_frames: int = 0
+    played_frames: int = 0
+    queued_frames: int = 0
+    dropped_frames: int = 0
+    """Thrown away by a flush, or left over at the end."""
+    padded_frames: int = 0
+    """Silence played where nothing was queued, before the first word and between sentences too."""
+    underruns: int = 0
+    """Times that playing ran empty: the end of a sentence, or a gap in it."""
+
+
+class Capture:
+    """From the capture queue to chunks for the wire."""
+
+    def __init__(self, device_samplerate: int, wire_samplerate: int, chunk_frames: int) -> None:
+        self.queue = CaptureQueue(round(CAPTURE_SECONDS * device_samplerate))
+        self._samplerate = device_samplerate
+        self._wire_samplerate = wire_samplerate
+        self._resampler = _resampler(device_samplerate, wire_samplerate)
+        self._resampled = bytearray()
+        self._chunk_bytes = 2 * chunk_frames
+        self._sent_frames = 0
+        self._closed = False
+
+    async def next_chunk(self) -> bytes:
+        """Wait until a chunk is recorded, and take it: PCM16 mono at the wire's rate."""
+        if self._resampler is None:
+            await self._recorded(self._chunk_bytes // 2)
+            return self.queue.read(self._chunk_bytes // 2)
+        while (missing := (self._chunk_bytes - len(self._resampled)) // 2) > 0:
+            frames = max(1, missing * self._samplerate // self._wire_samplerate)
+            await self._recorded(frames)
+            self._resampled += self._resampler.process(self.queue.read(frames)).tobytes()
+        chunk = bytes(self._resampled[: self._chunk_bytes])
+        del self._resampled[: self._chunk_bytes]
+        return chunk
+
+    async def _recorded(self, frames: int) -> None:
+        """Sleep until so many frames are queued."""
+        await trio.lowlevel.checkpoint()
+        while (missing := frames - self.queue.queued_frames) > 0:
+            await trio.sleep(max(missing / self._samplerate, SHORTEST_SLEEP_SECONDS))
+
+    def sent(self, chunk: bytes) -> None:
+        """Count a chunk that has left."""
+        self._sent_frames += len(chunk) // 2
+
+    def close(self) -> None:
+        """Nothing more is sent, and the device has stopped: what is left counts as dropped."""
+        self._closed = True
+
+    @property
+    def lost_frames(self) -> int:
+        """Frames of the wire lost to a stalled network; what follows them was recorded that much later."""
+        return self._of_the_wire(self.queue.statistics().dropped_frames)
+
+    def statistics(self) -> CaptureStatistics:
+        counts = self.queue.statistics()
+        dropped = self._of_the_wire(counts.dropped_frames)
+        unsent = max(0, self._of_the_wire(counts.written_frames) - dropped - self._sent_frames)
+        return CaptureStatistics(
+            captured_frames=self._sent_frames + unsent + dropped,
+            sent_frames=self._sent_frames,
+            queued_frames=0 if self._closed else unsent,
+            dropped_frames=dropped + unsent if self._closed else dropped,
+            overruns=counts.overruns,
+        )
+
+    def _of_the_wire(self, frames: int) -> int:
+        return -(-frames * self._wire_samplerate // self._samplerate)
+
+
+class Playout:
+    """From bytes of the wire to the playout queue."""
+
+    def __init__(self, wire_samplerate: int, device_samplerate: int, latency: float) -> None:
+        self.queue = JitterBuffer(
+            round(PLAYOUT_SECONDS * device_samplerate),
+            prefill=round(PREFILL_SECONDS * device_samplerate),
+            fade=round(FADE_SECONDS * device_samplerate),
+        )
+        self.full = False
+        """The queue is full, and the network is being made to wait."""
+        self._wire_samplerate = wire_samplerate
+        self._samplerate = device_samplerate
+        self._latency = latency
+        self._resampler = _resampler(wire_samplerate, device_samplerate)
+        self._received_bytes = 0
+        self._half = b""  # the first byte of a sample that was split
+        self._flushes = 0
+        self._waiting_frames = 0  # received, but not queued for lack of room
+        self._refused_frames = 0  # of those, thrown away by a flush
+
+    async def play(self, data: bytes) -> None:
+        """Queue speech, split anywhere. Waits while the queue is full."""
+        self._received_bytes += len(data)
+        if self._half:
+            data = self._half + data
+        whole = len(data) & ~1
+        self._half = data[whole:]
+        pcm = memoryview(data)[:whole]
+        if self._resampler is not None:
+            pcm = memoryview(self._resampler.process(pcm).tobytes())
+        await self._queue(pcm)
+
+    async def _queue(self, pcm: memoryview) -> None:
+        flushes = self._flushes
+        pcm = pcm[self.queue.write(pcm) :]
+        while pcm:
+            self.full = True
+            self._waiting_frames = len(pcm) // 2
+            await trio.sleep(FULL_SECONDS)
+            if flushes != self._flushes:
+                self._refused_frames += len(pcm) // 2
+                break
+            pcm = pcm[self.queue.write(pcm) :]
+        self.full = False
+        self._waiting_frames = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether something that was received has yet to sound."""
+        return self.queue.queued_frames > 0 or self._waiting_frames > 0
+
+    def flush(self) -> None:
+        """Throw away all that was received; what sounds is faded out."""
+        self._flushes += 1
+        self.queue.flush()
+        if self._resampler is not None:
+            self._resampler.reset()
+
+    async def drain(self) -> None:
+        """Wait until all that was received has sounded."""
+        if self._resampler is not None:
+            rest = bytes(2 * math.ceil(self._resampler.delay * self._wire_samplerate))
+            await self._queue(memoryview(self._resampler.process(rest).tobytes()))
+        self.queue.drain()
+        while queued := self.queue.queued_frames:
+            await trio.sleep(max(queued / self._samplerate, SHORTEST_SLEEP_SECONDS))
+        await trio.sleep(self._latency)
+
+    def close(self) -> None:
+        """The device has stopped: what is left counts as dropped."""
+        self.queue.abort()
+        self._refused_frames += self._waiting_frames
+        self._waiting_frames = 0
+
+    def statistics(self) -> PlayoutStatistics:
+        counts = self.queue.statistics()
+        received = self._received_bytes // 2
+        queued = self._of_the_wire(counts.queued_frames + self._waiting_frames)
+        dropped = self._of_the_wire(counts.dropped_frames + self._refused_frames)
+        return PlayoutStatistics(
+            received_frames=received,
+            # What a resampler holds back and rounds is neither queued nor dropped.
+            played_frames=counts.read_frames if self._resampler is None else received - queued - dropped,
+            queued_frames=queued,
+            dropped_frames=dropped,
+            padded_frames=self._of_the_wire(counts.padded_frames),
+            underruns=counts.underruns,
+        )
+
+    def _of_the_wire(self, frames: int) -> int:
+        return frames * self._wire_samplerate // self._samplerate
+
+
+def _resampler(samplerate_in: int, samplerate_out: int) -> Resampler | None:
+    return None if samplerate_in == samplerate_out else Resampler(samplerate_in, samplerate_out)

@@ -1,0 +1,236 @@
+"""The websocket: trio-websocket with its traps closed (seen with 0.12.2). The only importer of trio_websocket.
+
+- TCP connect and TLS handshake are done here, so that a failure is told at once and by its own name.
+- A connection that ends during the upgrade would leave its opener waiting: `_WatchedStream` tells.
+- A ping that comes after a local close raises inside its reader (its issue 184): such errors end here.
+- A message cut short would corrupt the stream: `WebSocket.send` is never cancelled unless the stream is given up.
+- ``ping()`` does not wake when the connection dies, and ``aclose()`` has no limit of its own: both are bounded here.
+"""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from urllib.parse import SplitResult
+
+import httpx
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+from wsproto.utilities import LocalProtocolError
+
+from sfclient._errors import NetworkError, ServiceError
+from sfclient._nursery import open_unwrapped_nursery
+from sfclient._urls import check_url
+
+CONNECT_SECONDS = 8.0  # for TCP, TLS and the upgrade together
+CLOSE_SECONDS = 2.0  # for the far side to answer our close
+STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
+PING_EVERY_SECONDS = 10.0
+PONG_SECONDS = 10.0
+LARGEST_MESSAGE_BYTES = 16 << 20
+QUEUED_MESSAGES = 256  # a slow reader must not keep pings and closes waiting
+RECEIVE_BYTES = 1 << 16
+
+ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.4.1: the connection ended without a close frame
+
+
+class WebSocketClosed(Exception):
+    """The far side closed the websocket, or the connection is gone (`ABNORMAL_CLOSURE`)."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class _WatchedStream(trio.abc.Stream):
+    """A stream that tells when its other end is gone."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self.ended = trio.Event()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except trio.BrokenResourceError:
+            self.ended.set()
+            raise
+        if not data:
+            self.ended.set()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        self.ended.set()
+        await self._stream.aclose()
+
+
+class WebSocket:
+    """An open websocket. One task sends, one receives."""
+
+    def __init__(self, connection: WebSocketConnection, stream: trio.abc.Stream) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._sending = trio.CancelScope()
+        self._idle = trio.Event()
+        self._idle.set()
+
+    async def receive(self) -> str | bytes:
+        """The next message. Raises `WebSocketClosed` once all that came before the close has been given."""
+        try:
+            return await self._connection.get_message()
+        except ConnectionClosed as closed:
+            raise _closed(closed) from None
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a message whole: once begun, only `close` can stop it, and then the stream is given up."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._idle = trio.Event()
+        self._sending = trio.CancelScope(shield=True)
+        try:
+            with self._sending:
+                await self._connection.send_message(message)
+            if self._sending.cancelled_caught:
+                raise WebSocketClosed(ABNORMAL_CLOSURE, "gave up a message under way")
+        except ConnectionClosed as closed:
+            raise _closed(closed) from None
+        except LocalProtocolError:
+            raise WebSocketClosed(ABNORMAL_CLOSURE, "the websocket is closing") from None
+        finally:
+            self._idle.set()
+
+    async def keep_alive(self) -> None:
+        """Ping for ever. Raises `NetworkError` when the far side no longer answers, returns when it is closed."""
+        while True:
+            await trio.sleep(PING_EVERY_SECONDS)
+            with trio.move_on_after(PONG_SECONDS) as scope:
+                try:
+                    await self._connection.ping()
+                except (ConnectionClosed, LocalProtocolError):
+                    return
+            if scope.cancelled_caught:
+                raise NetworkError(f"the connection is dead: no answer to a ping for {PONG_SECONDS:g} s")
+
+    async def close(self) -> None:
+        """Close in order if the far side plays along, else give the stream up. Takes at most a few seconds."""
+        with trio.move_on_after(STALL_SECONDS):
+            await self._idle.wait()
+        if self._idle.is_set():
+            with trio.move_on_after(CLOSE_SECONDS):
+                await self._connection.aclose()
+        self._sending.cancel()
+        await trio.aclose_forcefully(self._stream)
+
+
+def _closed(closed: ConnectionClosed) -> WebSocketClosed:
+    if closed.reason is None:
+        return WebSocketClosed(ABNORMAL_CLOSURE, "")
+    return WebSocketClosed(closed.reason.code, closed.reason.reason or "")
+
+
+@asynccontextmanager
+async def open_websocket(
+    url: str, *, ssl_context: ssl.SSLContext | None = None, allow_insecure: bool = False
+) -> AsyncIterator[WebSocket]:
+    """Connect, and close on leaving, whatever happens, within a few seconds.
+
+    Raises `NetworkError` if there is no way to the host, `ServiceError` if what is there refuses or is no websocket,
+    `InsecureURLError` and `UsageError` for a URL of the wrong kind.
+    """
+    parts = check_url(url, ("wss", "ws"), allow_insecure=allow_insecure, what="session URL")
+    websocket: WebSocket | None = None
+    try:
+        async with open_unwrapped_nursery() as nursery:
+            stream: _WatchedStream | None = None
+            try:
+                with trio.move_on_after(CONNECT_SECONDS):
+                    stream = _WatchedStream(await _connect(parts, ssl_context))
+                    websocket = WebSocket(await _upgrade(nursery, stream, parts), stream)
+                if websocket is None:
+                    raise NetworkError(f"{parts.hostname} did not answer within {CONNECT_SECONDS:g} s")
+                yield websocket
+            finally:
+                with trio.CancelScope(shield=True):
+                    if websocket is not None:
+                        await websocket.close()
+                    elif stream is not None:
+                        await trio.aclose_forcefully(stream)
+                nursery.cancel_scope.cancel()
+    except ConnectionRejected as refusal:
+        raise _refused(refusal) from None
+    except LocalProtocolError as error:
+        # From trio-websocket's reader, when a ping comes after our close: then nobody is waiting any more.
+        if websocket is None:
+            raise ServiceError(f"the websocket upgrade failed: {error}") from None
+
+
+async def _connect(parts: SplitResult, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
+    secure = parts.scheme == "wss"
+    host, port = str(parts.hostname), parts.port or (443 if secure else 80)
+    try:
+        stream = await trio.open_tcp_stream(host, port)
+    except OSError as error:
+        raise NetworkError(f"cannot connect to {host}:{port}: {error.__cause__ or error}") from None
+    if not secure:
+        return stream
+    context = ssl_context or httpx.create_ssl_context()
+    tls = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
+    try:
+        await tls.do_handshake()
+    except trio.BrokenResourceError as error:
+        await trio.aclose_forcefully(stream)
+        cause = error.__cause__
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise NetworkError(f"the certificate of {host} is not to be trusted: {cause.verify_message}") from None
+        raise NetworkError(f"no TLS with {host}:{port}: {cause or error}") from None
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return tls
+
+
+async def _upgrade(
+    nursery: trio.Nursery, stream: _WatchedStream, parts: SplitResult
+) -> WebSocketConnection:
+    connection: WebSocketConnection | None = None
+    async with open_unwrapped_nursery() as race:
+
+        async def give_up_at_the_end() -> None:
+            await stream.ended.wait()
+            race.cancel_scope.cancel()
+
+        race.start_soon(give_up_at_the_end)
+        connection = await wrap_client_stream(
+            nursery,
+            cast(Any, stream),  # it asks for a socket's stream, but uses no more than a Stream has
+            parts.netloc.rpartition("@")[2],
+            f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}",
+            message_queue_size=QUEUED_MESSAGES,
+            max_message_size=LARGEST_MESSAGE_BYTES,
+            receive_buffer_size=RECEIVE_BYTES,
+        )
+        race.cancel_scope.cancel()
+    if connection is None:
+        raise ServiceError(f"{parts.hostname} closed the connection at the websocket upgrade: is it one?")
+    return connection
+
+
+def _refused(refusal: ConnectionRejected) -> ServiceError:
+    status = refusal.status_code
+    remedy = (
+        "a session is short-lived and good for one call, so request a new one"
+        if status in (401, 403, 404, 410)
+        else "is the session URL right?"
+    )
+    return ServiceError(f"the websocket was refused (HTTP {status}): {remedy}", status=status)

@@ -1,0 +1,221 @@
+"""The `sfclient` command.
+
+Exit status: 0 the call ended in order, 1 the network or the agent is at fault, 2 wrong use, 3 the sound device.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import trio
+
+from sfclient._call import Call, open_call
+from sfclient._devices import Audio, WavInput, list_devices
+from sfclient._errors import SfclientError, UsageError
+from sfclient._events import Connected, Connecting, Disconnected, Event, MessageReceived
+from sfclient._report import report, write_report
+from sfclient._session import WIDGET_URL, Session, request_session
+
+KEY_VARIABLE = "SYNTHFLOW_API_KEY"
+DEMO_WORDS = "Hello!"
+DEMO_RECORDING = "call.wav"
+DEMO_ECHO_SECONDS = 0.5
+DEMO_MARGIN_SECONDS = 1.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command, and return its exit status."""
+    args = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], Awaitable[int]] = args.command
+    try:
+        return trio.run(command, args)
+    except SfclientError as error:
+        print(f"sfclient: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sfclient", description="Talk to a Synthflow voice agent.")
+    parser.add_argument("--version", action="version", version=f"sfclient {version('sfaudio')}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    call = commands.add_parser(
+        "call",
+        help="hold a call",
+        description=f"Hold a call. The API key comes from {KEY_VARIABLE}. Ctrl-C hangs up.",
+    )
+    call.set_defaults(command=_call)
+    call.add_argument("assistant_id", nargs="?", metavar="ASSISTANT_ID", help="of a widget agent")
+    call.add_argument("--session-url", metavar="URL", help="a session got elsewhere; - reads it from standard input")
+    call.add_argument("--base-url", metavar="URL", default=WIDGET_URL, help="of the service (%(default)s)")
+    ends = "a device by index or part of its name, FILE.wav, or none"
+    call.add_argument("--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}")
+    call.add_argument("--output", metavar="NAME|FILE.wav", help=f"what the agent says: {ends}")
+    call.add_argument("--duration", type=_seconds, metavar="SECONDS", help="hang up after this time")
+    call.add_argument("--record", metavar="FILE.wav", type=Path, help="write both sides: you left, the agent right")
+    call.add_argument("--stats", metavar="FILE.json", type=Path, help="write the figures of the call")
+    call.add_argument("--allow-insecure", action="store_true", help="allow ws:// and http:// beyond this machine")
+
+    demo = commands.add_parser("demo", help="hold a call with a local agent: no account, no sound hardware")
+    demo.set_defaults(command=_demo)
+
+    devices = commands.add_parser("devices", help="list the sound devices")
+    devices.set_defaults(command=_devices)
+
+    simulator = commands.add_parser("simulator", help="serve a local agent to develop against")
+    simulator.set_defaults(command=_simulator)
+    try:
+        from sfclient.simulator._command import add_arguments
+    except ImportError as error:
+        simulator.epilog = str(error)
+    else:
+        add_arguments(simulator)
+    return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is no duration in seconds")
+    return seconds
+
+
+async def _call(args: argparse.Namespace) -> int:
+    return await _hold(
+        partial(_session, args),
+        Audio(args.input, args.output),
+        duration=args.duration,
+        record=args.record,
+        stats=args.stats,
+        allow_insecure=args.allow_insecure,
+    )
+
+
+async def _session(args: argparse.Namespace) -> Session:
+    if (args.assistant_id is None) == (args.session_url is None):
+        raise UsageError("give either an ASSISTANT_ID or a --session-url")
+    if args.session_url == "-":
+        return Session((await trio.to_thread.run_sync(sys.stdin.readline)).strip())
+    if args.session_url is not None:
+        return Session(args.session_url)
+    return await request_session(
+        args.assistant_id,
+        api_key=os.environ.get(KEY_VARIABLE, ""),
+        base_url=args.base_url,
+        allow_insecure=args.allow_insecure,
+    )
+
+
+async def _hold(
+    get_session: Callable[[], Awaitable[Session]],
+    audio: Audio,
+    *,
+    duration: float | None = None,
+    record: Path | None = None,
+    stats: Path | None = None,
+    allow_insecure: bool = False,
+) -> int:
+    """Hold a call and tell of it, until it ends, the time is up, or a signal comes."""
+    call: Call | None = None
+    problem: SfclientError | None = None
+    with trio.CancelScope() as setting_up:
+        async with trio.open_nursery() as nursery:
+
+            async def hang_up_on_a_signal() -> None:
+                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                    nursery_ready.set()
+                    async for _ in signals:
+                        if call is None:
+                            setting_up.cancel()
+                        else:
+                            call.hang_up()
+
+            nursery_ready = trio.Event()
+            nursery.start_soon(hang_up_on_a_signal)
+            await nursery_ready.wait()
+            try:
+                _tell(Connecting())
+                session = await get_session()
+                async with open_call(session, audio, record=record, allow_insecure=allow_insecure) as call:
+                    if duration is not None:
+                        nursery.start_soon(_hang_up_after, duration, call)
+                    async for event in call:
+                        if not isinstance(event, Connecting):
+                            _tell(event)
+            except SfclientError as error:
+                problem = error
+            nursery.cancel_scope.cancel()
+    if stats is not None and (call is not None or problem is not None):
+        write_report(stats, report(call, problem))
+    if problem is not None:
+        raise problem
+    return 0
+
+
+async def _hang_up_after(seconds: float, call: Call) -> None:
+    await trio.sleep(seconds)
+    call.hang_up()
+
+
+def _tell(event: Event) -> None:
+    match event:
+        case Connecting():
+            line = "Connecting to server"
+        case Connected():
+            line = "Connected to call"
+        case MessageReceived(text):
+            line = f"Message from the agent: {text[:500]!r}"
+        case Disconnected(ended):
+            code = "" if ended.code is None else f", {ended.code}"
+            line = f"Disconnected from server (by {ended.by}{code}{': ' if ended.reason else ''}{ended.reason})"
+    print(line, flush=True)
+
+
+async def _demo(args: argparse.Namespace) -> int:
+    from sfclient.simulator import EchoAgent, open_simulator
+
+    with as_file(files("sfclient") / "_assets" / "hello.wav") as hello:
+        source = WavInput(hello)
+        samplerate = source.open()
+        seconds = source.waiting_frames / samplerate
+        async with open_simulator(EchoAgent(delay=DEMO_ECHO_SECONDS)) as simulator:
+            print(f"A simulated agent listens at {simulator.base_url} and will echo what it hears.", flush=True)
+            print(f"You say ({seconds:.1f} s of recorded speech): {DEMO_WORDS}", flush=True)
+            status = await _hold(
+                partial(request_session, "demo", api_key=simulator.key, base_url=simulator.base_url),
+                Audio(hello, "none"),
+                duration=seconds + DEMO_ECHO_SECONDS + DEMO_MARGIN_SECONDS,
+                record=Path(DEMO_RECORDING),
+            )
+    print(f"Both sides of the call are in {DEMO_RECORDING}: you left, the agent right.")
+    print(
+        "Next: sfclient simulator, to develop against; with an account and a microphone, "
+        f"{KEY_VARIABLE}=... sfclient call ASSISTANT_ID"
+    )
+    return status
+
+
+async def _devices(args: argparse.Namespace) -> int:
+    for device in list_devices():
+        print(
+            f"{device['index']:3} {device['name']} ({device['hostapi_name']}): "
+            f"{device['max_input_channels']} in, {device['max_output_channels']} out, "
+            f"{device['default_samplerate']:.0f} Hz"
+        )
+    return 0
+
+
+async def _simulator(args: argparse.Namespace) -> int:
+    try:
+        from sfclient.simulator._command import run
+    except ImportError as error:
+        raise UsageError(str(error)) from None
+    return await run(args)

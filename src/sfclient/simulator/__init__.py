@@ -1,0 +1,52 @@
+"""A local agent that speaks the server side of the widget contract, for work without an account.
+
+::
+
+    from sfclient.simulator import EchoAgent, open_simulator
+
+    async with open_simulator(EchoAgent(delay=0.5)) as sim:
+        ...                                  # call sim.base_url with sim.key
+        call = await sim.wait_call()
+        call.received_audio, call.messages   # what the client said, to the byte
+
+An agent is any ``async def agent(call)``: a test scripts it with the methods of `SimulatedCall`.
+
+The rooms::
+
+    _server.py   open_simulator(): the port, the tasks, from a TCP connection to a call
+    _desk.py     the HTTP side without I/O: routes, the bearer key, single-use tokens
+    _http.py     one HTTP request and its answer on a connection (h11); handing it over
+    _call.py     SimulatedCall: what was said, and everything that a script can do to a client
+    _agents.py   EchoAgent, SpeakAgent
+    _audio.py    48 to 16 kHz as it streams, WAV files to PCM16 at 16 kHz
+    _command.py  `sfclient simulator`
+
+It shares no protocol code with the client and uses another websocket library: two readings of one
+contract check each other. It needs the extra ``simulator``.
+"""
+
+try:
+    import h11  # noqa: F401
+    import websockets.trio.server  # noqa: F401
+except ImportError as exc:
+    raise ImportError(
+        "the simulator needs h11 and websockets 17 or newer: pip install 'sfaudio[simulator]'"
+    ) from exc
+
+from ._agents import EchoAgent, SpeakAgent
+from ._audio import UnreadableWavError
+from ._call import Agent, CallEndedError, Ended, ReceivedMessage, SimulatedCall
+from ._server import Simulator, open_simulator
+
+__all__ = [
+    "Agent",
+    "CallEndedError",
+    "EchoAgent",
+    "Ended",
+    "ReceivedMessage",
+    "SimulatedCall",
+    "Simulator",
+    "SpeakAgent",
+    "UnreadableWavError",
+    "open_simulator",
+]

@@ -1,0 +1,285 @@
+"""One call as the server sees it: what the client sent, and all that can be done to the client."""
+
+import json
+import socket
+import struct
+import wave
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Literal, Protocol
+
+import trio
+from websockets.exceptions import ConnectionClosed
+from websockets.trio.server import ServerConnection
+
+from ._audio import AGENT_SAMPLERATE, CALLER_SAMPLERATE
+
+# A cut-off client closes its side when it sees our FIN; one that does not is not waited for.
+_ABORT_TIMEOUT = 5.0
+_ABNORMAL_CLOSURE = 1006
+
+
+class CallEndedError(Exception):
+    """The call is over, so there is nobody to talk to.
+
+    The normal end of an agent that was still speaking: the simulator takes it from the agent.
+    """
+
+
+@dataclass(frozen=True)
+class ReceivedMessage:
+    """One websocket message of the client."""
+
+    kind: Literal["binary", "text"]
+    length: int
+    """Bytes of payload."""
+    arrived: float
+    """Seconds on trio's clock."""
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call ended: who was first to close it, with what; 1006 if without a close frame."""
+
+    by: Literal["client", "simulator"]
+    code: int
+    reason: str
+    at: float
+    """Seconds on trio's clock."""
+
+
+class Agent(Protocol):
+    """Any ``async def agent(call)``.
+
+    When it returns, the call is closed in order with code 1000; when it raises, with 1011, and
+    the exception comes out of `open_simulator`. When the call ends first, it is cancelled.
+    """
+
+    async def __call__(self, call: "SimulatedCall", /) -> None: ...
+
+
+class SimulatedCall:
+    """A call in progress or over; `Simulator.calls` holds them all.
+
+    It keeps everything that both sides said (96 kB a second from the caller, 32 from the agent)
+    until the simulator is gone: it is a test tool, not a server for days.
+
+    An agent acts through the coroutines below; they may be called from one task at a time, and
+    raise `CallEndedError` once the client is gone. Reading is free to everyone at any time.
+    """
+
+    def __init__(self, websocket: ServerConnection, stream: trio.SocketStream) -> None:
+        self.messages: list[ReceivedMessage] = []
+        """All that the client sent, in order."""
+        self.started = trio.current_time()
+        """Seconds on trio's clock."""
+        self.ended: Ended | None = None
+        """None while the call lasts."""
+        self._websocket = websocket
+        self._stream = stream
+        self._received = bytearray()
+        self._sent = bytearray()
+        self._is_ready = False
+        self._is_cut = False
+        # Everyone who waits for a message or the end; each looks for itself whether it was its own.
+        self._news = trio.lowlevel.ParkingLot()
+
+    def __repr__(self) -> str:
+        state = f"ended by {self.ended.by} ({self.ended.code})" if self.ended else "in progress"
+        return f"<SimulatedCall {state}, {len(self.messages)} messages>"
+
+    @property
+    def received_audio(self) -> bytes:
+        """The caller's PCM16 mono 48 kHz so far, messages joined. A copy."""
+        return bytes(self._received)
+
+    @property
+    def sent_audio(self) -> bytes:
+        """The PCM16 mono 16 kHz given to the client so far. A copy.
+
+        If the client went away, it may not have got the last message in full.
+        """
+        return bytes(self._sent)
+
+    @property
+    def texts(self) -> list[str]:
+        """The text messages of the client, as they came."""
+        return [message.text for message in self.messages if message.text is not None]
+
+    async def client_ready(self) -> None:
+        """Wait for the client's first ``status_client_ready``: before, it does not listen."""
+        while not self._is_ready:
+            if self.ended:
+                raise CallEndedError("the call ended without status_client_ready")
+            await self._news.park()
+
+    async def wait_ended(self) -> Ended:
+        """Wait until the connection is gone and say how it went."""
+        while self.ended is None:
+            await self._news.park()
+        return self.ended
+
+    def audio(self) -> AsyncIterator[bytes]:
+        """The caller's audio from the call's start, live: whole samples, any amount at a time.
+
+        Ends with the call. Several may iterate at once, each hears everything.
+        """
+        return _CallerAudio(self)
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message as it is: text for `str`, agent audio for `bytes`, valid or not."""
+        if isinstance(message, bytes):
+            # Before the await: the client may act on the message before we run again.
+            self._sent += message
+        try:
+            await self._websocket.send(message)
+        except ConnectionClosed as exc:
+            raise CallEndedError("the call ended while the agent was speaking") from exc
+
+    async def send_audio(self, pcm: bytes, chunk_bytes: int | Iterable[int] | None = None) -> None:
+        """Send PCM16 mono 16 kHz, at once, cut into messages.
+
+        `chunk_bytes` None: one message; a number: that many bytes each; several: the lengths in
+        turn, and what is left when they run out as one message. Odd lengths split samples.
+        """
+        for chunk in chunks(pcm, chunk_bytes):
+            await self.send(chunk)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close in order and wait for the client's answer, 10 s at most."""
+        await self._websocket.aclose(code, reason)
+
+    async def abort(self) -> None:
+        """Drop the connection without a close frame: the client sees the end of the stream."""
+        self._is_cut = True
+        # Only half a close at first: a full one resets the connection if anything is unread.
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # the client was faster
+            await self._stream.send_eof()
+        with trio.move_on_after(_ABORT_TIMEOUT):
+            await self._websocket.wait_closed()
+        await self._stream.aclose()
+        await self._websocket.wait_closed()
+
+    async def reset(self) -> None:
+        """Break the connection: the client sees a TCP reset."""
+        self._is_cut = True
+        no_lingering = struct.pack("ii", 1, 0)
+        with suppress(OSError):  # the client was faster
+            self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_lingering)
+        await self._stream.aclose()
+        await self._websocket.wait_closed()
+
+    def save(self, folder: Path | str) -> None:
+        """Write caller.wav (48 kHz), agent.wav (16 kHz) and messages.json into `folder`.
+
+        Makes the folder, overwrites the files. Times in messages.json are seconds since the
+        call's start. Raises OSError.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_wav(folder / "caller.wav", self._received, CALLER_SAMPLERATE)
+        _write_wav(folder / "agent.wav", self._sent, AGENT_SAMPLERATE)
+        record = {
+            "ended": asdict(self.ended) | {"at": self.ended.at - self.started}
+            if self.ended
+            else None,
+            "messages": [asdict(m) | {"arrived": m.arrived - self.started} for m in self.messages],
+        }
+        (folder / "messages.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+    async def _receive(self) -> None:
+        """Note down everything until the connection is gone. The simulator runs this once."""
+        try:
+            while True:
+                self._take(await self._websocket.recv())
+                self._news.unpark_all()
+        except ConnectionClosed as exc:
+            if exc.rcvd and (exc.rcvd_then_sent or not exc.sent):
+                self._end("client", exc.rcvd.code, exc.rcvd.reason)
+            elif exc.sent:
+                self._end("simulator", exc.sent.code, exc.sent.reason)
+            else:
+                self._end("simulator" if self._is_cut else "client", _ABNORMAL_CLOSURE)
+        finally:
+            if self.ended is None:  # the simulator itself is being cancelled
+                self._end("simulator", _ABNORMAL_CLOSURE)
+
+    def _take(self, message: str | bytes) -> None:
+        now = trio.current_time()
+        if isinstance(message, bytes):
+            self._received += message
+            self.messages.append(ReceivedMessage("binary", len(message), now))
+        else:
+            length = len(message.encode())
+            self.messages.append(ReceivedMessage("text", length, now, message))
+            self._is_ready |= _type_of(message) == "status_client_ready"
+
+    def _end(self, by: Literal["client", "simulator"], code: int, reason: str = "") -> None:
+        self.ended = Ended(by, code, reason, trio.current_time())
+        self._news.unpark_all()
+
+
+class _CallerAudio:
+    """The iterator of `SimulatedCall.audio`.
+
+    No async generator: trio warns about one that is left before its end, as agents do.
+    """
+
+    def __init__(self, call: SimulatedCall) -> None:
+        self._call = call
+        self._position = 0
+
+    def __aiter__(self) -> "_CallerAudio":
+        return self
+
+    async def __anext__(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        while True:
+            whole = len(self._call._received) & ~1
+            if self._position < whole:
+                start, self._position = self._position, whole
+                return bytes(self._call._received[start:whole])
+            if self._call.ended:
+                raise StopAsyncIteration
+            await self._call._news.park()
+
+
+def chunks(pcm: bytes, chunk_bytes: int | Iterable[int] | None) -> Iterator[bytes]:
+    """`pcm` cut as `SimulatedCall.send_audio` says. Raises ValueError for an impossible length."""
+    if chunk_bytes is None:
+        lengths: Iterable[int] = ()
+    elif isinstance(chunk_bytes, int):
+        if chunk_bytes < 1:
+            raise ValueError(f"chunk_bytes is {chunk_bytes}: it must be at least 1")
+        lengths = repeat(chunk_bytes)
+    else:
+        lengths = chunk_bytes
+    position = 0
+    for length in lengths:
+        if length < 0:
+            raise ValueError(f"chunk_bytes has {length}: a length cannot be negative")
+        if position >= len(pcm):
+            return
+        yield pcm[position : position + length]
+        position += length
+    if position < len(pcm):
+        yield pcm[position:]
+
+
+def _type_of(text: str) -> object:
+    """The ``type`` of a JSON message, or None: what a client sends may be anything."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return message.get("type") if isinstance(message, dict) else None
+
+
+def _write_wav(path: Path, pcm: bytearray, samplerate: int) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, samplerate, 0, "NONE", "not compressed"))
+        file.writeframes(pcm[: len(pcm) & ~1])

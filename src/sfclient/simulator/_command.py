@@ -1,0 +1,165 @@
+"""``sfclient simulator``: the simulator until Ctrl-C, with a line on stderr for every call."""
+
+import argparse
+import itertools
+import math
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import trio
+
+from ._agents import EchoAgent, SpeakAgent
+from ._audio import AGENT_SAMPLERATE, CALLER_SAMPLERATE
+from ._call import Agent, SimulatedCall
+from ._server import Simulator, open_simulator
+
+_KEY_VARIABLE = "SYNTHFLOW_API_KEY"
+_DEFAULT_KEY = "simulator-key"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command on `parser`."""
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=_port, default=0, help="port to listen on (default: any free one)")
+    add(
+        "--key",
+        help=f"API key to ask for (default: {_KEY_VARIABLE} if set, else {_DEFAULT_KEY})",
+    )
+    add(
+        "--agent",
+        default="echo",
+        metavar="echo|FILE.wav",
+        help="echo what the caller says, or say what is in a WAV file (default: %(default)s)",
+    )
+    add(
+        "--pace",
+        choices=("realtime", "burst"),
+        default="realtime",
+        help="how a WAV file is sent: as fast as it is spoken, or all at once",
+    )
+    add(
+        "--delay",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long the echo waits (default: %(default)s)",
+    )
+    add(
+        "--save",
+        type=Path,
+        metavar="FOLDER",
+        help="keep what both sides said, in a folder for each call",
+    )
+
+
+async def run(args: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM.
+
+    Returns the exit status: 0, 1 if it cannot listen, 2 for arguments that are no use.
+    """
+    try:
+        agent = _make_agent(args)
+        if args.save:
+            args.save.mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError) as exc:
+        _say(f"error: {exc}")
+        return 2
+    key, hint = _key(args.key)
+    # The signals before the first line: who has read it may end us.
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        # Reports of the last calls outlive the simulator, which ends these calls.
+        async with trio.open_nursery() as reports:
+            try:
+                async with open_simulator(agent, host=args.host, port=args.port, key=key) as sim:
+                    print(sim.base_url, flush=True)
+                    _say(hint.format(base_url=sim.base_url))
+                    await _watch(sim, signals, reports, args.save)
+            except OSError as exc:
+                _say(f"error: cannot listen on {args.host} port {args.port}: {exc}")
+                return 1
+    return 0
+
+
+async def _watch(
+    sim: Simulator, signals: AsyncIterator[int], reports: trio.Nursery, folder: Path | None
+) -> None:
+    """Start a report in `reports` for every call, until a signal comes."""
+
+    async def welcome() -> None:
+        for index in itertools.count():
+            call = await sim.wait_call(index)
+            reports.start_soon(_report, index + 1, call, folder)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(welcome)
+        await anext(signals)
+        nursery.cancel_scope.cancel()
+
+
+async def _report(number: int, call: SimulatedCall, folder: Path | None) -> None:
+    _say(f"call {number}: started")
+    ended = await call.wait_ended()
+    heard = len(call.received_audio) / (2 * CALLER_SAMPLERATE)
+    said = len(call.sent_audio) / (2 * AGENT_SAMPLERATE)
+    _say(
+        f"call {number}: ended by the {ended.by} with code {ended.code} after "
+        f"{ended.at - call.started:.1f} s; heard {heard:.1f} s, said {said:.1f} s"
+    )
+    if folder:
+        try:
+            _say(f"call {number}: saved to {_save(call, folder)}")
+        except OSError as exc:
+            _say(f"call {number}: cannot be saved: {exc}")
+
+
+def _save(call: SimulatedCall, folder: Path) -> Path:
+    """Save into the first free ``call-NNN`` of `folder`: earlier runs are not overwritten."""
+    names = (folder / f"call-{number:03}" for number in itertools.count(1))
+    free = next(name for name in names if not name.exists())
+    call.save(free)
+    return free
+
+
+def _make_agent(args: argparse.Namespace) -> Agent:
+    """The agent of the options. Raises ValueError, also for an option that would do nothing."""
+    if args.agent == "echo":
+        if args.pace != "realtime":
+            raise ValueError(
+                "--pace goes with --agent FILE.wav only: an echo comes as it is spoken"
+            )
+        return EchoAgent(args.delay)
+    if args.delay:
+        raise ValueError("--delay goes with --agent echo only")
+    return SpeakAgent(args.agent, args.pace)
+
+
+def _key(given: str | None) -> tuple[str, str]:
+    """The key, and how to call the simulator with it; a key that is not ours stays unsaid."""
+    call = "sfclient call any --base-url {base_url}"
+    if given:
+        return given, f"the key is the one of --key; {_KEY_VARIABLE}=... {call}"
+    if from_environment := os.environ.get(_KEY_VARIABLE):
+        return from_environment, f"the key is the one in {_KEY_VARIABLE}; {call}"
+    return _DEFAULT_KEY, f"try: {_KEY_VARIABLE}={_DEFAULT_KEY} {call}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is no port: use 0 to 65535")
+    return port
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no delay: use seconds, 0 or more")
+    return seconds

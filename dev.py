@@ -27,7 +27,8 @@ DIST = ROOT / "dist"
 # Each extra holds the one before it.
 EXTRAS = ("simulator", "test", "lint")
 
-VENV_MODULE, COMPILER, SOUND = "the venv module", "a C compiler", "JACK and PortAudio"
+VENV_MODULE, COMPILER, HEADERS = "the venv module", "a C compiler", "Python's C headers"
+SOUND = "JACK and PortAudio"
 PYTHON = f"python3.{sys.version_info.minor}"
 # Where jackd2 does not bring jack_lsp and jack_connect itself, this package does.
 JACK_TOOLS = "jack-example-tools"
@@ -35,33 +36,34 @@ JACK_TOOLS = "jack-example-tools"
 PACKAGES = {
     "apt-get install -y --no-install-recommends": {
         VENV_MODULE: [f"{PYTHON}-venv"],
-        COMPILER: ["gcc", "libc6-dev", f"{PYTHON}-dev"],
+        COMPILER: ["gcc", "libc6-dev"],
+        HEADERS: [f"{PYTHON}-dev"],
         SOUND: ["jackd2", JACK_TOOLS, "jack-tools", "libportaudio2"],
     },
-    "dnf install -y": {COMPILER: ["gcc", f"{PYTHON}-devel"]},
+    "dnf install -y": {COMPILER: ["gcc"], HEADERS: [f"{PYTHON}-devel"]},
 }
 
 
 def demo(arguments: list[str]) -> int:
     """hold a call with the simulator; needs no sound hardware"""
     install("simulator")
-    return run(in_venv("sfclient"), "demo", *arguments)
+    return run("sfclient", "demo", *arguments)
 
 
 def test(arguments: list[str]) -> int:
     """run the tests against the installed package"""
     install("test", sound=wants_sound(arguments))
-    return run(in_venv("python"), "-m", "pytest", *arguments)
+    return run("python", "-m", "pytest", *arguments)
 
 
 def lint(arguments: list[str]) -> int:
     """check style, types and the Cython sources"""
     install("lint")
     return max(
-        run(in_venv("ruff"), "check"),
-        run(in_venv("ruff"), "format", "--check"),
-        run(in_venv("mypy")),
-        run(in_venv("cython-lint"), "src"),
+        run("ruff", "check"),
+        run("ruff", "format", "--check"),
+        run("mypy"),
+        run("cython-lint", "src"),
     )
 
 
@@ -85,19 +87,21 @@ def check_wheel(arguments: list[str]) -> int:
         for venv, requirement in ((bare, f"{wheels[0]}"), (full, f"{wheels[0]}[test]")):
             make_venv(venv)
             pip_install(venv, "--only-binary=:all:", requirement)
-        shutil.copytree(ROOT / "tests", Path(folder, "tests"))
+        # The native tests are about the C sources, which a wheel does not hold.
+        without_native = shutil.ignore_patterns("native")
+        shutil.copytree(ROOT / "tests", Path(folder, "tests"), ignore=without_native)
         shutil.copy(ROOT / "pyproject.toml", folder)  # The settings of pytest.
         return (
-            run(in_venv("python", bare), "-I", "-c", "import sfaudio, sfclient", cwd=folder)
-            or run(in_venv("python", bare), "-I", "-m", "sfclient", "--help", cwd=folder)
-            or run(in_venv("python", full), "-I", "-m", "pytest", *arguments, cwd=folder)
+            run("python", "-I", "-c", "import sfaudio, sfclient", venv=bare, cwd=folder)
+            or run("python", "-I", "-m", "sfclient", "--help", venv=bare, cwd=folder)
+            or run("python", "-I", "-m", "pytest", *arguments, venv=full, cwd=folder)
         )
 
 
 def bench(arguments: list[str]) -> int:
     """run the benchmarks and print their table"""
     install("test")
-    return run(in_venv("python"), "-m", "pytest", "benchmarks", *arguments)
+    return run("python", "-m", "pytest", "benchmarks", *arguments)
 
 
 def clean(arguments: list[str]) -> int:
@@ -119,17 +123,20 @@ COMMANDS = {
 }
 
 
-def in_venv(name: str, venv: Path = VENV) -> Path:
-    return venv / ("Scripts" if os.name == "nt" else "bin") / name
+def in_venv(program: str, venv: Path = VENV) -> Path:
+    return venv / ("Scripts" if os.name == "nt" else "bin") / program
 
 
 def say(text: str) -> None:
     print(f"dev.py: {text}", file=sys.stderr, flush=True)
 
 
-def run(*command: str | Path, cwd: str | Path = ROOT) -> int:
-    """Run to the end and return the exit status, as a shell gives it."""
-    with subprocess.Popen(command, cwd=cwd) as process:
+def run(program: str, *arguments: str, venv: Path = VENV, cwd: str | Path = ROOT) -> int:
+    """Run a program as in the activated venv, and return its exit status, as a shell gives it."""
+    command = in_venv(program, venv)
+    path = f"{command.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    env = os.environ | {"PATH": path}
+    with subprocess.Popen([command, *arguments], cwd=cwd, env=env) as process:
         while True:
             try:
                 status = process.wait()
@@ -205,9 +212,10 @@ def lacking(*, sound: bool) -> list[str]:
         missing.append(VENV_MODULE)
     # Windows has no such setting; there setuptools finds the compiler, or says what to install.
     compiler = sysconfig.get_config_var("CC")
-    header = Path(sysconfig.get_path("include"), "Python.h")
-    if compiler and not (shutil.which(compiler.split()[0]) and header.exists()):
+    if compiler and not shutil.which(compiler.split()[0]):
         missing.append(COMPILER)
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        missing.append(HEADERS)
     tools = ("jackd", "jack_lsp", "jack_connect", "jack-play", "jack-record")
     if sound and not (all(map(shutil.which, tools)) and ctypes.util.find_library("portaudio")):
         missing.append(SOUND)

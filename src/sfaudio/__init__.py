@@ -5,7 +5,8 @@
 - `CaptureQueue`: from an audio callback to a network task (`_capture`)
 - `Resampler`: from one sample rate to another, streaming (`_resample`)
 
-All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` (see ``__init__.pxd``).
+All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` (see
+``__init__.pxd``).
 """
 
 from sfaudio._capture import CaptureQueue

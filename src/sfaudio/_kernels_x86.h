@@ -96,6 +96,7 @@ SF_SSE2 static inline size_t sf_masks_sse2(__m128i sums) {
 }
 
 SF_SSE2 static size_t sf_gain_i16_sse2(const void *src, void *dst, size_t n, float gain) {
+    if (n < 8) return sf_gain_i16_c(src, dst, n, gain);
     const uint8_t *s = src;
     uint8_t *d = dst;
     const __m128 factor = _mm_set1_ps(gain);
@@ -112,22 +113,30 @@ SF_SSE2 static size_t sf_gain_i16_sse2(const void *src, void *dst, size_t n, flo
     return sf_masks_sse2(clipped) + sf_gain_i16_c(s + 2 * i, d + 2 * i, n - i, gain);
 }
 
+SF_SSE2 static inline __m128i sf_max_u16_sse2(__m128i a, __m128i b) {
+    return _mm_add_epi16(a, _mm_subs_epu16(b, a));
+}
+
 SF_SSE2 static inline void sf_add_level_sse2(sf_level *out, __m128i squares, __m128i clipped, __m128i top,
                                              __m128i low) {
     uint64_t sum[2];
-    int16_t most[8], least[8];
     SF_STORE_128(sum, squares);
-    SF_STORE_128(most, top);
-    SF_STORE_128(least, low);
     out->sum_squares += sum[0] + sum[1];
     out->clipped += sf_masks_sse2(clipped);
-    for (int i = 0; i < 8; i++) {
-        if (most[i] > (int32_t)out->peak) out->peak = (uint32_t)most[i];
-        if (-least[i] > (int32_t)out->peak) out->peak = (uint32_t)-least[i];
-    }
+    /* top is at least zero and low at most: unsigned, both have a magnitude. */
+    __m128i peak = sf_max_u16_sse2(top, _mm_sub_epi16(_mm_setzero_si128(), low));
+    peak = sf_max_u16_sse2(peak, _mm_srli_si128(peak, 8));
+    peak = sf_max_u16_sse2(peak, _mm_srli_si128(peak, 4));
+    peak = sf_max_u16_sse2(peak, _mm_srli_si128(peak, 2));
+    const uint32_t highest = (uint32_t)_mm_extract_epi16(peak, 0);
+    if (highest > out->peak) out->peak = highest;
 }
 
 SF_SSE2 static void sf_level_i16_sse2(const void *src, size_t n, sf_level *out) {
+    if (n < 8) {
+        sf_level_i16_c(src, n, out);
+        return;
+    }
     const uint8_t *s = src;
     const __m128i zero = _mm_setzero_si128();
     __m128i squares = zero, clipped = zero, top = zero, low = zero;
@@ -167,10 +176,11 @@ SF_AVX2 static inline __m256i sf_pack16_avx2(__m256i a, __m256i b) {
 /* The positive part p, in [2^-60, 1], and the negative part m; one of them counts. min and max return their second
  * operand for NaN.
  *
- * 32767 p is to be rounded down, but the fused operation rounds to nearest. So it also subtracts half a unit in the last
- * place of the product. That is 2^-10 for p in (1/2, 1], and so on by powers of two: the exponent of p less nine, from
- * the bits of p less one. The one tie is p = 1, where 32767 p is an integer, and it goes to the even 32767. (For p just
- * above a power of two the product has a finer last place, but there no integer is near enough to matter.) */
+ * 32767 p is to be rounded down, but the fused operation rounds to nearest. So it also subtracts half a unit in the
+ * last place of the product. That is 2^-10 for p in (1/2, 1], and so on by powers of two: the exponent of p less nine,
+ * from the bits of p less one. The one tie is p = 1, where 32767 p is an integer, and it goes to the even last place,
+ * which is 32767 itself. (For p just above a power of two the product has a finer last place, but there no integer is
+ * near enough to matter.) */
 SF_AVX2 static inline __m256i sf_wire8_avx2(__m256 s) {
     const __m256 m = _mm256_min_ps(s, _mm256_setzero_ps());
     const __m256 above = _mm256_max_ps(s, _mm256_set1_ps(0x1p-60f));
@@ -243,6 +253,7 @@ SF_AVX2 static inline __m256i sf_outside8_avx2(__m256i x) {
 }
 
 SF_AVX2 static size_t sf_gain_i16_avx2(const void *src, void *dst, size_t n, float gain) {
+    if (n < 16) return sf_gain_i16_sse2(src, dst, n, gain);
     const uint8_t *s = src;
     uint8_t *d = dst;
     const __m256 factor = _mm256_set1_ps(gain);
@@ -259,6 +270,10 @@ SF_AVX2 static size_t sf_gain_i16_avx2(const void *src, void *dst, size_t n, flo
 }
 
 SF_AVX2 static void sf_level_i16_avx2(const void *src, size_t n, sf_level *out) {
+    if (n < 16) {
+        sf_level_i16_sse2(src, n, out);
+        return;
+    }
     const uint8_t *s = src;
     const __m256i zero = _mm256_setzero_si256();
     __m256i squares = zero, clipped = zero, top = zero, low = zero;
@@ -302,9 +317,9 @@ SF_AVX512 static inline __m512i sf_low32_avx512(__m512i a, __m512i b) {
     return _mm512_permutex2var_epi16(a, even, b);
 }
 
-/* 32768 c - p, fused and rounded toward zero, cannot reach the next integer. c is s clamped, p its positive part, or NaN
- * if s is NaN: fixup picks by the kind of s, four bits each, 3 for a NaN, 8 for zero, 0 to leave c. NaN then converts to
- * 0x80000000, of which truncation keeps the zero. */
+/* 32768 c - p, fused and rounded toward zero, cannot reach the next integer. c is s clamped; p is its positive part,
+ * or NaN if s is NaN. fixup picks by the kind of s, four bits each: 3 for a NaN, 8 for zero, 0 to leave c. NaN then
+ * converts to 0x80000000, of which sf_low32_avx512 keeps the zero. */
 SF_AVX512 static inline __m512i sf_wire16_avx512(__m512 s) {
     const __m512 c = _mm512_range_ps(s, _mm512_set1_ps(1.0f), 2);  /* the lesser magnitude, the sign of s */
     const __m512 p = _mm512_fixupimm_ps(c, s, _mm512_set1_epi32(0x08080833), 0);
@@ -318,7 +333,7 @@ SF_AVX512 static inline __m512i sf_wire32_avx512(const uint8_t *at, uint32_t kee
 SF_MAP(SF_AVX512, sf_f32_to_i16_wire_avx512, __m512i, SF_STORE_512, 4, 32, sf_wire32_avx512(at, ~0u),
        _mm512_mask_storeu_epi16(d, SF_FIRST(n), sf_wire32_avx512(at, SF_FIRST(n))))
 
-/* The constant comes first, as min and max return their second operand for NaN, to be truncated to zero as above. */
+/* The constant comes first, as min and max return their second operand for NaN, which becomes 0 as above. */
 SF_AVX512 static inline __m512i sf_symmetric16_avx512(__m512 s) {
     __m512 t = _mm512_mul_ps(s, _mm512_set1_ps(32768.0f));
     t = _mm512_min_ps(_mm512_set1_ps(32767.0f), t);
@@ -380,8 +395,8 @@ static uint32_t sf_xcr0(void) {
 }
 
 static unsigned sf_x86_available(void) {
-    const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;  /* leaf 1, ecx */
-    const uint32_t sse2 = 1u << 26;                                                       /* leaf 1, edx */
+    const uint32_t sse2 = 1u << 26;                                                            /* leaf 1, edx */
+    const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;                         /* leaf 1, ecx */
     const uint32_t avx2 = 1u << 5, f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;  /* leaf 7, ebx */
     uint32_t one[4], seven[4];
     unsigned levels = 0;

@@ -17,10 +17,12 @@ import numpy
 
 
 cdef extern from "_kernels.h" nogil:
+    ctypedef struct sf_kernels_t:
+        void (*f32_to_i16_wire)(const void *src, void *dst, size_t n) noexcept nogil
+        void (*f32_to_i16_symmetric)(const void *src, void *dst, size_t n) noexcept nogil
+        void (*i16_to_f32)(const void *src, void *dst, size_t n) noexcept nogil
+    sf_kernels_t sf_kernels
     void sf_kernels_init()
-    void sf_f32_to_i16_wire(const float *src, int16_t *dst, size_t n)
-    void sf_f32_to_i16_symmetric(const float *src, int16_t *dst, size_t n)
-    void sf_i16_to_f32(const int16_t *src, float *dst, size_t n)
 
 
 sf_kernels_init()
@@ -32,15 +34,15 @@ cdef bytes _NATIVE_ORDERS = b"@=<" if sys.byteorder == "little" else b"@=>!"
 
 
 cdef void float32_to_int16_wire(const float *src, int16_t *dst, Py_ssize_t frames) noexcept nogil:
-    sf_f32_to_i16_wire(src, dst, <size_t> frames)
+    sf_kernels.f32_to_i16_wire(src, dst, <size_t> frames)
 
 
 cdef void float32_to_int16_symmetric(const float *src, int16_t *dst, Py_ssize_t frames) noexcept nogil:
-    sf_f32_to_i16_symmetric(src, dst, <size_t> frames)
+    sf_kernels.f32_to_i16_symmetric(src, dst, <size_t> frames)
 
 
 cdef void int16_samples_to_float32(const int16_t *src, float *dst, Py_ssize_t frames) noexcept nogil:
-    sf_i16_to_f32(src, dst, <size_t> frames)
+    sf_kernels.i16_to_f32(src, dst, <size_t> frames)
 
 
 cdef char _native_code(const char *format) noexcept:
@@ -165,9 +167,9 @@ def float32_to_int16(src, out=None, *, rule="wire"):
 
 cdef void _convert_to_int16(bint wire, Py_buffer *src, Py_buffer *out, Py_ssize_t samples) noexcept nogil:
     if wire:
-        sf_f32_to_i16_wire(<const float *> src.buf, <int16_t *> out.buf, <size_t> samples)
+        sf_kernels.f32_to_i16_wire(src.buf, out.buf, <size_t> samples)
     else:
-        sf_f32_to_i16_symmetric(<const float *> src.buf, <int16_t *> out.buf, <size_t> samples)
+        sf_kernels.f32_to_i16_symmetric(src.buf, out.buf, <size_t> samples)
 
 
 def int16_to_float32(src, out=None):
@@ -203,9 +205,9 @@ def int16_to_float32(src, out=None):
             _check_room(&src_view, samples, &out_view, room)
             if samples >= RELEASE_GIL_FROM:
                 with nogil:
-                    sf_i16_to_f32(<const int16_t *> src_view.buf, <float *> out_view.buf, <size_t> samples)
+                    sf_kernels.i16_to_f32(src_view.buf, out_view.buf, <size_t> samples)
             else:
-                sf_i16_to_f32(<const int16_t *> src_view.buf, <float *> out_view.buf, <size_t> samples)
+                sf_kernels.i16_to_f32(src_view.buf, out_view.buf, <size_t> samples)
         finally:
             PyBuffer_Release(&out_view)
     finally:

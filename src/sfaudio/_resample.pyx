@@ -2,8 +2,9 @@
 """A streaming resampler: polyphase FIR, short delay, nothing held back, the same bits in any chunking.
 
 The prototype is a Kaiser-windowed sinc (J. F. Kaiser, "Nonrecursive digital filter design using the I0-sinh window
-function", 1974), split into one row of coefficients for each of the `samplerate_out / gcd` phases that an output frame can
-have between two input frames (R. E. Crochiere, L. R. Rabiner, "Multirate Digital Signal Processing", 1983, ch. 3).
+function", 1974), split into one row of coefficients for each of the `samplerate_out / gcd` phases that an output
+frame can have between two input frames (R. E. Crochiere, L. R. Rabiner, "Multirate Digital Signal Processing", 1983,
+ch. 3).
 """
 
 from cpython.buffer cimport PyBuffer_Release
@@ -24,8 +25,8 @@ cdef extern from "_fir.h" nogil:
     float sf_dot(const float *a, const float *b, size_t taps)
 
 
-# The filter, in frames of the lower of the two rates. 48 taps hold 1.5 ms at 16 kHz and stop all images of what lies below
-# 0.43 of the rate by 96 dB; at 8 kHz the limit on the delay leaves 32.
+# The filter, in frames of the lower of the two rates. 48 taps hold 1.5 ms at 16 kHz and stop all images of what lies
+# below 0.43 of the rate by 96 dB; at 8 kHz the limit on the delay leaves 32.
 TAPS = 48
 LONGEST_SECONDS = 0.004
 STOPBAND_DB = 96.0
@@ -115,9 +116,9 @@ cdef class Resampler:
     Threads: one at a time. Streaming allocates nothing but the arrays that `process` returns.
 
     Every output frame is given as soon as the last input frame it depends on is there, so nothing is held back but
-    the delay of the filter, at most 2 ms. Frequencies up to 0.43 of the lower rate (0.40 at 8 kHz) pass, with images and aliases of
-    them more than 90 dB below; what lies between there and half the rate is rolled off. The same input gives the same
-    bits in any chunking.
+    the delay of the filter, at most 2 ms. Frequencies up to 0.43 of the lower rate (0.40 at 8 kHz) pass, with images
+    and aliases of them more than 90 dB below; what lies between there and half the rate is rolled off. The same input
+    gives the same bits in any chunking.
 
     Parameters
     ----------
@@ -185,8 +186,8 @@ cdef class Resampler:
     def process(self, src):
         """Resample the next frames of the stream.
 
-        `src` is a buffer of int16 or float32 samples, or of raw bytes of int16. Returns a new `numpy.ndarray` of the same
-        type, with a little more or less than ``len(src) * samplerate_out / samplerate_in`` frames, none perhaps.
+        `src` is a buffer of int16 or float32 samples, or of raw bytes of int16. Returns a new `numpy.ndarray` of the
+        same type, with a frame more or less than ``len(src) * samplerate_out / samplerate_in``, none perhaps.
         """
         cdef Py_buffer view
         cdef Py_ssize_t frames = acquire_samples(src, &view, c"*", False, "src")

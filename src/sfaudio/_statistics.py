@@ -1,4 +1,5 @@
-"""What the queues count. Every count is in frames since the queue was made, unless it says otherwise."""
+"""What the queues count. Every count is in frames since the queue was made, unless it says
+otherwise."""
 
 from dataclasses import dataclass
 
@@ -18,7 +19,8 @@ class JitterBufferStatistics:
     padded_frames: int
     """Frames of silence handed to the reader in place of queued ones; not part of the sum."""
     underruns: int
-    """Times the reader asked while playing and the queue ran empty; a drained queue does not count."""
+    """Times the reader asked while playing and the queue ran empty; a drained queue does not
+    count."""
     partial_bytes: int
     """1 while the first byte of a split sample waits for its second, else 0."""
 

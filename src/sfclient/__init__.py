@@ -5,7 +5,8 @@
 - `Audio` and its ends: where sound comes from and goes to (``_devices``)
 - `SfclientError` and below: what can go wrong, by whose fault it is (``_errors``)
 - ``sfclient.simulator``: a local agent, for developing without an account
-- ``_dialects``: what is said on the wire; ``_websocket``: the socket; ``_sound``: queues between wire and device
+- ``_dialects``: what is said on the wire; ``_websocket``: the socket; ``_sound``: queues between
+  wire and device
 """
 
 from sfclient._call import Call, CallStatistics, open_call

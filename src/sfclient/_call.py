@@ -1,10 +1,11 @@
-"""A call: `open_call` owns the tasks, the websocket and the devices, and the order in which they end.
+"""A call: `open_call` owns the tasks, the websocket and the devices, and the order in which they
+end.
 
 ::
 
-    agent closes in order ---> uplink stops ---> playout drains --+
-    caller hangs up ---------------------------> flush -----------+--> socket closes --> devices stop --> Disconnected
-    a task fails, or the call is cancelled ---> all tasks stop ---+
+    the agent closes in order --> uplink stops --> socket closes --> playout drains --+
+    the caller hangs up --------> flush --------> uplink stops --> socket closes -----+--> devices stop --> Disconnected
+    a task fails, or the call is cancelled -----> all tasks stop, socket closes ------+
 """
 
 import ssl
@@ -45,7 +46,8 @@ CHUNK_SECONDS = 0.02
 FIRST_SOUND_SECONDS = 5.0  # a microphone that has recorded nothing by then is broken
 UNREAD_EVENTS = 1000
 
-# Close codes of an end in order: normal, going away, none given (RFC 6455, 7.4.1), and an application's own.
+# Close codes of an end in order: normal, going away, none given (RFC 6455, 7.4.1), and an
+# application's own.
 ORDERLY = {1000, 1001, 1005, *range(3000, 5000)}
 
 
@@ -62,12 +64,15 @@ class CallStatistics:
 
 
 class Call:
-    """A call that lasts. Made by `open_call`; iterate over it for its events. For the thread that runs trio.
+    """A call that lasts. Made by `open_call`; iterate over it for its events. For the thread that
+    runs trio.
 
     The iteration ends with `Disconnected`, when the agent's last words have been played.
     """
 
-    def __init__(self, dialect: Dialect, capture: Capture, playout: Playout, recorder: Recorder | None) -> None:
+    def __init__(
+        self, dialect: Dialect, capture: Capture, playout: Playout, recorder: Recorder | None
+    ) -> None:
         self._dialect = dialect
         self._capture = capture
         self._playout = playout
@@ -110,7 +115,8 @@ class Call:
             self._stop.set()
 
     def flush(self) -> None:
-        """Interrupt the agent: throw away all that was received so far; what sounds fades out. The call goes on."""
+        """Interrupt the agent: throw away all that was received so far; what sounds fades out. The
+        call goes on."""
         if not self._stop.is_set():
             self._playout.flush()
 
@@ -142,15 +148,22 @@ class Call:
     def statistics(self) -> CallStatistics:
         """A snapshot of all counters; it may be asked for after the end too."""
         return CallStatistics(
-            self._ended, self._capture.statistics(), self._playout.statistics(), self._dropped_events
+            self._ended,
+            self._capture.statistics(),
+            self._playout.statistics(),
+            self._dropped_events,
         )
 
     # What happens in it.
 
-    async def _hold(self, websocket: WebSocket, lines: list[Line], started: Callable[[], None]) -> None:
+    async def _hold(
+        self, websocket: WebSocket, lines: list[Line], started: Callable[[], None]
+    ) -> None:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
         queues = Queues(
-            self._capture.queue, self._playout.queue, self._recorder.played if self._recorder else None
+            self._capture.queue,
+            self._playout.queue,
+            self._recorder.played if self._recorder else None,
         )
         async with open_unwrapped_nursery() as tasks:
             try:
@@ -164,7 +177,8 @@ class Call:
                 started()
                 await self._stop.wait()
             finally:
-                # The uplink stops between two messages, so that the close frame follows a whole one.
+                # The uplink stops between two messages, so that the close frame follows a whole
+                # one.
                 self._uplink_scope.cancel()
                 with trio.CancelScope(shield=True):
                     await websocket.close()
@@ -175,7 +189,9 @@ class Call:
             with trio.move_on_after(FIRST_SOUND_SECONDS) as patience:
                 chunk = await self._capture.next_chunk()
             if patience.cancelled_caught:
-                raise DeviceError(f"the microphone recorded nothing for {FIRST_SOUND_SECONDS:g} s: is it in use?")
+                raise DeviceError(
+                    f"the microphone recorded nothing for {FIRST_SOUND_SECONDS:g} s: is it in use?"
+                )
             try:
                 for action in self._dialect.recording():
                     await self._act(action, websocket)
@@ -207,6 +223,7 @@ class Call:
                     status=closed.code,
                 ) from None
             self._close("agent", closed.code, closed.reason)
+        await websocket.close()
         await self._playout.drain()
         self._stop.set()
 
@@ -238,7 +255,9 @@ class Call:
         """All has stopped, all files are complete."""
         self._close("caller", None, "cancelled")
         assert self._closed_by is not None
-        audio: Literal["drained", "cut"] = "cut" if self._cut or self._playout.pending else "drained"
+        audio: Literal["drained", "cut"] = (
+            "cut" if self._cut or self._playout.pending else "drained"
+        )
         self._capture.close()
         self._playout.close()
         self._ended = Ended(self._closed_by, self._code, self._reason, audio)
@@ -265,9 +284,9 @@ async def open_call(
             async for event in call:
                 print(event)
 
-    The block is entered when the websocket is open and sound flows. Leaving it hangs up; to let an agent who has hung up finish
-    its last words, iterate to the end, or wait for `Call.wait_ended`. When the call fails, the block is cancelled and the one
-    error raised from it.
+    The block is entered when the websocket is open and sound flows. Leaving it hangs up; to let an
+    agent who has hung up finish its last words, iterate to the end, or wait for `Call.wait_ended`.
+    When the call fails, the block is cancelled and the one error raised from it.
 
     Parameters
     ----------
@@ -331,23 +350,32 @@ async def _run(
     call: Call | None = None
     try:
         with ExitStack() as files:
-            lines = files.enter_context(open_lines(audio, dialect.capture_samplerate, dialect.playout_samplerate))
+            lines = files.enter_context(
+                open_lines(audio, dialect.capture_samplerate, dialect.playout_samplerate)
+            )
             recording = next(line for line in lines if line.capture_samplerate)
             playing = next(line for line in lines if line.playout_samplerate)
             recorder = None
             if record is not None:
                 recorder = Recorder(record, dialect.capture_samplerate, playing.playout_samplerate)
                 files.callback(recorder.close)
-            call = Call(
-                dialect,
-                Capture(
-                    recording.capture_samplerate,
-                    dialect.capture_samplerate,
-                    round(chunk_seconds * dialect.capture_samplerate),
-                ),
-                Playout(dialect.playout_samplerate, playing.playout_samplerate, playing.playout_latency),
-                recorder,
-            )
+            try:
+                call = Call(
+                    dialect,
+                    Capture(
+                        recording.capture_samplerate,
+                        dialect.capture_samplerate,
+                        round(chunk_seconds * dialect.capture_samplerate),
+                    ),
+                    Playout(
+                        dialect.playout_samplerate,
+                        playing.playout_samplerate,
+                        playing.playout_latency,
+                    ),
+                    recorder,
+                )
+            except ValueError as error:
+                raise UsageError(f"the sound cannot be resampled: {error}") from None
             async with connect(url) as websocket:
                 await call._hold(websocket, lines, partial(task_status.started, call))
     except SfclientError as error:

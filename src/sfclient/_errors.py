@@ -1,6 +1,7 @@
 """The errors of a call, by whose fault it is.
 
-Each says what came, and what to do about it; none holds a key or a token. Everything derives from `SfclientError`:
+Each says what came, and what to do about it; none holds a key or a token. Everything derives from
+`SfclientError`:
 
 - `UsageError` (exit status 2): wrong use
     - `AuthenticationError`: the key was refused
@@ -13,7 +14,7 @@ Each says what came, and what to do about it; none holds a key or a token. Every
 - `DeviceError` (exit status 3): the sound device
 """
 
-
+import ssl
 from typing import Literal
 
 Party = Literal["caller", "agent", "network", "device"]
@@ -57,7 +58,8 @@ class RemoteError(SfclientError):
 
 
 class NetworkError(RemoteError):
-    """The way to the service failed: unreachable, a bad certificate, silence, a connection reset."""
+    """The way to the service failed: unreachable, a bad certificate, silence, a connection
+    reset."""
 
 
 class ServiceError(RemoteError):
@@ -78,3 +80,26 @@ class DeviceError(SfclientError):
 
     exit_status = 3
     party: Party = "device"
+
+
+def printable(text: str) -> str:
+    """What the far side said, fit for an error or a terminal: short, and without control
+    characters."""
+    return "".join(character if character.isprintable() else " " for character in text[:200])
+
+
+def unreachable(host: str, error: BaseException) -> NetworkError:
+    """Why there is no way to a host, from what a library raised: its innermost cause knows."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return NetworkError(
+                f"the certificate of {host} is not to be trusted: {cause.verify_message}"
+            )
+        if isinstance(cause, ssl.SSLError):
+            return NetworkError(f"no TLS with {host}: {cause.reason or cause}")
+        if isinstance(cause, BaseExceptionGroup):  # trio tells of several addresses in a group
+            cause = cause.exceptions[0]
+            continue
+        error, cause = cause, cause.__cause__ or cause.__context__
+    return NetworkError(f"cannot connect to {host}: {error or type(error).__name__}")

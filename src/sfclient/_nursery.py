@@ -8,7 +8,8 @@ import trio
 
 @asynccontextmanager
 async def open_unwrapped_nursery() -> AsyncIterator[trio.Nursery]:
-    """As `trio.open_nursery`, but the first error leaves as itself: callers catch what the docstrings promise.
+    """As `trio.open_nursery`, but the first error leaves as itself: callers catch what the
+    docstrings promise.
 
     A further error at the same time is lost, but for its mark in ``__context__``.
     """

@@ -13,10 +13,11 @@ TAP_SECONDS = 5.0
 
 
 class Recorder:
-    """Aligns what was sent with what was played, by counting frames from the moment the devices started.
+    """Aligns what was sent with what was played, by counting frames from the moment the devices
+    started.
 
-    The left channel is bit for bit what was recorded and sent, with silence where speech was lost; the right one is what the
-    loudspeaker got, resampled to the caller's rate.
+    The left channel is bit for bit what was recorded and sent, with silence where speech was lost;
+    the right one is what the loudspeaker got, resampled to the caller's rate.
     """
 
     def __init__(self, path: Path, capture_samplerate: int, playout_samplerate: int) -> None:
@@ -24,7 +25,9 @@ class Recorder:
         """Where the device writes what it plays."""
         self._writer = WavWriter(path, capture_samplerate, channels=2)
         self._resampler = Resampler(playout_samplerate, capture_samplerate)
-        self._early = round(self._resampler.delay * capture_samplerate)  # frames until the first has come through
+        self._early = round(
+            self._resampler.delay * capture_samplerate
+        )  # frames until the first has come through
         self._caller = bytearray()
         self._agent = bytearray()
         self._lost_caller = 0
@@ -38,7 +41,8 @@ class Recorder:
             self._write(min(len(self._caller), len(self._agent)))
 
     def caller(self, chunk: bytes, lost_frames: int) -> None:
-        """Add a chunk of the caller's speech, before which so many frames of the call were lost in all."""
+        """Add a chunk of the caller's speech, before which so many frames of the call were lost in
+        all."""
         self._caller += bytes(2 * (lost_frames - self._lost_caller)) + chunk
         self._lost_caller = lost_frames
 

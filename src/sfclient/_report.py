@@ -12,7 +12,8 @@ from sfclient._sound import CaptureStatistics, PlayoutStatistics
 
 
 def report(call: Call | None, error: SfclientError | None = None) -> dict[str, Any]:
-    """The figures of a call that is over, or of one that `error` kept from beginning. Holds no secrets."""
+    """The figures of a call that is over, or of one that `error` kept from beginning. Holds no
+    secrets."""
     if call is not None:
         return asdict(call.statistics())
     assert error is not None

@@ -1,4 +1,5 @@
-"""The two directions of a call's sound, in frames of the wire: queues, and resampling where a device runs otherwise."""
+"""The two directions of a call's sound, in frames of the wire: queues, and resampling where a
+device runs otherwise."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from sfaudio import CaptureQueue, JitterBuffer, Resampler
 CAPTURE_SECONDS = 1.0
 # A minute of speech may arrive in a second; beyond this the network is made to wait.
 PLAYOUT_SECONDS = 180.0
-# Gathered before the agent's speech (re)starts: three of the 20 ms messages that most services send.
+# Gathered before the agent's speech (re)starts: three of the 20 ms messages that most services
+# send.
 PREFILL_SECONDS = 0.06
 FADE_SECONDS = 0.005
 FULL_SECONDS = 0.02  # between looks at a full queue
@@ -75,7 +77,7 @@ class Capture:
     async def _recorded(self, frames: int) -> None:
         """Sleep until so many frames are queued."""
         await trio.lowlevel.checkpoint()
-        while (missing := frames - self.queue.queued_frames) > 0:
+        while (missing := frames - self.queue.queued_frames) > 0:  # noqa: ASYNC110 -- callbacks set no events
             await trio.sleep(max(missing / self._samplerate, SHORTEST_SLEEP_SECONDS))
 
     def sent(self, chunk: bytes) -> None:
@@ -88,7 +90,8 @@ class Capture:
 
     @property
     def lost_frames(self) -> int:
-        """Frames of the wire lost to a stalled network; what follows them was recorded that much later."""
+        """Frames of the wire lost to a stalled network; what follows them was recorded that much
+        later."""
         return self._of_the_wire(self.queue.statistics().dropped_frames)
 
     def statistics(self) -> CaptureStatistics:
@@ -172,7 +175,7 @@ class Playout:
             rest = bytes(2 * math.ceil(self._resampler.delay * self._wire_samplerate))
             await self._queue(memoryview(self._resampler.process(rest).tobytes()))
         self.queue.drain()
-        while queued := self.queue.queued_frames:
+        while queued := self.queue.queued_frames:  # noqa: ASYNC110 -- callbacks set no events
             await trio.sleep(max(queued / self._samplerate, SHORTEST_SLEEP_SECONDS))
         await trio.sleep(self._latency)
 
@@ -190,7 +193,9 @@ class Playout:
         return PlayoutStatistics(
             received_frames=received,
             # What a resampler holds back and rounds is neither queued nor dropped.
-            played_frames=counts.read_frames if self._resampler is None else received - queued - dropped,
+            played_frames=counts.read_frames
+            if self._resampler is None
+            else received - queued - dropped,
             queued_frames=queued,
             dropped_frames=dropped,
             padded_frames=self._of_the_wire(counts.padded_frames),

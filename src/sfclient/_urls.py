@@ -6,7 +6,9 @@ from urllib.parse import SplitResult, urlsplit
 from sfclient._errors import InsecureURLError, UsageError
 
 
-def check_url(url: str, schemes: tuple[str, str], *, allow_insecure: bool, what: str) -> SplitResult:
+def check_url(
+    url: str, schemes: tuple[str, str], *, allow_insecure: bool, what: str
+) -> SplitResult:
     """Split a URL whose scheme is the secure one of `schemes`, or the other toward loopback.
 
     The URL may hold a token: the errors name no more of it than its scheme and host.
@@ -21,7 +23,11 @@ def check_url(url: str, schemes: tuple[str, str], *, allow_insecure: bool, what:
     except ValueError as error:
         raise UsageError(f"the {what} is no valid URL: {error}") from None
     if parts.scheme not in schemes or not host:
-        came = f"it begins with {parts.scheme}://" if parts.scheme and host else "it has no scheme or host"
+        came = (
+            f"it begins with {parts.scheme}://"
+            if parts.scheme and host
+            else "it has no scheme or host"
+        )
         raise UsageError(f"the {what} must be like {secure}://HOST/..., but {came}")
     if parts.scheme == insecure and not allow_insecure and not is_loopback(host):
         raise InsecureURLError(

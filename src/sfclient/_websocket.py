@@ -1,10 +1,15 @@
-"""The websocket: trio-websocket with its traps closed (seen with 0.12.2). The only importer of trio_websocket.
+"""The websocket: trio-websocket with its traps closed (seen with 0.12.2). The only importer of
+trio_websocket.
 
-- TCP connect and TLS handshake are done here, so that a failure is told at once and by its own name.
+- TCP connect and TLS handshake are done here, so that a failure is told at once and by its own
+  name.
 - A connection that ends during the upgrade would leave its opener waiting: `_WatchedStream` tells.
-- A ping that comes after a local close raises inside its reader (its issue 184): such errors end here.
-- A message cut short would corrupt the stream: `WebSocket.send` is never cancelled unless the stream is given up.
-- ``ping()`` does not wake when the connection dies, and ``aclose()`` has no limit of its own: both are bounded here.
+- A ping that comes after a local close raises inside its reader (its issue 184): such errors end
+  here.
+- A message cut short would corrupt the stream: `WebSocket.send` is never cancelled unless the
+  stream is given up.
+- ``ping()`` does not wake when the connection dies, and ``aclose()`` has no limit of its own: both
+  are bounded here.
 """
 
 import ssl
@@ -13,6 +18,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 from urllib.parse import SplitResult
 
+import h11
 import httpx
 import trio
 from trio_websocket import (
@@ -23,7 +29,7 @@ from trio_websocket import (
 )
 from wsproto.utilities import LocalProtocolError
 
-from sfclient._errors import NetworkError, ServiceError
+from sfclient._errors import NetworkError, ServiceError, printable, unreachable
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._urls import check_url
 
@@ -39,7 +45,7 @@ RECEIVE_BYTES = 1 << 16
 ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.4.1: the connection ended without a close frame
 
 
-class WebSocketClosed(Exception):
+class WebSocketClosed(Exception):  # noqa: N818 -- an end, not always an error
     """The far side closed the websocket, or the connection is gone (`ABNORMAL_CLOSURE`)."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -87,14 +93,16 @@ class WebSocket:
         self._idle.set()
 
     async def receive(self) -> str | bytes:
-        """The next message. Raises `WebSocketClosed` once all that came before the close has been given."""
+        """The next message. Raises `WebSocketClosed` once all that came before the close has been
+        given."""
         try:
             return await self._connection.get_message()
         except ConnectionClosed as closed:
             raise _closed(closed) from None
 
     async def send(self, message: str | bytes) -> None:
-        """Send a message whole: once begun, only `close` can stop it, and then the stream is given up."""
+        """Send a message whole: once begun, only `close` can stop it, and then the stream is given
+        up."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self._idle = trio.Event()
         self._sending = trio.CancelScope(shield=True)
@@ -111,7 +119,8 @@ class WebSocket:
             self._idle.set()
 
     async def keep_alive(self) -> None:
-        """Ping for ever. Raises `NetworkError` when the far side no longer answers, returns when it is closed."""
+        """Ping for ever. Raises `NetworkError` when the far side no longer answers, returns when it
+        is closed."""
         while True:
             await trio.sleep(PING_EVERY_SECONDS)
             with trio.move_on_after(PONG_SECONDS) as scope:
@@ -120,10 +129,13 @@ class WebSocket:
                 except (ConnectionClosed, LocalProtocolError):
                     return
             if scope.cancelled_caught:
-                raise NetworkError(f"the connection is dead: no answer to a ping for {PONG_SECONDS:g} s")
+                raise NetworkError(
+                    f"the connection is dead: no answer to a ping for {PONG_SECONDS:g} s"
+                )
 
     async def close(self) -> None:
-        """Close in order if the far side plays along, else give the stream up. Takes at most a few seconds."""
+        """Close in order if the far side plays along, else give the stream up. Takes at most a few
+        seconds."""
         with trio.move_on_after(STALL_SECONDS):
             await self._idle.wait()
         if self._idle.is_set():
@@ -136,7 +148,7 @@ class WebSocket:
 def _closed(closed: ConnectionClosed) -> WebSocketClosed:
     if closed.reason is None:
         return WebSocketClosed(ABNORMAL_CLOSURE, "")
-    return WebSocketClosed(closed.reason.code, closed.reason.reason or "")
+    return WebSocketClosed(int(closed.reason.code), printable(closed.reason.reason or ""))
 
 
 @asynccontextmanager
@@ -145,8 +157,8 @@ async def open_websocket(
 ) -> AsyncIterator[WebSocket]:
     """Connect, and close on leaving, whatever happens, within a few seconds.
 
-    Raises `NetworkError` if there is no way to the host, `ServiceError` if what is there refuses or is no websocket,
-    `InsecureURLError` and `UsageError` for a URL of the wrong kind.
+    Raises `NetworkError` if there is no way to the host, `ServiceError` if what is there refuses or
+    is no websocket, `InsecureURLError` and `UsageError` for a URL of the wrong kind.
     """
     parts = check_url(url, ("wss", "ws"), allow_insecure=allow_insecure, what="session URL")
     websocket: WebSocket | None = None
@@ -158,7 +170,9 @@ async def open_websocket(
                     stream = _WatchedStream(await _connect(parts, ssl_context))
                     websocket = WebSocket(await _upgrade(nursery, stream, parts), stream)
                 if websocket is None:
-                    raise NetworkError(f"{parts.hostname} did not answer within {CONNECT_SECONDS:g} s")
+                    raise NetworkError(
+                        f"{parts.hostname} did not answer within {CONNECT_SECONDS:g} s"
+                    )
                 yield websocket
             finally:
                 with trio.CancelScope(shield=True):
@@ -169,10 +183,13 @@ async def open_websocket(
                 nursery.cancel_scope.cancel()
     except ConnectionRejected as refusal:
         raise _refused(refusal) from None
-    except LocalProtocolError as error:
-        # From trio-websocket's reader, when a ping comes after our close: then nobody is waiting any more.
+    except (LocalProtocolError, h11.LocalProtocolError):
+        # From trio-websocket's reader: no HTTP came at the upgrade, or a ping after our close, when
+        # nobody waits any more.
         if websocket is None:
-            raise ServiceError(f"the websocket upgrade failed: {error}") from None
+            raise ServiceError(
+                f"{parts.hostname} answered something that is no websocket: is the session URL right?"
+            ) from None
 
 
 async def _connect(parts: SplitResult, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
@@ -180,8 +197,8 @@ async def _connect(parts: SplitResult, ssl_context: ssl.SSLContext | None) -> tr
     host, port = str(parts.hostname), parts.port or (443 if secure else 80)
     try:
         stream = await trio.open_tcp_stream(host, port)
-    except OSError as error:
-        raise NetworkError(f"cannot connect to {host}:{port}: {error.__cause__ or error}") from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
+        raise unreachable(f"{host}:{port}", error) from None
     if not secure:
         return stream
     context = ssl_context or httpx.create_ssl_context()
@@ -190,10 +207,7 @@ async def _connect(parts: SplitResult, ssl_context: ssl.SSLContext | None) -> tr
         await tls.do_handshake()
     except trio.BrokenResourceError as error:
         await trio.aclose_forcefully(stream)
-        cause = error.__cause__
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            raise NetworkError(f"the certificate of {host} is not to be trusted: {cause.verify_message}") from None
-        raise NetworkError(f"no TLS with {host}:{port}: {cause or error}") from None
+        raise unreachable(f"{host}:{port}", error) from None
     except BaseException:
         await trio.aclose_forcefully(stream)
         raise
@@ -222,7 +236,9 @@ async def _upgrade(
         )
         race.cancel_scope.cancel()
     if connection is None:
-        raise ServiceError(f"{parts.hostname} closed the connection at the websocket upgrade: is it one?")
+        raise ServiceError(
+            f"{parts.hostname} closed the connection at the websocket upgrade: is it one?"
+        )
     return connection
 
 

@@ -1,13 +1,14 @@
 """The `sfclient` command.
 
-Exit status: 0 the call ended in order, 1 the network or the agent is at fault, 2 wrong use, 3 the sound device.
+Exit status: 0 the call ended in order, 1 the network or the agent is at fault, 2 wrong use, 3 the
+sound device.
 """
 
 import argparse
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import as_file, files
@@ -19,11 +20,12 @@ from sfclient._call import Call, open_call
 from sfclient._devices import Audio, WavInput, list_devices
 from sfclient._errors import SfclientError, UsageError
 from sfclient._events import Connected, Connecting, Disconnected, Event, MessageReceived
+from sfclient._nursery import open_unwrapped_nursery
 from sfclient._report import report, write_report
 from sfclient._session import WIDGET_URL, Session, request_session
 
 KEY_VARIABLE = "SYNTHFLOW_API_KEY"
-DEMO_WORDS = "Hello!"
+DEMO_WORDS = "Hello! I would like to book a table for two, on Friday evening at half past seven."
 DEMO_RECORDING = "call.wav"
 DEMO_ECHO_SECONDS = 0.5
 DEMO_MARGIN_SECONDS = 1.0
@@ -34,16 +36,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], Awaitable[int]] = args.command
     try:
+        if getattr(args, "session_url", None) == "-":
+            args.session_url = _read_line()  # before trio: a thread that reads cannot be stopped
         return trio.run(command, args)
     except SfclientError as error:
         print(f"sfclient: {error}", file=sys.stderr)
         return error.exit_status
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python must not try again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         return 130
 
 
+def _read_line() -> str:
+    try:
+        return sys.stdin.readline().strip()
+    except (AttributeError, OSError, UnicodeError):  # AttributeError: it was closed from the start
+        raise UsageError("cannot read the session URL from standard input") from None
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sfclient", description="Talk to a Synthflow voice agent.")
+    parser = argparse.ArgumentParser(
+        prog="sfclient", description="Talk to a Synthflow voice agent."
+    )
     parser.add_argument("--version", action="version", version=f"sfclient {version('sfaudio')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -54,17 +71,36 @@ def _parser() -> argparse.ArgumentParser:
     )
     call.set_defaults(command=_call)
     call.add_argument("assistant_id", nargs="?", metavar="ASSISTANT_ID", help="of a widget agent")
-    call.add_argument("--session-url", metavar="URL", help="a session got elsewhere; - reads it from standard input")
-    call.add_argument("--base-url", metavar="URL", default=WIDGET_URL, help="of the service (%(default)s)")
+    call.add_argument(
+        "--session-url",
+        metavar="URL",
+        help="a session got elsewhere; - reads it from standard input",
+    )
+    call.add_argument(
+        "--base-url", metavar="URL", default=WIDGET_URL, help="of the service (%(default)s)"
+    )
     ends = "a device by index or part of its name, FILE.wav, or none"
     call.add_argument("--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}")
     call.add_argument("--output", metavar="NAME|FILE.wav", help=f"what the agent says: {ends}")
-    call.add_argument("--duration", type=_seconds, metavar="SECONDS", help="hang up after this time")
-    call.add_argument("--record", metavar="FILE.wav", type=Path, help="write both sides: you left, the agent right")
-    call.add_argument("--stats", metavar="FILE.json", type=Path, help="write the figures of the call")
-    call.add_argument("--allow-insecure", action="store_true", help="allow ws:// and http:// beyond this machine")
+    call.add_argument(
+        "--duration", type=_seconds, metavar="SECONDS", help="hang up after this time"
+    )
+    call.add_argument(
+        "--record",
+        metavar="FILE.wav",
+        type=Path,
+        help="write both sides: you left, the agent right",
+    )
+    call.add_argument(
+        "--stats", metavar="FILE.json", type=Path, help="write the figures of the call"
+    )
+    call.add_argument(
+        "--allow-insecure", action="store_true", help="allow ws:// and http:// beyond this machine"
+    )
 
-    demo = commands.add_parser("demo", help="hold a call with a local agent: no account, no sound hardware")
+    demo = commands.add_parser(
+        "demo", help="hold a call with a local agent: no account, no sound hardware"
+    )
     demo.set_defaults(command=_demo)
 
     devices = commands.add_parser("devices", help="list the sound devices")
@@ -89,6 +125,12 @@ def _seconds(text: str) -> float:
 
 
 async def _call(args: argparse.Namespace) -> int:
+    ends = [Path(end) for end in (args.input, args.output) if end and end.lower().endswith(".wav")]
+    files = [file.resolve() for file in (*ends, args.record, args.stats) if file is not None]
+    if len(set(files)) < len(files):
+        raise UsageError("--input, --output, --record and --stats must be different files")
+    if args.stats is not None:
+        write_report(args.stats, {})  # a path that cannot be written is told before the call
     return await _hold(
         partial(_session, args),
         Audio(args.input, args.output),
@@ -102,8 +144,6 @@ async def _call(args: argparse.Namespace) -> int:
 async def _session(args: argparse.Namespace) -> Session:
     if (args.assistant_id is None) == (args.session_url is None):
         raise UsageError("give either an ASSISTANT_ID or a --session-url")
-    if args.session_url == "-":
-        return Session((await trio.to_thread.run_sync(sys.stdin.readline)).strip())
     if args.session_url is not None:
         return Session(args.session_url)
     return await request_session(
@@ -126,27 +166,24 @@ async def _hold(
     """Hold a call and tell of it, until it ends, the time is up, or a signal comes."""
     call: Call | None = None
     problem: SfclientError | None = None
-    with trio.CancelScope() as setting_up:
-        async with trio.open_nursery() as nursery:
 
-            async def hang_up_on_a_signal() -> None:
-                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                    nursery_ready.set()
-                    async for _ in signals:
-                        if call is None:
-                            setting_up.cancel()
-                        else:
-                            call.hang_up()
+    def stop() -> None:
+        if call is None:
+            nursery.cancel_scope.cancel()
+        else:
+            call.hang_up()
 
-            nursery_ready = trio.Event()
-            nursery.start_soon(hang_up_on_a_signal)
-            await nursery_ready.wait()
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with open_unwrapped_nursery() as nursery:
+            nursery.start_soon(_at_each, signals, stop)
             try:
                 _tell(Connecting())
                 session = await get_session()
-                async with open_call(session, audio, record=record, allow_insecure=allow_insecure) as call:
+                async with open_call(
+                    session, audio, record=record, allow_insecure=allow_insecure
+                ) as call:
                     if duration is not None:
-                        nursery.start_soon(_hang_up_after, duration, call)
+                        nursery.start_soon(_after, duration, stop)
                     async for event in call:
                         if not isinstance(event, Connecting):
                             _tell(event)
@@ -160,9 +197,14 @@ async def _hold(
     return 0
 
 
-async def _hang_up_after(seconds: float, call: Call) -> None:
+async def _at_each(signals: AsyncIterator[int], act: Callable[[], None]) -> None:
+    async for _ in signals:
+        act()
+
+
+async def _after(seconds: float, act: Callable[[], None]) -> None:
     await trio.sleep(seconds)
-    call.hang_up()
+    act()
 
 
 def _tell(event: Event) -> None:
@@ -180,17 +222,24 @@ def _tell(event: Event) -> None:
 
 
 async def _demo(args: argparse.Namespace) -> int:
-    from sfclient.simulator import EchoAgent, open_simulator
-
+    try:
+        from sfclient.simulator import EchoAgent, open_simulator
+    except ImportError as error:
+        raise UsageError(str(error)) from None
     with as_file(files("sfclient") / "_assets" / "hello.wav") as hello:
         source = WavInput(hello)
         samplerate = source.open()
         seconds = source.waiting_frames / samplerate
         async with open_simulator(EchoAgent(delay=DEMO_ECHO_SECONDS)) as simulator:
-            print(f"A simulated agent listens at {simulator.base_url} and will echo what it hears.", flush=True)
+            print(
+                f"A simulated agent listens at {simulator.base_url} and will echo what it hears.",
+                flush=True,
+            )
             print(f"You say ({seconds:.1f} s of recorded speech): {DEMO_WORDS}", flush=True)
             status = await _hold(
-                partial(request_session, "demo", api_key=simulator.key, base_url=simulator.base_url),
+                partial(
+                    request_session, "demo", api_key=simulator.key, base_url=simulator.base_url
+                ),
                 Audio(hello, "none"),
                 duration=seconds + DEMO_ECHO_SECONDS + DEMO_MARGIN_SECONDS,
                 record=Path(DEMO_RECORDING),
@@ -204,7 +253,10 @@ async def _demo(args: argparse.Namespace) -> int:
 
 
 async def _devices(args: argparse.Namespace) -> int:
-    for device in list_devices():
+    devices = list_devices()
+    if not devices:
+        print("There are no sound devices.", file=sys.stderr)
+    for device in devices:
         print(
             f"{device['index']:3} {device['name']} ({device['hostapi_name']}): "
             f"{device['max_input_channels']} in, {device['max_output_channels']} out, "

@@ -2,8 +2,8 @@
 
 Its dummy driver calls back every 10 ms, in real time. PortAudio looks for the server when it
 starts, through the environment, so the program under test runs in a process of its own with
-``env=jack.env``. Its first stream has the ports ``PortAudio:in_0`` (the microphone) and
-``PortAudio:out_0`` (the loudspeaker); they appear when the stream starts.
+``env=jack.env``. Its first streams have the ports ``PortAudio:in_0`` (the microphone) and
+``PortAudio:out_0`` (the loudspeaker), from when they are opened, and sound from when they start.
 
 End that process before the fixture ends: PortAudio never returns from closing a stream whose
 JACK server has gone.
@@ -111,7 +111,7 @@ class Jack:
 @pytest.fixture
 def jack() -> Iterator[Jack]:
     jack = Jack(f"sfaudio-{os.getpid()}-{next(serial)}")
-    server = ("jackd", "--no-realtime", "-n", jack.env["JACK_DEFAULT_SERVER"])
+    server = ("jackd", "-n", jack.env["JACK_DEFAULT_SERVER"])
     driver = ("-d", "dummy", "-r", str(SAMPLERATE), "-p", str(BLOCKSIZE), "-C", "1", "-P", "1")
     try:
         with running(*server, *driver, env=jack.env):

@@ -19,6 +19,7 @@ def callback(heard, said, frames, time, status):
 with sounddevice.RawStream(
     device="JACK", samplerate=48000, channels=1, dtype="int16", callback=callback
 ):
+    print("running", flush=True)
     sys.stdin.read()
 """
 
@@ -30,8 +31,9 @@ def test_what_is_played_comes_back_whole(jack, tmp_path):
         file.writeframes(spoken.tobytes())
 
     client = [sys.executable, "-c", PASSTHROUGH]
-    with subprocess.Popen(client, stdin=subprocess.PIPE, env=jack.env) as process:
-        jack.wait_port("PortAudio:out_0")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(client, stdin=pipe, stdout=pipe, env=jack.env) as process:
+        assert process.stdout.readline() == b"running\n"
         with jack.record("PortAudio:out_0", tmp_path / "heard.wav"):
             jack.play(tmp_path / "spoken.wav", "PortAudio:in_0")
         process.communicate()

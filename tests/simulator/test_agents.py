@@ -19,6 +19,7 @@ from sfclient.simulator import (
     open_simulator,
 )
 from sfclient.simulator._audio import Decimator
+from sfclient.simulator._call import chunks
 
 READY = '{"type": "status_client_ready"}'
 
@@ -28,6 +29,8 @@ class StubCall:
 
     def __init__(self, pieces: list[tuple[float, bytes]] | None = None) -> None:
         self.pieces = pieces or []
+        self.stalls: list[int] = []
+        """The messages that the network takes 100 ms for, instead of 3."""
         self.sent: list[tuple[float, bytes]] = []
 
     async def client_ready(self) -> None:
@@ -40,9 +43,11 @@ class StubCall:
 
     async def send(self, message: bytes) -> None:
         self.sent.append((trio.current_time(), message))
-        await trio.sleep(0.003)  # a slow network: paces must not drift by it
+        await trio.sleep(0.1 if len(self.sent) in self.stalls else 0.003)
 
-    send_audio = send
+    async def send_audio(self, pcm: bytes) -> None:
+        if pcm:
+            await self.send(pcm)
 
     async def wait_ended(self) -> None:
         await trio.sleep(100.0)
@@ -61,6 +66,16 @@ async def test_realtime_pace_does_not_drift(autojump_clock: trio.abc.Clock) -> N
     for n, (at, _) in enumerate(call.sent):
         assert at == pytest.approx(begin + n * 0.020, abs=1e-9)
     assert trio.current_time() == pytest.approx(begin + 99 * 0.020 + 0.003)
+
+
+async def test_realtime_pace_catches_up_after_a_stall(autojump_clock: trio.abc.Clock) -> None:
+    call = StubCall()
+    call.stalls = [10, 50]
+    begin = trio.current_time() + 1.0
+    await act(SpeakAgent(bytes(64_000), then="close"), call)
+    late = [at - begin - n * 0.020 for n, (at, _) in enumerate(call.sent)]
+    assert max(late) == pytest.approx(0.1 - 0.020)
+    assert [late[9], late[30], late[99]] == pytest.approx([0, 0, 0], abs=1e-9)
 
 
 async def test_pace_follows_the_length_of_the_messages(autojump_clock: trio.abc.Clock) -> None:
@@ -184,6 +199,12 @@ async def test_a_wav_is_spoken(tmp_path: Any) -> None:
 def test_impossible_speech_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\d|use '"):
         SpeakAgent(**arguments)
+
+
+@pytest.mark.parametrize("chunk_bytes", [0, -1, [2, -1]])
+def test_impossible_lengths_are_refused(chunk_bytes: int | list[int]) -> None:
+    with pytest.raises(ValueError, match="chunk_bytes"):
+        list(chunks(b"abcd", chunk_bytes))
 
 
 def test_a_missing_wav_is_refused() -> None:

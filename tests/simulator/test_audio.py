@@ -100,6 +100,15 @@ def test_any_pcm_is_converted(tmp_path: Path, width: int, channels: int, sampler
     assert np.abs(heard[middle] - expected[middle]).max() < (0.02 if width == 1 else 0.002)
 
 
+def test_the_end_of_a_file_is_not_heard_at_its_beginning(tmp_path: Path) -> None:
+    said = np.zeros(3 * 2**14)
+    said[-4800:] = 0.9
+    path = write_wav(tmp_path / "a.wav", pcm16(said), width=2, channels=1, samplerate=48_000)
+    heard = floats(read_wav(path))
+    assert np.abs(heard[:1000]).max() < 0.001
+    assert heard[-800] == pytest.approx(0.9, abs=0.01)
+
+
 def test_stereo_is_mixed(tmp_path: Path) -> None:
     path = write_wav(
         tmp_path / "a.wav", struct.pack("<4h", 100, 300, -32768, -32768), width=2, channels=2,

@@ -78,7 +78,7 @@ async def session_url(base_url: str, key: str) -> str:
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
     """The command, when it is to end by itself."""
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM, *args],
         capture_output=True,
         text=True,
@@ -102,8 +102,9 @@ async def test_serves_until_a_signal_and_saves_the_call_in_progress(
             await ws.send(bytes(96_000))
             assert len(await ws.recv()) == 32_000
             await command.stop(number)
-            assert command.status == 0
+            await ws.wait_closed()
             assert ws.close_code == 1001
+    assert command.status == 0
     assert command.stdout == ""
     assert "SYNTHFLOW_API_KEY=simulator-key sfclient call any --base-url http" in command.stderr
     assert "call 1: started" in command.stderr
@@ -178,9 +179,11 @@ def test_a_host_of_another_machine_is_one_line_and_status_1() -> None:
         (["--pace", "burst"], "--pace"),
         (["--save", __file__ + "/folder"], "folder"),
         (["--port", "65536"], "65536"),
-        (["--port", "http"], "--port"),
+        (["--port", "http"], "use 0 to 65535"),
         (["--delay", "-1"], "-1"),
         (["--delay", "nan"], "nan"),
+        (["--delay", "soon"], "use seconds"),
+        (["--agent", __file__, "--delay", "1"], "--delay"),
     ],
 )
 def test_wrong_use_is_status_2(args: list[str], named: str) -> None:

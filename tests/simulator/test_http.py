@@ -2,6 +2,9 @@
 
 import json
 import logging
+import socket
+import sys
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -251,13 +254,56 @@ async def test_clients_that_leave_early_are_survived() -> None:
         assert (await request(sim, "GET", "/")).status_code == 200
 
 
-async def test_one_port_serves_a_name_with_several_addresses() -> None:
-    async with open_simulator(host="localhost") as sim:
-        assert (await request(sim, "GET", "/")).status_code == 200
+@pytest.mark.parametrize("is_upgrade", [False, True])
+async def test_clients_that_stay_without_a_call_are_dropped(
+    is_upgrade: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfclient.simulator._server._REQUEST_TIMEOUT", 0.05)
+    async with open_simulator() as sim, await connect_tcp(sim) as stream:
+        bad = upgrade(sim, sim.new_session_url()).replace(b"AAAA==", b"")
+        await stream.send_all(bad if is_upgrade else b"GET / HT")
+        with trio.fail_after(2):
+            while await stream.receive_some():
+                pass
+            with suppress(trio.BrokenResourceError):
+                while True:  # until it is not only half closed
+                    await stream.send_all(b"x")
+                    await trio.sleep(0.01)
+
+
+class TwoAddresses(trio.abc.HostnameResolver):
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 0)) for n in (2, 3)]
+
+    async def getnameinfo(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8")
+async def test_a_name_with_several_addresses_is_served_at_one_port() -> None:
+    trio.socket.set_custom_hostname_resolver(TwoAddresses())
+    try:
+        async with open_simulator(host="two.test") as sim:
+            assert sim.base_url.startswith("http://127.0.0.2:")
+            assert (await request(sim, "GET", "/")).status_code == 200
+    finally:
+        trio.socket.set_custom_hostname_resolver(None)
+
+
+async def test_an_ipv6_address_is_bracketed() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    try:
+        async with open_simulator(host="::1") as sim:
+            assert sim.base_url.startswith("http://[::1]:")
+            assert (await request(sim, "GET", "/")).status_code == 200
+            assert sim.new_session_url().startswith("ws://[::1]:")
+    except OSError:
+        pytest.skip("no IPv6 here")
 
 
 async def test_everywhere_is_reached_at_loopback() -> None:
-    async with open_simulator(host="0.0.0.0") as sim:  # noqa: S104
+    async with open_simulator(host="0.0.0.0") as sim:
         assert sim.base_url.startswith("http://127.0.0.1:")
         assert (await request(sim, "GET", "/")).status_code == 200
 

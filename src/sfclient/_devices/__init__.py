@@ -30,8 +30,9 @@ from sfclient._devices._wav import WavWriter
 class Audio:
     """Where the caller's speech comes from and the agent's goes to.
 
-    Each is a `Device`, or its index or a part of its name; a path ending in ``.wav``; ``"none"``, silence or nobody; a
-    `Source` or `Sink`, such as `MemoryInput` and `MemoryOutput`; or None, the default device.
+    Each is a `Device`, or its index or a part of its name; a path ending in ``.wav``; ``"none"``,
+    silence or nobody; a `Source` or `Sink`, such as `MemoryInput` and `MemoryOutput`; or None, the
+    default device.
     """
 
     input: Source | Device | Path | str | int | None = None
@@ -39,8 +40,11 @@ class Audio:
 
 
 @contextmanager
-def open_lines(audio: Audio, capture_samplerate: int, playout_samplerate: int) -> Iterator[list[Line]]:
-    """Open what `audio` names, at these rates in Hz if possible: one line for both directions, or one for each.
+def open_lines(
+    audio: Audio, capture_samplerate: int, playout_samplerate: int
+) -> Iterator[list[Line]]:
+    """Open what `audio` names, at these rates in Hz if possible: one line for both directions, or
+    one for each.
 
     Raises `DeviceError` or `AudioFileError`.
     """

@@ -42,7 +42,8 @@ class Sink(Protocol):
 class MemoryInput:
     """What a program says: PCM16 mono, in real time, silence before and after.
 
-    `samplerate` is in Hz; at the wire's own (48000 in the widget dialect) the samples arrive bit for bit. Use it for one call.
+    `samplerate` is in Hz; at the wire's own (48000 in the widget dialect) the samples arrive bit
+    for bit. Use it for one call.
     """
 
     def __init__(self, pcm: bytes = b"", *, samplerate: int = 48_000) -> None:
@@ -83,7 +84,8 @@ class WavInput(MemoryInput):
 
 
 class MemoryOutput:
-    """Keeps what a loudspeaker would have played, silence included, as PCM16 mono at the wire's rate."""
+    """Keeps what a loudspeaker would have played, silence included, as PCM16 mono at the wire's
+    rate."""
 
     def __init__(self) -> None:
         self.samplerate = 0
@@ -139,7 +141,11 @@ class ClockedLine:
     playout_latency = 0.0
 
     def __init__(
-        self, source: Source | None, sink: Sink | None, capture_samplerate: int, playout_samplerate: int
+        self,
+        source: Source | None,
+        sink: Sink | None,
+        capture_samplerate: int,
+        playout_samplerate: int,
     ) -> None:
         self._source = source
         self._sink = sink
@@ -153,7 +159,8 @@ class ClockedLine:
         task_status.started()
         recorded = played = 0
         for blocks in count(1):
-            # Blocks of a rate that does not divide evenly differ by a frame, so that none is ever lost.
+            # Blocks of a rate that does not divide evenly differ by a frame, so that none is ever
+            # lost.
             await trio.sleep_until(start + blocks * BLOCK_SECONDS)
             if self._source is not None:
                 due = int(blocks * BLOCK_SECONDS * self.capture_samplerate + 0.5)
@@ -173,7 +180,8 @@ class ClockedLine:
 def open_clocked_line(
     source: Source | None, sink: Sink | None, playout_samplerate: int
 ) -> Iterator[ClockedLine]:
-    """A line from `source` and to `sink`, either of which may be missing. Raises `AudioFileError`."""
+    """A line from `source` and to `sink`, either of which may be missing. Raises
+    `AudioFileError`."""
     capture_samplerate = source.open() if source is not None else 0
     if sink is None:
         yield ClockedLine(source, None, capture_samplerate, 0)

@@ -1,7 +1,8 @@
-"""What sound hardware is to a call: a line that fills a capture queue and empties a playout queue while it runs.
+"""What sound hardware is to a call: a line that fills a capture queue and empties a playout queue
+while it runs.
 
-A line may run at other rates than the wire; the call resamples. What is queued, how much, and when it is thrown away, is the
-call's business alone.
+A line may run at other rates than the wire; the call resamples. What is queued, how much, and when
+it is thrown away, is the call's business alone.
 """
 
 from dataclasses import dataclass
@@ -37,4 +38,5 @@ class Line(Protocol):
     async def run(
         self, queues: Queues, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Record and play until cancelled; started when sound flows. Raises `DeviceError` if the device stops."""
+        """Record and play until cancelled; started when sound flows. Raises `DeviceError` if the
+        device stops."""

@@ -1,4 +1,5 @@
-"""Sound hardware through sounddevice, which is imported when a device is opened: PortAudio may be missing."""
+"""Sound hardware through sounddevice, which is imported when a device is opened: PortAudio may be
+missing."""
 
 from __future__ import annotations
 
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+CLOSE_SECONDS = 2.0
 INSTALL = {"linux": "install it (Debian: apt-get install libportaudio2)"}
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A sound device, by index or by a part of its name as `sfclient devices` shows it; None is the default."""
+    """A sound device, by index or by a part of its name as `sfclient devices` shows it; None is the
+    default."""
 
     name: int | str | None = None
 
@@ -40,18 +43,23 @@ def load_sounddevice() -> ModuleType:
 
 
 def list_devices() -> list[dict[str, Any]]:
-    """What PortAudio knows of every device, as sounddevice gives it, with the name of the host API."""
+    """What PortAudio knows of every device, as sounddevice gives it, with the name of the host
+    API."""
     sounddevice = load_sounddevice()
     apis = sounddevice.query_hostapis()
     return [
-        {**device, "hostapi_name": apis[device["hostapi"]]["name"]} for device in sounddevice.query_devices()
+        {**device, "hostapi_name": apis[device["hostapi"]]["name"]}
+        for device in sounddevice.query_devices()
     ]
 
 
 class PortAudioLine:
-    """A line of one or two PortAudio streams: recorded as float32, as browsers do, played as the int16 that came."""
+    """A line of one or two PortAudio streams: recorded as float32, as browsers do, played as the
+    int16 that came."""
 
-    def __init__(self, capture: Device | None, playout: Device | None, rates: tuple[int, int]) -> None:
+    def __init__(
+        self, capture: Device | None, playout: Device | None, rates: tuple[int, int]
+    ) -> None:
         sounddevice = load_sounddevice()
         self._failed = trio.Event()
         self._token = trio.lowlevel.current_trio_token()
@@ -72,7 +80,9 @@ class PortAudioLine:
             self.close()
             raise
 
-    def _open(self, sounddevice: ModuleType, kind: str, device: Device, samplerate: int, callback: Any) -> Any:
+    def _open(
+        self, sounddevice: ModuleType, kind: str, device: Device, samplerate: int, callback: Any
+    ) -> Any:
         """Open one stream, at the device's own rate if it refuses the wire's."""
         make = sounddevice.InputStream if kind == "input" else sounddevice.OutputStream
         check = getattr(sounddevice, f"check_{kind}_settings")
@@ -85,7 +95,10 @@ class PortAudioLine:
             except sounddevice.PortAudioError:
                 samplerate = round(found["default_samplerate"])
             stream = make(
-                samplerate=samplerate, callback=callback, finished_callback=self._finished, **settings
+                samplerate=samplerate,
+                callback=callback,
+                finished_callback=self._finished,
+                **settings,
             )
         except (sounddevice.PortAudioError, ValueError) as error:
             raise DeviceError(_refusal(sounddevice, kind, device, error)) from None
@@ -106,8 +119,9 @@ class PortAudioLine:
             raise DeviceError(f"the sound device does not start: {error}") from None
         finally:
             self._stopping = True
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self.close)
+            # PortAudio may never come back from closing a stream whose sound server has died.
+            with trio.move_on_after(CLOSE_SECONDS, shield=True):
+                await trio.to_thread.run_sync(self.close, abandon_on_cancel=True)
 
     def close(self) -> None:
         """Stop at once and give the devices back. May be called again."""
@@ -132,7 +146,9 @@ class PortAudioLine:
 def _refusal(sounddevice: ModuleType, kind: str, device: Device, error: Exception) -> str:
     channels = f"max_{kind}_channels"
     candidates = [
-        f"{found['index']} {found['name']}" for found in sounddevice.query_devices() if found[channels]
+        f"{found['index']} {found['name']}"
+        for found in sounddevice.query_devices()
+        if found[channels]
     ]
     named = "the default device" if device.name is None else f"device {device.name!r}"
     known = "; ".join(candidates) if candidates else "none at all"
@@ -143,7 +159,8 @@ def _refusal(sounddevice: ModuleType, kind: str, device: Device, error: Exceptio
 def open_portaudio_line(
     capture: Device | None, playout: Device | None, rates: tuple[int, int]
 ) -> Iterator[PortAudioLine]:
-    """A line from one device and to another, either of which may be missing. Raises `DeviceError`."""
+    """A line from one device and to another, either of which may be missing. Raises
+    `DeviceError`."""
     line = PortAudioLine(capture, playout, rates)
     try:
         yield line

@@ -1,11 +1,13 @@
 """WAV files in and out.
 
-The standard library's `wave` writes them; it reads neither floats nor, before Python 3.12, the extensible format that
-many programs write, so the reading is done here (Microsoft, "Multiple channel audio data and WAVE files", 2001).
+The standard library's `wave` writes them; it reads neither floats nor, before Python 3.12, the
+extensible format that many programs write, so the reading is done here (Microsoft, "Multiple
+channel audio data and WAVE files", 2001).
 """
 
 import struct
 import wave
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +22,8 @@ PCM, IEEE_FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 def read_wav(path: Path) -> tuple[int, NDArray[np.int16]]:
     """The sample rate and the frames of a WAV file, as mono int16.
 
-    8, 16, 24 and 32-bit integers and 32 and 64-bit floats are understood. 16-bit mono comes as it is. Other widths are rounded
-    to 16 bits, several channels are averaged. Raises `AudioFileError`.
+    8, 16, 24 and 32-bit integers and 32 and 64-bit floats are understood. 16-bit mono comes as it
+    is. Other widths are rounded to 16 bits, several channels are averaged. Raises `AudioFileError`.
     """
     try:
         data = path.read_bytes()
@@ -44,7 +46,9 @@ def _parse(data: memoryview) -> tuple[int, NDArray[np.int16]]:
         name, length = struct.unpack_from("<4sI", data, at)
         body = data[at + 8 : at + 8 + length]  # a file cut short, or streamed, ends where it ends
         if name == b"fmt ":
-            kind, channels, samplerate, _bytes_a_second, _block, bits = struct.unpack_from("<HHIIHH", body)
+            kind, channels, samplerate, _bytes_a_second, _block, bits = struct.unpack_from(
+                "<HHIIHH", body
+            )
             if kind == EXTENSIBLE:
                 (kind,) = struct.unpack_from("<H", body, 24)
             layout = kind, channels, samplerate, bits
@@ -82,12 +86,14 @@ def _mono(samples: NDArray[np.int16] | NDArray[np.float64], channels: int) -> ND
         if channels == 1:
             return samples.astype(np.int16, copy=False)
         samples = samples / 32768.0
-    mixed = samples.reshape(-1, channels).mean(axis=1)
-    return float32_to_int16(mixed.astype(np.float32), rule="symmetric")
+    with np.errstate(over="ignore", invalid="ignore"):  # infinities saturate, NaN becomes 0
+        mixed = samples.reshape(-1, channels).mean(axis=1).astype(np.float32)
+    return float32_to_int16(mixed, rule="symmetric")
 
 
 class WavWriter:
-    """A 16-bit PCM WAV file that grows; close it, or its header is wrong. Raises `AudioFileError`."""
+    """A 16-bit PCM WAV file that grows; close it, or its header is wrong. Raises
+    `AudioFileError`."""
 
     def __init__(self, path: Path, samplerate: int, channels: int = 1) -> None:
         self._path = path
@@ -95,22 +101,28 @@ class WavWriter:
             self._file = path.open("wb")
         except OSError as error:
             raise AudioFileError(f"cannot write {path}: {error.strerror or error}") from None
-        self._wave = wave.open(self._file, "wb")
+        self._wave = wave.open(self._file, "wb")  # noqa: SIM115 -- closed by close()
         self._wave.setnchannels(channels)
         self._wave.setsampwidth(2)
         self._wave.setframerate(samplerate)
 
-    def write(self, samples: NDArray[np.int16] | bytes) -> None:
+    def write(self, samples: NDArray[np.int16]) -> None:
         try:
-            self._wave.writeframesraw(samples if isinstance(samples, bytes) else samples.tobytes())
-        except (OSError, struct.error) as error:
-            raise AudioFileError(f"cannot go on writing {self._path}: {error}") from None
+            self._wave.writeframesraw(samples.tobytes())
+        except (OSError, struct.error) as error:  # struct.error: beyond the 4 GiB of the format
+            raise self._failed(error) from None
 
     def close(self) -> None:
         """Complete the header. May be called again."""
         try:
             self._wave.close()
-        except (OSError, struct.error) as error:
-            raise AudioFileError(f"cannot complete {self._path}: {error}") from None
-        finally:
             self._file.close()
+        except (OSError, struct.error) as error:
+            with suppress(OSError):
+                self._file.close()  # it tries to write again, but gives the descriptor back
+            raise self._failed(error) from None
+
+    def _failed(self, error: Exception) -> AudioFileError:
+        return AudioFileError(
+            f"cannot write {self._path}: {getattr(error, 'strerror', None) or error}"
+        )

@@ -1,8 +1,8 @@
 """What a dialect is: the words of one wire contract, without I/O.
 
-A dialect is made anew for each connection. It is told what happened and answers with actions, in order; it never waits,
-reads no clock and opens nothing. A new dialect is a subclass in a file of its own, and a line in the table of
-``_dialects/__init__.py``.
+A dialect is made anew for each connection. It is told what happened and answers with actions, in
+order; it never waits, reads no clock and opens nothing. A new dialect is a subclass in a file of
+its own, and a line in the table of ``_dialects/__init__.py``.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +20,8 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """The agent's speech: PCM16 little-endian mono at `Dialect.playout_samplerate`, split anywhere."""
+    """The agent's speech: PCM16 little-endian mono at `Dialect.playout_samplerate`, split
+    anywhere."""
 
     data: bytes
 
@@ -32,7 +33,8 @@ class AgentReady:
 
 @dataclass(frozen=True, slots=True)
 class PassOn:
-    """A text message that the dialect has no use for; `fields` if it is a JSON object, else None."""
+    """A text message that the dialect has no use for; `fields` if it is a JSON object, else
+    None."""
 
     text: str
     fields: dict[str, Any] | None
@@ -60,4 +62,5 @@ class Dialect(ABC):
 
     @abstractmethod
     def encode(self, chunk: bytes) -> bytes:
-        """The binary message that carries a chunk of PCM16 little-endian mono at `capture_samplerate`."""
+        """The binary message that carries a chunk of PCM16 little-endian mono at
+        `capture_samplerate`."""

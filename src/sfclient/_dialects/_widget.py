@@ -1,7 +1,7 @@
 """The contract of the vendor's web widget.
 
-Binary messages are raw PCM16 little-endian mono: the caller at 48 kHz, the agent at 16 kHz, in messages of any length.
-Text messages are JSON objects with a ``type``; two types are known.
+Binary messages are raw PCM16 little-endian mono: the caller at 48 kHz, the agent at 16 kHz, in
+messages of any length. Text messages are JSON objects with a ``type``; two types are known.
 """
 
 import json

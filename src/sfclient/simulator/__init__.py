@@ -30,13 +30,13 @@ try:
     import websockets.trio.server  # noqa: F401
 except ImportError as exc:
     raise ImportError(
-        "the simulator needs h11 and websockets 17 or newer: pip install 'sfaudio[simulator]'"
+        "the simulator needs h11 and websockets 17.0.1 or newer: pip install 'sfaudio[simulator]'"
     ) from exc
 
-from ._agents import EchoAgent, SpeakAgent
-from ._audio import UnreadableWavError
-from ._call import Agent, CallEndedError, Ended, ReceivedMessage, SimulatedCall
-from ._server import Simulator, open_simulator
+from sfclient.simulator._agents import EchoAgent, SpeakAgent
+from sfclient.simulator._audio import UnreadableWavError
+from sfclient.simulator._call import Agent, CallEndedError, Ended, ReceivedMessage, SimulatedCall
+from sfclient.simulator._server import Simulator, open_simulator
 
 __all__ = [
     "Agent",

@@ -7,8 +7,8 @@ from typing import Literal
 
 import trio
 
-from ._audio import AGENT_SAMPLERATE, Decimator, read_wav
-from ._call import SimulatedCall, chunks
+from sfclient.simulator._audio import AGENT_SAMPLERATE, Decimator, read_wav
+from sfclient.simulator._call import SimulatedCall, chunks
 
 _BYTES_PER_SECOND = 2 * AGENT_SAMPLERATE
 
@@ -40,8 +40,7 @@ class EchoAgent:
             nursery.start_soon(listen)
             async for due, pcm in mouth:
                 await trio.sleep_until(due)
-                if pcm:
-                    await call.send_audio(pcm)
+                await call.send_audio(pcm)
 
 
 class SpeakAgent:

@@ -15,7 +15,7 @@ import trio
 from websockets.exceptions import ConnectionClosed
 from websockets.trio.server import ServerConnection
 
-from ._audio import AGENT_SAMPLERATE, CALLER_SAMPLERATE
+from sfclient.simulator._audio import AGENT_SAMPLERATE, CALLER_SAMPLERATE
 
 # A cut-off client closes its side when it sees our FIN; one that does not is not waited for.
 _ABORT_TIMEOUT = 5.0
@@ -150,7 +150,7 @@ class SimulatedCall:
             await self.send(chunk)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close in order and wait for the client's answer, 10 s at most."""
+        """Close in order and wait for the client's answer; without one in 10 s, drop it."""
         await self._websocket.aclose(code, reason)
 
     async def abort(self) -> None:

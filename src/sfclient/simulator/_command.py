@@ -11,10 +11,10 @@ from pathlib import Path
 
 import trio
 
-from ._agents import EchoAgent, SpeakAgent
-from ._audio import AGENT_SAMPLERATE, CALLER_SAMPLERATE
-from ._call import Agent, SimulatedCall
-from ._server import Simulator, open_simulator
+from sfclient.simulator._agents import EchoAgent, SpeakAgent
+from sfclient.simulator._audio import AGENT_SAMPLERATE, CALLER_SAMPLERATE
+from sfclient.simulator._call import Agent, SimulatedCall
+from sfclient.simulator._server import Simulator, open_simulator
 
 _KEY_VARIABLE = "SYNTHFLOW_API_KEY"
 _DEFAULT_KEY = "simulator-key"
@@ -152,14 +152,16 @@ def _say(line: str) -> None:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{port} is no port: use 0 to 65535")
-    return port
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: use 0 to 65535")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no delay: use seconds, 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is no delay: use seconds, 0 or more")
     return seconds

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import trio
 
-from ._http import Answer, Request, path_segments
+from sfclient.simulator._http import Answer, Request, path_segments
 
 # A name, an IPv4 or a bracketed IPv6 address, and maybe a port: nothing that bends a URL.
 _SANE_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")

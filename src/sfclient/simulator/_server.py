@@ -10,16 +10,16 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.trio.server import Server, ServerConnection
 
-from ._agents import EchoAgent
-from ._call import Agent, CallEndedError, SimulatedCall
-from ._desk import Desk
-from ._http import Exchange
+from sfclient.simulator._agents import EchoAgent
+from sfclient.simulator._call import Agent, CallEndedError, SimulatedCall
+from sfclient.simulator._desk import Desk
+from sfclient.simulator._http import Exchange
 
 _AGENT_READY = '{"type": "status_agent_ready"}'
 _MAX_MESSAGE_BYTES = 16 * 2**20
 # Seconds for a client to send its request and to take the answer: more than any network needs.
 _REQUEST_TIMEOUT = 10.0
-# Seconds for the clients of open calls to answer our close when the simulator goes.
+# Seconds for a client to answer our close when the simulator goes or its agent has failed.
 _GOODBYE_TIMEOUT = 1.0
 _NORMAL_CLOSURE, _GOING_AWAY, _INTERNAL_ERROR = 1000, 1001, 1011
 
@@ -125,7 +125,7 @@ class Simulator:
                 if error is None:
                     await call.close(_NORMAL_CLOSURE)
                 else:
-                    await call.close(_INTERNAL_ERROR, "the agent failed")
+                    await _hang_up(call, _INTERNAL_ERROR, "the agent failed")
         finally:
             if error is not None:
                 self._agent_errors.append(error)
@@ -145,17 +145,11 @@ class Simulator:
         return None
 
     async def _hang_up_all(self) -> None:
-        """Close the open calls in order, as far as their clients answer in time."""
-
-        async def hang_up(call: SimulatedCall) -> None:
-            await call.close(_GOING_AWAY, "the simulator stops")
-            await call.wait_ended()
-
-        with trio.move_on_after(_GOODBYE_TIMEOUT):
-            async with trio.open_nursery() as nursery:
-                for call in self.calls:
-                    if call.ended is None:
-                        nursery.start_soon(hang_up, call)
+        """Close the open calls, all at the same time."""
+        async with trio.open_nursery() as nursery:
+            for call in self.calls:
+                if call.ended is None:
+                    nursery.start_soon(_hang_up, call, _GOING_AWAY, "the simulator stops")
 
     def _raise_agent_errors(self) -> None:
         match self._agent_errors:
@@ -222,10 +216,17 @@ async def open_simulator(
         simulator._raise_agent_errors()
 
 
+async def _hang_up(call: SimulatedCall, code: int, reason: str) -> None:
+    """Close in order, but do not wait long for a client that takes nothing."""
+    with trio.move_on_after(_GOODBYE_TIMEOUT):
+        await call.close(code, reason)
+        await call.wait_ended()  # noted by another task, which is about to be cancelled
+
+
 def _authority(listener: trio.SocketListener) -> str:
     """HOST:PORT to reach `listener` from this machine, fit for a URL."""
     host, port = listener.socket.getsockname()[:2]
     address = ipaddress.ip_address(host)
     if address.is_unspecified:  # it listens everywhere, but that is no place to connect to
-        return f"127.0.0.1:{port}" if address.version == 4 else f"[::1]:{port}"
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
     return f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"

@@ -1,0 +1,108 @@
+"""A call through a real PortAudio: spoken into the microphone port, echoed by the agent, heard at the loudspeaker port."""
+
+import json
+import os
+import subprocess
+import sys
+import wave
+from importlib.resources import as_file, files
+
+import numpy as np
+import pytest
+
+from sfaudio import Resampler
+
+pytestmark = pytest.mark.jack
+
+SFCLIENT = [sys.executable, "-m", "sfclient"]
+KEY = "a key of the tests"
+
+
+def read(path):
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        return file.getframerate(), samples.reshape(-1, file.getnchannels())
+
+
+def voiced(samples):
+    """Below 2 kHz, where an offset of part of a sample does not matter."""
+    spectrum = np.fft.rfft(samples.astype(float))
+    spectrum[round(2000 / 48_000 * len(samples)) :] = 0
+    return np.fft.irfft(spectrum, len(samples))
+
+
+def worst_block(heard, said, frames=960):
+    """The least correlation of any loud 20 ms of `said` with the same moment of `heard`."""
+    heard, said = voiced(heard), voiced(said)
+    length = 1 << (len(heard) + len(said)).bit_length()
+    spectrum = np.fft.rfft(heard, length) * np.conj(np.fft.rfft(said, length))
+    heard = heard[np.fft.irfft(spectrum, length)[: len(heard)].argmax() :]
+    starts = [
+        at
+        for at in range(0, len(said) - frames, frames)
+        if np.abs(said[at : at + frames]).max() > 1500
+    ]
+    assert len(starts) > 100
+    return min(np.corrcoef(heard[at : at + frames], said[at : at + frames])[0, 1] for at in starts)
+
+
+def test_echoed_words_are_heard_without_a_gap(jack, tmp_path):
+    env = jack.env | {"SYNTHFLOW_API_KEY": KEY.replace(" ", "-")}
+    with as_file(files("sfclient") / "_assets" / "hello.wav") as hello:
+        simulator = subprocess.Popen(
+            [*SFCLIENT, "simulator", "--agent", "echo"], stdout=subprocess.PIPE, text=True, env=env
+        )
+        with simulator:
+            try:
+                base_url = simulator.stdout.readline().strip()
+                options = ["--base-url", base_url, "--input", "JACK", "--output", "JACK"]
+                options += ["--stats", tmp_path / "stats.json", "--record", tmp_path / "both.wav"]
+                caller = subprocess.Popen([*SFCLIENT, "call", "any", *options], env=env)
+                with caller:
+                    try:
+                        jack.wait_port("PortAudio:out_0")
+                        with jack.record("PortAudio:out_0", tmp_path / "heard.wav"):
+                            jack.play(hello, "PortAudio:in_0")
+                    finally:
+                        caller.terminate()
+            finally:
+                simulator.terminate()
+        assert caller.returncode == 0
+        rate, spoken = read(hello)
+    said = Resampler(rate, 48_000).process(spoken)
+    _, heard = read(tmp_path / "heard.wav")
+    assert worst_block(heard[:, 0], said) > 0.9
+
+    figures = json.loads((tmp_path / "stats.json").read_text())
+    assert figures["ended"]["by"] == "caller"
+    assert figures["capture"]["dropped_frames"] <= 960 * 3  # what the last chunk left over
+    assert figures["playout"]["received_frames"] > len(said) // 3
+
+    rate, both = read(tmp_path / "both.wav")
+    assert rate == 48_000
+    for side in both.T:
+        assert worst_block(side, said) > 0.9
+
+
+def test_unknown_device_is_told_with_those_there_are(jack):
+    call = [*SFCLIENT, "call", "--session-url", "ws://127.0.0.1:1/", "--output", "none"]
+    done = subprocess.run(
+        [*call, "--input", "Stradivari"], env=jack.env, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 3
+    assert "Stradivari" in done.stderr
+    assert "system" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_devices_are_listed(jack):
+    listed = subprocess.run([*SFCLIENT, "devices"], env=jack.env, capture_output=True, text=True)
+    assert "system (JACK Audio Connection Kit)" in listed.stdout
+
+
+def test_no_sound_server_is_a_device_error():
+    env = os.environ | {"JACK_NO_START_SERVER": "1", "JACK_DEFAULT_SERVER": "nobody"}
+    call = [*SFCLIENT, "call", "--session-url", "ws://127.0.0.1:1/"]
+    done = subprocess.run(call, env=env, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,155 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""What an audio callback written in Cython does with sfaudio, all of it without the GIL."""
+
+from libc.stdint cimport int16_t
+
+from sfaudio cimport (
+    CaptureQueue,
+    JitterBuffer,
+    capture_read,
+    capture_write_float32,
+    capture_write_int16,
+    float32_to_int16_symmetric,
+    float32_to_int16_wire,
+    int16_samples_to_float32,
+    playout_drain,
+    playout_flush,
+    playout_read_float32,
+    playout_read_int16,
+    playout_write,
+)
+from sfaudio._resample cimport (
+    Resampler,
+    resample_float32,
+    resample_int16,
+    resampler_output_frames,
+)
+
+cdef enum:
+    BLOCK = 480
+
+
+def to_int16(const float[::1] src, int16_t[::1] out, bint wire):
+    with nogil:
+        if wire:
+            float32_to_int16_wire(&src[0], &out[0], src.shape[0])
+        else:
+            float32_to_int16_symmetric(&src[0], &out[0], src.shape[0])
+
+
+def to_float32(const int16_t[::1] src, float[::1] out):
+    with nogil:
+        int16_samples_to_float32(&src[0], &out[0], src.shape[0])
+
+
+def play_int16(JitterBuffer buffer not None, int16_t[::1] out):
+    cdef Py_ssize_t taken
+    with nogil:
+        taken = playout_read_int16(buffer.queue, &out[0], out.shape[0])
+    return taken
+
+
+def play_float32(JitterBuffer buffer not None, float[::1] out):
+    cdef Py_ssize_t taken
+    with nogil:
+        taken = playout_read_float32(buffer.queue, &out[0], out.shape[0])
+    return taken
+
+
+def feed(JitterBuffer buffer not None, const unsigned char[::1] data):
+    cdef Py_ssize_t taken
+    with nogil:
+        taken = playout_write(buffer.queue, &data[0], data.shape[0])
+    return taken
+
+
+def flush(JitterBuffer buffer not None):
+    with nogil:
+        playout_flush(buffer.queue)
+
+
+def drain(JitterBuffer buffer not None):
+    with nogil:
+        playout_drain(buffer.queue)
+
+
+def capture_int16(CaptureQueue queue not None, const int16_t[::1] block):
+    with nogil:
+        capture_write_int16(queue.queue, &block[0], block.shape[0])
+
+
+def capture_float32(CaptureQueue queue not None, const float[::1] block):
+    with nogil:
+        capture_write_float32(queue.queue, &block[0], block.shape[0])
+
+
+def take(CaptureQueue queue not None, int16_t[::1] out):
+    cdef Py_ssize_t taken
+    with nogil:
+        taken = capture_read(queue.queue, &out[0], out.shape[0])
+    return taken
+
+
+def resample(Resampler resampler not None, src, out):
+    """int16 or float32, into `out`, which has room."""
+    cdef const int16_t[::1] int16_src
+    cdef int16_t[::1] int16_out
+    cdef const float[::1] float_src
+    cdef float[::1] float_out
+    cdef Py_ssize_t due, given
+    if src.dtype == "int16":
+        int16_src, int16_out = src, out
+        with nogil:
+            due = resampler_output_frames(resampler.state, int16_src.shape[0])
+            given = resample_int16(
+                resampler.state, &int16_src[0], int16_src.shape[0], &int16_out[0]
+            )
+    else:
+        float_src, float_out = src, out
+        with nogil:
+            due = resampler_output_frames(resampler.state, float_src.shape[0])
+            given = resample_float32(
+                resampler.state, &float_src[0], float_src.shape[0], &float_out[0]
+            )
+    return due, given
+
+
+# ---- both sides of a queue at once, each on its core: sample number n is n, in 16 bits
+
+
+def play_ramp(JitterBuffer buffer not None, Py_ssize_t frames, Py_ssize_t largest):
+    """Read until `frames` frames came, in blocks of 1 to `largest`, at most 480.
+
+    Returns the number of the first wrong one, or -1.
+    """
+    cdef int16_t block[BLOCK]
+    cdef Py_ssize_t wrong = -1
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t taken, i
+    cdef Py_ssize_t size = 1
+    with nogil:
+        while at < frames and wrong < 0:
+            size = size % largest + 1
+            taken = playout_read_int16(buffer.queue, block, size)
+            for i in range(size):
+                if block[i] != (<int16_t> (at + i) if i < taken else 0):
+                    wrong = at + i
+                    break
+            at += taken
+    return wrong
+
+
+def capture_ramp(CaptureQueue queue not None, Py_ssize_t start, Py_ssize_t frames):
+    """Record the frames numbered `start` and on, in blocks of 1 to 480."""
+    cdef int16_t block[BLOCK]
+    cdef Py_ssize_t at = start
+    cdef Py_ssize_t size = 1
+    cdef Py_ssize_t i
+    with nogil:
+        while at < start + frames:
+            size = size % (BLOCK - 6) + 7
+            size = min(size, start + frames - at)
+            for i in range(size):
+                block[i] = <int16_t> (at + i)
+            capture_write_int16(queue.queue, block, size)
+            at += size

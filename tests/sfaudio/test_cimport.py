@@ -1,0 +1,178 @@
+"""Another package is built against the installed one, and uses it from Cython without the GIL."""
+
+import importlib.util
+import os
+import random
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sfaudio import (
+    CaptureQueue,
+    CaptureQueueStatistics,
+    JitterBuffer,
+    Resampler,
+    float32_to_int16,
+    int16_to_float32,
+)
+
+pytest.importorskip("Cython")
+pytest.importorskip("setuptools")
+compiler = (sysconfig.get_config_var("CC") or "").split()
+pytestmark = pytest.mark.skipif(
+    sys.platform != "win32" and not (compiler and shutil.which(compiler[0])),
+    reason="no C compiler",
+)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    folder = tmp_path_factory.mktemp("cimport") / "example"
+    shutil.copytree(Path(__file__).with_name("cimport_example"), folder)
+    build = subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
+        cwd=folder,
+        env={**os.environ, "CFLAGS": "-O1 -g0"},  # compiles in half the time
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert build.returncode == 0, build.stdout + build.stderr
+    (path,) = folder.glob(f"example*{sysconfig.get_config_var('EXT_SUFFIX')}")
+    spec = importlib.util.spec_from_file_location("example", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_conversion_is_the_same_from_cython(example: Any) -> None:
+    floats = np.random.default_rng(1).uniform(-1.2, 1.2, 1000).astype(np.float32)
+    for rule in ("wire", "symmetric"):
+        out = np.zeros(1000, np.int16)
+        example.to_int16(floats, out, rule == "wire")
+        assert np.array_equal(out, float32_to_int16(floats, rule=rule))
+    back = np.zeros(1000, np.float32)
+    example.to_float32(out, back)
+    assert np.array_equal(back, int16_to_float32(out))
+
+
+def test_a_jitter_buffer_is_written_and_read_from_cython(example: Any) -> None:
+    buffer = JitterBuffer(100, prefill=10, fade=4)
+    out = np.full(6, 77, np.int16)
+    floats = np.full(4, 77, np.float32)
+    assert example.feed(buffer, np.full(60, 0x4000, "<i2").tobytes()) == 120
+    assert example.play_int16(buffer, out) == 6
+    assert out.tolist() == [0x4000] * 6
+    assert example.play_float32(buffer, floats) == 4
+    assert floats.tolist() == [0.5] * 4
+    example.flush(buffer)
+    assert example.play_int16(buffer, out) == 4
+    assert out.tolist() == [0x3000, 0x2000, 0x1000, 0, 0, 0]
+    assert example.feed(buffer, bytes([1, 0, 2])) == 3
+    example.drain(buffer)
+    assert example.play_int16(buffer, out) == 1
+    assert out.tolist() == [1, 0, 0, 0, 0, 0]
+    statistics = buffer.statistics()
+    assert (statistics.written_frames, statistics.read_frames) == (61, 15)
+    assert (statistics.partial_bytes, statistics.underruns) == (1, 0)
+
+
+def test_a_capture_queue_is_written_and_read_from_cython(example: Any) -> None:
+    queue = CaptureQueue(4)
+    example.capture_int16(queue, np.array([1, 2, 3], np.int16))
+    example.capture_float32(queue, np.array([0.5, -1], np.float32))
+    out = np.full(6, 77, np.int16)
+    assert example.take(queue, out) == 4
+    assert out.tolist() == [2, 3, 16383, -32768, 77, 77]
+    assert queue.statistics() == CaptureQueueStatistics(5, 4, 0, 1, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_a_resampler_is_used_from_cython(example: Any, dtype: Any) -> None:
+    samples = np.random.default_rng(1).integers(-9999, 9999, 1000).astype(dtype)
+    expected = Resampler(44100, 48000).process(samples)
+    out = np.zeros(len(expected), dtype)
+    counts = example.resample(Resampler(44100, 48000), samples, out)
+    assert counts == (len(expected), len(expected))
+    assert np.array_equal(out, expected)
+
+
+@pytest.mark.parametrize(("capacity", "frames"), [(64, 50_000), (1000, 1_000_000)])
+def test_a_reader_on_another_core_gets_every_frame_in_order(
+    example: Any, capacity: int, frames: int
+) -> None:
+    buffer = JitterBuffer(capacity)
+    wrong: list[int] = []
+    reader = threading.Thread(target=lambda: wrong.append(example.play_ramp(buffer, frames, 480)))
+    reader.start()
+    rest = memoryview(np.arange(frames).astype("<u2").tobytes())
+    rng = random.Random(2)
+    seen = buffer.statistics()
+    # `reader` runs without the GIL, so that it reads while this thread writes and looks.
+    while rest and reader.is_alive():
+        rest = rest[buffer.write(rest[: rng.choice([1, 7, capacity, 4 * capacity])]) :]
+        now = buffer.statistics()
+        assert now.written_frames == now.read_frames + now.queued_frames + now.dropped_frames
+        assert now.queued_frames <= capacity
+        assert now.read_frames >= seen.read_frames
+        assert now.padded_frames >= seen.padded_frames
+        assert now.underruns >= seen.underruns
+        seen = now
+    reader.join()
+    assert wrong == [-1]
+    assert buffer.statistics().read_frames == frames
+
+
+def test_statistics_are_consistent_while_another_core_reads(example: Any) -> None:
+    frames = 4_000_000
+    buffer = JitterBuffer(frames)
+    buffer.write(np.arange(frames).astype("<u2"))
+    wrong: list[int] = []
+    reader = threading.Thread(target=lambda: wrong.append(example.play_ramp(buffer, frames, 2)))
+    reader.start()
+    # The reader changes its counters all the time, a frame or two at a time.
+    while reader.is_alive():
+        now = buffer.statistics()
+        assert frames == now.read_frames + now.queued_frames
+    reader.join()
+    assert wrong == [-1]
+
+
+@pytest.mark.parametrize("capacity", [480, 5000])
+def test_a_reader_overtaken_by_another_core_gets_whole_frames_in_order(
+    example: Any, capacity: int
+) -> None:
+    frames = 100_000_000
+    queue = CaptureQueue(capacity)
+    # It records without the GIL, while this thread reads and looks.
+    writer = threading.Thread(target=example.capture_ramp, args=(queue, 0, frames))
+    before = CaptureQueueStatistics(0, 0, 0, 0, 0)
+    writer.start()
+    while True:
+        last_look = not writer.is_alive()
+        block = np.frombuffer(queue.read(capacity), np.uint16)
+        after = queue.statistics()
+        assert after.written_frames == (
+            after.read_frames + after.queued_frames + after.dropped_frames
+        )
+        assert after.read_frames == before.read_frames + len(block)
+        if len(block):
+            assert (np.diff(block) == 1).all()
+            lost = (int(block[0]) - before.read_frames - before.dropped_frames) % 65536
+            assert lost <= after.dropped_frames - before.dropped_frames
+        before = after
+        if last_look and not len(block):
+            break
+    writer.join()
+    assert before.written_frames == frames
+    assert before.overruns > 0

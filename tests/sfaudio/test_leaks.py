@@ -1,0 +1,120 @@
+"""Nothing that is called over and over, with success or failure, keeps memory."""
+
+import array
+import contextlib
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sfaudio import CaptureQueue, JitterBuffer, Resampler, float32_to_int16, int16_to_float32
+
+resource = pytest.importorskip("resource")
+
+TIMES = 200_000
+ALLOWED = 2048  # KiB: less than 11 bytes a call
+
+FLOATS, INTS = np.zeros(64, np.float32), np.zeros(64, np.int16)
+DOUBLES, FROZEN = np.zeros(64), bytes(128)
+jitter_buffer = JitterBuffer(100, prefill=10, fade=5)
+capture_queue = CaptureQueue(100)
+up = Resampler(16000, 48000)
+
+
+def call(name: str, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    return pytest.param(function, arguments, named, id=name)
+
+
+CALLS = [
+    call("float32_to_int16", float32_to_int16, FLOATS),
+    call("float32_to_int16 out", float32_to_int16, FLOATS, INTS, rule="symmetric"),
+    call("float32_to_int16 raw", float32_to_int16, bytes(64)),
+    call("float32_to_int16 rule", float32_to_int16, FLOATS, rule="browser"),
+    call("float32_to_int16 type", float32_to_int16, DOUBLES),
+    call("float32_to_int16 list", float32_to_int16, [0.0]),
+    call("float32_to_int16 strided", float32_to_int16, FLOATS[::2]),
+    call("float32_to_int16 odd", float32_to_int16, bytes(7)),
+    call("float32_to_int16 0-d", float32_to_int16, np.float32(1)),
+    call("float32_to_int16 small", float32_to_int16, FLOATS, INTS[:2]),
+    call("float32_to_int16 frozen", float32_to_int16, FLOATS, FROZEN),
+    call("float32_to_int16 overlap", float32_to_int16, FLOATS, FLOATS.view(np.int16)),
+    call("int16_to_float32", int16_to_float32, INTS),
+    call("int16_to_float32 out", int16_to_float32, INTS, array.array("f", bytes(256))),
+    call("int16_to_float32 type", int16_to_float32, FLOATS),
+    call("int16_to_float32 small", int16_to_float32, INTS, FLOATS[:2]),
+    call("JitterBuffer", JitterBuffer, 100),
+    call("JitterBuffer error", JitterBuffer, 100, prefill=101),
+    call("JitterBuffer.write", jitter_buffer.write, FROZEN),
+    call("JitterBuffer.write error", jitter_buffer.write, INTS[::2]),
+    call("JitterBuffer.read_into", jitter_buffer.read_into, FLOATS),
+    call("JitterBuffer.read_into error", jitter_buffer.read_into, DOUBLES),
+    call("JitterBuffer.flush", jitter_buffer.flush),
+    call("JitterBuffer.drain", jitter_buffer.drain),
+    call("JitterBuffer.abort", jitter_buffer.abort),
+    call("JitterBuffer.statistics", jitter_buffer.statistics),
+    call("JitterBuffer.queued_frames", lambda: jitter_buffer.queued_frames),
+    call("JitterBuffer.writable_frames", lambda: jitter_buffer.writable_frames),
+    call("CaptureQueue", CaptureQueue, 100),
+    call("CaptureQueue error", CaptureQueue, 0),
+    call("CaptureQueue.write", capture_queue.write, FLOATS),
+    call("CaptureQueue.write error", capture_queue.write, DOUBLES),
+    call("CaptureQueue.read", capture_queue.read, 10),
+    call("CaptureQueue.read error", capture_queue.read, -1),
+    call("CaptureQueue.read_into", capture_queue.read_into, INTS),
+    call("CaptureQueue.read_into error", capture_queue.read_into, FLOATS),
+    call("CaptureQueue.flush", capture_queue.flush),
+    call("CaptureQueue.statistics", capture_queue.statistics),
+    call("Resampler error", Resampler, 48000, 16000.0),
+    call("Resampler.process", up.process, INTS),
+    call("Resampler.process error", up.process, DOUBLES),
+    call("Resampler.process_into", up.process_into, INTS, np.zeros(192, np.int16)),
+    call("Resampler.process_into small", up.process_into, INTS, INTS[:1]),
+    call("Resampler.process_into type", up.process_into, INTS, FLOATS),
+    call("Resampler.output_frames", up.output_frames, 10**6),
+    call("Resampler.reset", up.reset),
+]
+
+
+def peak() -> int:
+    usage: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return usage
+
+
+def repeat(function: Callable[..., Any], arguments: Any, named: Any, times: int) -> None:
+    for _ in range(times):
+        with contextlib.suppress(TypeError, ValueError):
+            function(*arguments, **named)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("function", "arguments", "named"), CALLS)
+def test_calls_leave_no_memory_behind(
+    function: Callable[..., Any], arguments: Any, named: Any
+) -> None:
+    repeat(function, arguments, named, 2000)
+    gc.collect()
+    before = peak()
+    repeat(function, arguments, named, TIMES)
+    assert peak() - before < ALLOWED
+
+
+def used_jitter_buffer() -> None:
+    JitterBuffer(1 << 16).write(bytes(1 << 17))
+
+
+def used_capture_queue() -> None:
+    CaptureQueue(1 << 15).write(bytes(1 << 17))
+
+
+def large_resampler() -> None:
+    Resampler(1001, 1024)
+
+
+@pytest.mark.parametrize("make", [used_jitter_buffer, used_capture_queue, large_resampler])
+def test_objects_give_their_memory_back(make: Callable[[], None]) -> None:
+    repeat(make, (), {}, 10)
+    before = peak()
+    repeat(make, (), {}, 200)  # each holds 128 KiB or more
+    assert peak() - before < 5000

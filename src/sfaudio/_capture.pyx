@@ -71,15 +71,20 @@ cdef void capture_write_float32(capture_queue *queue, const float *block, Py_ssi
         frames -= step
 
 
+cdef inline void _give_up_lost(capture_queue *queue, uint64_t head) noexcept nogil:
+    """Step over the frames that the writer has written over, or may write over now."""
+    if head - queue.tail > queue.capacity:
+        queue.dropped += head - queue.tail - queue.capacity
+        queue.overruns += 1
+        queue.tail = head - queue.capacity
+
+
 cdef Py_ssize_t capture_read(capture_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil:
     cdef uint64_t head
     cdef Py_ssize_t at, first, taken
     while True:
         head = sf_load_acquire(&queue.head)
-        if head - queue.tail > queue.capacity:
-            queue.dropped += head - queue.tail - queue.capacity
-            queue.overruns += 1
-            queue.tail = head - queue.capacity
+        _give_up_lost(queue, head)
         taken = min(frames, <Py_ssize_t> (head - queue.tail))
         at = <Py_ssize_t> (queue.tail & queue.mask)
         first = min(taken, <Py_ssize_t> queue.mask + 1 - at)
@@ -163,6 +168,7 @@ cdef class CaptureQueue:
     def flush(self):
         """Throw away what is queued now, counted as dropped."""
         cdef uint64_t head = sf_load_acquire(&self.queue.head)
+        _give_up_lost(self.queue, head)
         self.queue.dropped += head - self.queue.tail
         self.queue.tail = head
 

@@ -5,7 +5,7 @@ Positions are 64-bit frame counts since the start: they never wrap, and a ring i
 publishes `head` with release order after the samples are in place; the reader acquires it before it looks.
 """
 
-from cpython.buffer cimport PyBuffer_Release
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -248,10 +248,12 @@ cdef class JitterBuffer:
         `data` is any C-contiguous buffer. Returns how many of its bytes were taken, which is fewer than all when the
         queue is full: write the rest once there is room. Little-endian, as on every supported platform.
         """
-        cdef const unsigned char[::1] view = memoryview(data).cast("B")
-        if view.shape[0] == 0:
-            return 0
-        return playout_write(self.queue, &view[0], view.shape[0])
+        cdef Py_buffer view
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            return playout_write(self.queue, <const unsigned char *> view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
 
     def read_into(self, out):
         """Fill `out`, a buffer of int16 or float32 samples; what the queue cannot give is silence.
@@ -280,6 +282,7 @@ cdef class JitterBuffer:
         self.queue.dropped += self.queue.head - self.queue.tail
         self.queue.tail = self.queue.head
         self.queue.playing = False
+        self.queue.waited = 0
         self.queue.fade_left = 0
 
     def statistics(self):

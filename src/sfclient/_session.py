@@ -75,6 +75,8 @@ async def request_session(
         The service answered something else than a session.
     """
     parts = check_url(base_url, ("https", "http"), allow_insecure=allow_insecure, what="base URL")
+    if parts.query or parts.fragment:
+        raise UsageError("the base URL must end with a path: leave out what follows ? or #")
     if not assistant_id.strip():
         raise UsageError("the agent ID is empty: copy it from the dashboard")
     path = f"/websocket/token/{quote(assistant_id.strip(), safe='')}"

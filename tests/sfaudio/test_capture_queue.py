@@ -37,7 +37,7 @@ def check_conservation(statistics: CaptureQueueStatistics) -> None:
 
 @dataclass
 class Model:
-    """What the docstrings say: the newest `capacity` frames are kept, the loss of others is noted when looked at."""
+    """What the docstrings say: the newest frames are kept, a loss is noted when looked at."""
 
     capacity: int
     kept: list[int] = field(default_factory=list)

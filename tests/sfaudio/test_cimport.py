@@ -10,7 +10,7 @@ import sysconfig
 import threading
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -107,45 +107,62 @@ def test_a_resampler_is_used_from_cython(example: Any, dtype: Any) -> None:
     assert np.array_equal(out, expected)
 
 
+class Player:
+    """Reads a ramp on another core, without the GIL, while this thread writes and looks."""
+
+    def __init__(self, example: Any, buffer: JitterBuffer, frames: int, largest: int) -> None:
+        self.stop = bytearray(1)
+        self.wrong: list[int] = []
+        play = example.play_ramp
+        self.thread = threading.Thread(
+            target=lambda: self.wrong.append(play(buffer, frames, largest, self.stop))
+        )
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        self.thread.join(0 if error else 30)  # it ends by itself, unless frames were lost
+        self.stop[0] = 1
+        self.thread.join()
+
+    def plays(self) -> bool:
+        return self.thread.is_alive()
+
+
 @pytest.mark.parametrize(("capacity", "frames"), [(64, 50_000), (1000, 1_000_000)])
 def test_a_reader_on_another_core_gets_every_frame_in_order(
     example: Any, capacity: int, frames: int
 ) -> None:
     buffer = JitterBuffer(capacity)
-    wrong: list[int] = []
-    reader = threading.Thread(target=lambda: wrong.append(example.play_ramp(buffer, frames, 480)))
-    reader.start()
     rest = memoryview(np.arange(frames).astype("<u2").tobytes())
     rng = random.Random(2)
     seen = buffer.statistics()
-    # `reader` runs without the GIL, so that it reads while this thread writes and looks.
-    while rest and reader.is_alive():
-        rest = rest[buffer.write(rest[: rng.choice([1, 7, capacity, 4 * capacity])]) :]
-        now = buffer.statistics()
-        assert now.written_frames == now.read_frames + now.queued_frames + now.dropped_frames
-        assert now.queued_frames <= capacity
-        assert now.read_frames >= seen.read_frames
-        assert now.padded_frames >= seen.padded_frames
-        assert now.underruns >= seen.underruns
-        seen = now
-    reader.join()
-    assert wrong == [-1]
+    with Player(example, buffer, frames, 480) as player:
+        while rest and player.plays():
+            rest = rest[buffer.write(rest[: rng.choice([1, 7, capacity, 4 * capacity])]) :]
+            now = buffer.statistics()
+            assert now.written_frames == now.read_frames + now.queued_frames + now.dropped_frames
+            assert now.queued_frames <= capacity
+            assert now.read_frames >= seen.read_frames
+            assert now.padded_frames >= seen.padded_frames
+            assert now.underruns >= seen.underruns
+            seen = now
+    assert player.wrong == [-1]
     assert buffer.statistics().read_frames == frames
 
 
 def test_statistics_are_consistent_while_another_core_reads(example: Any) -> None:
-    frames = 4_000_000
+    frames = 1 << 24
     buffer = JitterBuffer(frames)
-    buffer.write(np.arange(frames).astype("<u2"))
-    wrong: list[int] = []
-    reader = threading.Thread(target=lambda: wrong.append(example.play_ramp(buffer, frames, 2)))
-    reader.start()
-    # The reader changes its counters all the time, a frame or two at a time.
-    while reader.is_alive():
-        now = buffer.statistics()
-        assert frames == now.read_frames + now.queued_frames
-    reader.join()
-    assert wrong == [-1]
+    buffer.write(np.tile(np.arange(1 << 16, dtype="<u2"), frames >> 16))
+    # It changes the counters all the time, a frame or two at a time.
+    with Player(example, buffer, frames, 2) as player:
+        while player.plays():
+            now = buffer.statistics()
+            assert frames == now.read_frames + now.queued_frames
+    assert player.wrong == [-1]
 
 
 @pytest.mark.parametrize("capacity", [480, 5000])

@@ -60,7 +60,7 @@ def near(values: Any) -> Any:
 
 
 def floats(count: int) -> Any:
-    """Samples that use the whole range, the boundaries and the special values, the same each time."""
+    """Samples from the whole range, boundaries and special values, the same each time."""
     rng = np.random.default_rng(20260527)
     bits = rng.integers(0, 2**32, count, np.uint32).view(np.float32)
     return rng.choice(np.concatenate([SPECIAL, near(np.linspace(-1.1, 1.1, count)), bits]), count)
@@ -81,7 +81,8 @@ def converted_block(block: int) -> Any:
     return float32_to_int16(bits.view(np.float32)).astype("<i2", copy=False)
 
 
-# Zeros and denormals; 2^-15, the least that is heard; values near one; infinities and NaNs; and their negatives.
+# Zeros and denormals; 2^-15, the least that is heard; values near one; infinities and NaNs; and
+# their negatives.
 @pytest.mark.parametrize(
     "block", [0x00, 0x38, 0x3E, 0x3F, 0x7F, 0xBF, 0xFF], ids=lambda block: f"{block:02X}"
 )
@@ -181,7 +182,7 @@ def samples_of(source: Any, count: int) -> Any:
 
 
 def unaligned(size: int, offset: int) -> memoryview:
-    """`size` writable bytes that begin `offset` bytes after a multiple of 64, with 64 more on either side of them."""
+    """`size` writable bytes at `offset` beyond a multiple of 64, with 64 more on either side."""
     room = np.full(size + 256, 0xA5, np.uint8)
     start = 64 + -room.ctypes.data % 64 + offset
     return memoryview(room)[start : start + size]

@@ -48,7 +48,7 @@ def expected_frames(rate_in: int, rate_out: int, frames: int) -> int:
 
 
 def fit(samples: Any, hertz: float, samplerate: int, start: int = 0) -> tuple[complex, float]:
-    """The tone in `samples`, as a complex amplitude, and how far all the rest lies below it, in dB."""
+    """The tone in `samples`, as a complex amplitude, and how far below it all else lies, in dB."""
     angle = 2 * np.pi * hertz * (np.arange(len(samples)) + start) / samplerate
     basis = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     (sine, cosine), *_ = np.linalg.lstsq(basis, samples.astype(np.float64), rcond=None)

@@ -157,7 +157,13 @@ class Resolver(trio.abc.HostnameResolver):
         self.asked: list[Any] = []
 
     async def getaddrinfo(
-        self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+        self,
+        host: Any,
+        port: Any,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 -- the base class names it
+        proto: int = 0,
+        flags: int = 0,
     ) -> Any:
         self.asked.append(host)
         if bytes(host).endswith(b".invalid"):

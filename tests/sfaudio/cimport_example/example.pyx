@@ -117,8 +117,13 @@ def resample(Resampler resampler not None, src, out):
 # ---- both sides of a queue at once, each on its core: sample number n is n, in 16 bits
 
 
-def play_ramp(JitterBuffer buffer not None, Py_ssize_t frames, Py_ssize_t largest):
-    """Read until `frames` frames came, in blocks of 1 to `largest`, at most 480.
+def play_ramp(
+    JitterBuffer buffer not None,
+    Py_ssize_t frames,
+    Py_ssize_t largest,
+    const unsigned char[::1] stop,
+):
+    """Read, in blocks of 1 to `largest` (at most 480), until `frames` frames came or `stop[0]`.
 
     Returns the number of the first wrong one, or -1.
     """
@@ -128,7 +133,7 @@ def play_ramp(JitterBuffer buffer not None, Py_ssize_t frames, Py_ssize_t larges
     cdef Py_ssize_t taken, i
     cdef Py_ssize_t size = 1
     with nogil:
-        while at < frames and wrong < 0:
+        while at < frames and wrong < 0 and not stop[0]:
             size = size % largest + 1
             taken = playout_read_int16(buffer.queue, block, size)
             for i in range(size):

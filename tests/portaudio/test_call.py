@@ -1,4 +1,4 @@
-"""A call through a real PortAudio: spoken into the microphone port, echoed by the agent, heard at the loudspeaker port."""
+"""A call through a real PortAudio: spoken into the microphone port, echoed by the agent, heard at the speaker port."""
 
 import json
 import os

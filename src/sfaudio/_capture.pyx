@@ -102,8 +102,8 @@ cdef class CaptureQueue:
     """A queue of mono int16 samples between one audio callback and one network task; the oldest give way.
 
     Threads: one thread at a time may *write* (`write`) and one, the same or another, may *read* (all else). Neither
-    side ever waits for the other. The writer always succeeds, allocates nothing and makes no system call: stale speech is
-    worthless, so a reader who comes too late finds the newest `capacity` frames, and the loss counted.
+    side ever waits for the other. The writer always succeeds, allocates nothing and makes no system call: stale speech
+    is worthless, so a reader who comes too late finds the newest `capacity` frames, and the loss counted.
 
     Parameters
     ----------

@@ -1,10 +1,11 @@
 """The extensions and their compile flags; everything else is in pyproject.toml."""
 
+import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-MODULES = ["_capture", "_jitter", "_pcm", "_resample"]
+MODULES = ["_blocks", "_callback", "_capture", "_jitter", "_pcm", "_resample"]
 
 # No contraction into fused multiply-adds: conversion is exact by rounding each step as written.
 FLAGS = {
@@ -24,7 +25,12 @@ setup(
     cmdclass={"build_ext": BuildExt},
     ext_modules=cythonize(
         [
-            Extension(f"sfaudio.{name}", [f"src/sfaudio/{name}.pyx"], include_dirs=["src/sfaudio"])
+            Extension(
+                f"sfaudio.{name}",
+                [f"src/sfaudio/{name}.pyx"],
+                include_dirs=["src/sfaudio", numpy.get_include()],
+                define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+            )
             for name in MODULES
         ],
         build_dir="build/cython",

@@ -17,7 +17,20 @@ from sfaudio._jitter cimport (
     playout_write,
 )
 from sfaudio._pcm cimport (
+    byteswap_samples,
     float32_to_int16_symmetric,
     float32_to_int16_wire,
     int16_samples_to_float32,
+    measure_level,
+    mix_to_mono,
+    sample_level,
+    scale_samples,
+    spread_mono,
+)
+from sfaudio._resample cimport (
+    Resampler,
+    resample_float32,
+    resample_int16,
+    resampler,
+    resampler_output_frames,
 )

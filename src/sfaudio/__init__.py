@@ -1,26 +1,41 @@
 """Realtime PCM audio, compiled: exact conversion, queues that never wait, resampling.
 
 - `float32_to_int16`, `int16_to_float32`: exact sample conversion (`_pcm`)
+- `byteswap_int16`, `to_mono`, `from_mono`, `apply_gain`, `level`: blocks of int16 (`_blocks`)
 - `JitterBuffer`: from a network task to an audio callback (`_jitter`)
 - `CaptureQueue`: from an audio callback to a network task (`_capture`)
 - `Resampler`: from one sample rate to another, streaming (`_resample`)
+- `sfaudio.stream.Stream`: a PortAudio stream between queues and a device, with native callbacks
 
 All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` (see
 ``__init__.pxd``).
 """
 
+from sfaudio._blocks import apply_gain, byteswap_int16, from_mono, level, to_mono
 from sfaudio._capture import CaptureQueue
 from sfaudio._jitter import JitterBuffer
 from sfaudio._pcm import float32_to_int16, int16_to_float32
 from sfaudio._resample import Resampler
-from sfaudio._statistics import CaptureQueueStatistics, JitterBufferStatistics
+from sfaudio._statistics import (
+    CaptureQueueStatistics,
+    JitterBufferStatistics,
+    Level,
+    StreamStatistics,
+)
 
 __all__ = [
     "CaptureQueue",
     "CaptureQueueStatistics",
     "JitterBuffer",
     "JitterBufferStatistics",
+    "Level",
     "Resampler",
+    "StreamStatistics",
+    "apply_gain",
+    "byteswap_int16",
     "float32_to_int16",
+    "from_mono",
     "int16_to_float32",
+    "level",
+    "to_mono",
 ]

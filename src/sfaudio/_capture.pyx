@@ -46,11 +46,11 @@ cdef struct capture_queue:
 
 cdef void capture_write_int16(capture_queue *queue, const int16_t *block, Py_ssize_t frames) noexcept nogil:
     cdef uint64_t head = queue.head
-    cdef Py_ssize_t at, first, step
+    cdef Py_ssize_t at, step
     while frames > 0:
         at = <Py_ssize_t> (head & queue.mask)
-        first = <Py_ssize_t> queue.mask + 1 - at
-        step = min(frames, first)
+        # No step takes more than `capacity`, so a reader always finds as much that is not being written over.
+        step = min(frames, <Py_ssize_t> min(queue.mask + 1 - at, queue.capacity))
         head += <uint64_t> step
         sf_store_relaxed(&queue.claim, head)
         sf_fence_release()  # whoever sees a sample stored below sees the claim too

@@ -1,5 +1,6 @@
 """What the rings share: atomics and sizes. For the modules of this package, not for others to cimport."""
 
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int16_t, uint64_t
 
 
@@ -28,8 +29,10 @@ cdef inline uint64_t ring_frames(uint64_t capacity) noexcept nogil:
 
 cdef inline uint64_t frames_in_range(object frames, str name, uint64_t least, uint64_t most) except? 0:
     """An argument that counts frames, checked."""
-    if not isinstance(frames, int):
-        raise TypeError(f"{name} must be a whole number of frames, not {frames!r}")
+    try:
+        frames = PyNumber_Index(frames)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number of frames, not {frames!r}") from None
     if not least <= frames <= most:
         raise ValueError(f"{name} must be between {least} and {most} frames, not {frames}")
     return frames

@@ -1,7 +1,8 @@
-"""What the queues count. Every count is in frames since the queue was made, unless it says
-otherwise."""
+"""What is counted and measured. Every count of a queue is in frames since the queue was made,
+unless it says otherwise."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,37 @@ class CaptureQueueStatistics:
     """The oldest frames, given up because the reader came too late or flushed."""
     overruns: int
     """Times frames were found lost because the reader came too late."""
+
+
+class Level(NamedTuple):
+    """How loud a block of int16 samples is; full scale is 1.0."""
+
+    peak: float
+    """The largest absolute value, divided by 32768."""
+    rms: float
+    """The square root of the mean square, divided by 32768."""
+    clipped: int
+    """Samples at either end of the range, -32768 or 32767."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatistics:
+    """What a stream has seen of its device since it was opened. Durations are in seconds."""
+
+    callbacks: int = 0
+    input_frames: int = 0
+    """Frames recorded."""
+    output_frames: int = 0
+    """Frames played, silence included."""
+    input_overflows: int = 0
+    """Callbacks before which the device lost recorded frames, as PortAudio tells."""
+    output_underflows: int = 0
+    """Callbacks that came too late for the loudspeaker, as PortAudio tells."""
+    priming_callbacks: int = 0
+    """Callbacks that filled the device's buffers before it started."""
+    longest_callback: float = 0.0
+    p999_callback: float = 0.0
+    """What 99.9 % of the callbacks took at most, by the clock on the wall."""
+    longest_gap: float = 0.0
+    """From the begin of one callback to the next."""
+    p999_gap: float = 0.0

@@ -13,6 +13,7 @@ from sfclient._call import Call, CallStatistics, open_call
 from sfclient._devices import (
     Audio,
     Device,
+    DeviceStatistics,
     MemoryInput,
     MemoryOutput,
     NullOutput,
@@ -33,7 +34,16 @@ from sfclient._errors import (
     SfclientError,
     UsageError,
 )
-from sfclient._events import Connected, Connecting, Disconnected, Ended, Event, MessageReceived
+from sfclient._events import (
+    Connected,
+    Connecting,
+    DeviceLost,
+    DeviceReturned,
+    Disconnected,
+    Ended,
+    Event,
+    MessageReceived,
+)
 from sfclient._session import Session, request_session
 from sfclient._sound import CaptureStatistics, PlayoutStatistics
 
@@ -49,6 +59,9 @@ __all__ = [
     "Connecting",
     "Device",
     "DeviceError",
+    "DeviceLost",
+    "DeviceReturned",
+    "DeviceStatistics",
     "Disconnected",
     "Ended",
     "Event",

@@ -18,7 +18,7 @@ from typing import Literal
 
 import trio
 
-from sfclient._devices import Audio, Line, Queues, open_lines
+from sfclient._devices import Audio, DeviceStatistics, Line, Queues, open_lines
 from sfclient._dialects import DIALECTS, Action, AgentReady, Dialect, PassOn, Play, Send
 from sfclient._errors import (
     DeviceError,
@@ -31,6 +31,8 @@ from sfclient._errors import (
 from sfclient._events import (
     Connected,
     Connecting,
+    DeviceLost,
+    DeviceReturned,
     Disconnected,
     Ended,
     Event,
@@ -60,7 +62,9 @@ class CallStatistics:
     capture: CaptureStatistics
     playout: PlayoutStatistics
     dropped_events: int
-    """Messages passed on that nobody read in time."""
+    """Events that nobody read in time."""
+    devices: tuple[DeviceStatistics, ...]
+    """Of each real sound device, or of the one for both directions."""
 
 
 class Call:
@@ -71,9 +75,15 @@ class Call:
     """
 
     def __init__(
-        self, dialect: Dialect, capture: Capture, playout: Playout, recorder: Recorder | None
+        self,
+        dialect: Dialect,
+        lines: list[Line],
+        capture: Capture,
+        playout: Playout,
+        recorder: Recorder | None,
     ) -> None:
         self._dialect = dialect
+        self._lines = lines
         self._capture = capture
         self._playout = playout
         self._recorder = recorder
@@ -152,22 +162,22 @@ class Call:
             self._capture.statistics(),
             self._playout.statistics(),
             self._dropped_events,
+            tuple(seen for line in self._lines if (seen := line.statistics()) is not None),
         )
 
     # What happens in it.
 
-    async def _hold(
-        self, websocket: WebSocket, lines: list[Line], started: Callable[[], None]
-    ) -> None:
+    async def _hold(self, websocket: WebSocket, started: Callable[[], None]) -> None:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
         queues = Queues(
             self._capture.queue,
             self._playout.queue,
             self._recorder.played if self._recorder else None,
+            lambda there: self._tell(DeviceReturned() if there else DeviceLost()),
         )
         async with open_unwrapped_nursery() as tasks:
             try:
-                for line in lines:
+                for line in self._lines:
                     await tasks.start(line.run, queues)
                 tasks.start_soon(self._uplink, websocket)
                 tasks.start_soon(self._downlink, websocket)
@@ -224,7 +234,7 @@ class Call:
                 ) from None
             self._close("agent", closed.code, closed.reason)
         await websocket.close()
-        await self._playout.drain()
+        await self._playout.drain(max(line.playout_latency for line in self._lines))
         self._stop.set()
 
     async def _act(self, action: Action, websocket: WebSocket) -> None:
@@ -362,22 +372,19 @@ async def _run(
             try:
                 call = Call(
                     dialect,
+                    lines,
                     Capture(
                         recording.capture_samplerate,
                         dialect.capture_samplerate,
                         round(chunk_seconds * dialect.capture_samplerate),
                     ),
-                    Playout(
-                        dialect.playout_samplerate,
-                        playing.playout_samplerate,
-                        playing.playout_latency,
-                    ),
+                    Playout(dialect.playout_samplerate, playing.playout_samplerate),
                     recorder,
                 )
             except ValueError as error:
                 raise UsageError(f"the sound cannot be resampled: {error}") from None
             async with connect(url) as websocket:
-                await call._hold(websocket, lines, partial(task_status.started, call))
+                await call._hold(websocket, partial(task_status.started, call))
     except SfclientError as error:
         if call is not None:
             call._close(error.party, getattr(error, "status", None), str(error))

@@ -39,10 +39,20 @@ class MessageReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceLost:
+    """A sound device stopped; the call goes on with silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReturned:
+    """The sound device, or a new default one, has taken over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnected:
     """The call is over, and the agent's last words have been played. Always the last event."""
 
     ended: Ended
 
 
-Event = Connecting | Connected | MessageReceived | Disconnected
+Event = Connecting | Connected | MessageReceived | DeviceLost | DeviceReturned | Disconnected

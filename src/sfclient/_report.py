@@ -23,6 +23,7 @@ def report(call: Call | None, error: SfclientError | None = None) -> dict[str, A
         "capture": asdict(CaptureStatistics()),
         "playout": asdict(PlayoutStatistics()),
         "dropped_events": 0,
+        "devices": [],
     }
 
 

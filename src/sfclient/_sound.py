@@ -75,10 +75,15 @@ class Capture:
         return chunk
 
     async def _recorded(self, frames: int) -> None:
-        """Sleep until so many frames are queued."""
+        """Sleep until so many frames are queued: until just before they are due, then in short steps.
+
+        So the wait settles to the moments at which the device delivers, whatever its block.
+        """
         await trio.lowlevel.checkpoint()
-        while (missing := frames - self.queue.queued_frames) > 0:  # noqa: ASYNC110 -- callbacks set no events
-            await trio.sleep(max(missing / self._samplerate, SHORTEST_SLEEP_SECONDS))
+        pause = (frames - self.queue.queued_frames) / self._samplerate - SHORTEST_SLEEP_SECONDS
+        while self.queue.queued_frames < frames:
+            await trio.sleep(max(pause, SHORTEST_SLEEP_SECONDS))
+            pause = 0.0
 
     def sent(self, chunk: bytes) -> None:
         """Count a chunk that has left."""
@@ -113,7 +118,7 @@ class Capture:
 class Playout:
     """From bytes of the wire to the playout queue."""
 
-    def __init__(self, wire_samplerate: int, device_samplerate: int, latency: float) -> None:
+    def __init__(self, wire_samplerate: int, device_samplerate: int) -> None:
         self.queue = JitterBuffer(
             round(PLAYOUT_SECONDS * device_samplerate),
             prefill=round(PREFILL_SECONDS * device_samplerate),
@@ -123,7 +128,6 @@ class Playout:
         """The queue is full, and the network is being made to wait."""
         self._wire_samplerate = wire_samplerate
         self._samplerate = device_samplerate
-        self._latency = latency
         self._resampler = _resampler(wire_samplerate, device_samplerate)
         self._received_bytes = 0
         self._half = b""  # the first byte of a sample that was split
@@ -169,15 +173,15 @@ class Playout:
         if self._resampler is not None:
             self._resampler.reset()
 
-    async def drain(self) -> None:
-        """Wait until all that was received has sounded."""
+    async def drain(self, latency: float) -> None:
+        """Wait until all that was received has sounded, which is `latency` seconds after it was played."""
         if self._resampler is not None:
             rest = bytes(2 * math.ceil(self._resampler.delay * self._wire_samplerate))
             await self._queue(memoryview(self._resampler.process(rest).tobytes()))
         self.queue.drain()
         while queued := self.queue.queued_frames:  # noqa: ASYNC110 -- callbacks set no events
             await trio.sleep(max(queued / self._samplerate, SHORTEST_SLEEP_SECONDS))
-        await trio.sleep(self._latency)
+        await trio.sleep(latency)
 
     def close(self) -> None:
         """The device has stopped: what is left counts as dropped."""

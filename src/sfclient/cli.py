@@ -17,9 +17,17 @@ from pathlib import Path
 import trio
 
 from sfclient._call import Call, open_call
-from sfclient._devices import Audio, WavInput, list_devices
+from sfclient._devices import Audio, Device, WavInput, is_stuck, list_devices
 from sfclient._errors import SfclientError, UsageError
-from sfclient._events import Connected, Connecting, Disconnected, Event, MessageReceived
+from sfclient._events import (
+    Connected,
+    Connecting,
+    DeviceLost,
+    DeviceReturned,
+    Disconnected,
+    Event,
+    MessageReceived,
+)
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._report import report, write_report
 from sfclient._session import WIDGET_URL, Session, request_session
@@ -33,6 +41,15 @@ DEMO_MARGIN_SECONDS = 1.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
+    status = _main(argv)
+    if is_stuck():
+        # A dead sound server would hold up the exit of the process for ever.
+        sys.stdout.flush()
+        os._exit(status)
+    return status
+
+
+def _main(argv: Sequence[str] | None) -> int:
     args = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], Awaitable[int]] = args.command
     try:
@@ -83,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument("--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}")
     call.add_argument("--output", metavar="NAME|FILE.wav", help=f"what the agent says: {ends}")
     call.add_argument(
+        "--blocksize", metavar="FRAMES", type=int, default=0, help="of a device's callbacks"
+    )
+    call.add_argument(
+        "--latency", metavar="SECONDS|low|high", type=_latency, help="asked of a device"
+    )
+    call.add_argument(
         "--duration", type=_seconds, metavar="SECONDS", help="hang up after this time"
     )
     call.add_argument(
@@ -117,6 +140,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _latency(text: str) -> float | str:
+    return text if text in ("low", "high") else _seconds(text)
+
+
+def _end(name: str | None, args: argparse.Namespace) -> str | Device:
+    """A file or ``none`` as it is; anything else is a device."""
+    if name is not None and (name == "none" or name.lower().endswith(".wav")):
+        return name
+    index = int(name) if name is not None and name.isdecimal() else name
+    return Device(index, blocksize=args.blocksize, latency=args.latency)
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < 1e6:
@@ -133,7 +168,7 @@ async def _call(args: argparse.Namespace) -> int:
         write_report(args.stats, {})  # a path that cannot be written is told before the call
     return await _hold(
         partial(_session, args),
-        Audio(args.input, args.output),
+        Audio(_end(args.input, args), _end(args.output, args)),
         duration=args.duration,
         record=args.record,
         stats=args.stats,
@@ -215,6 +250,10 @@ def _tell(event: Event) -> None:
             line = "Connected to call"
         case MessageReceived(text):
             line = f"Message from the agent: {text[:500]!r}"
+        case DeviceLost():
+            line = "The sound device stopped; the call goes on in silence"
+        case DeviceReturned():
+            line = "The sound device is back"
         case Disconnected(ended):
             code = "" if ended.code is None else f", {ended.code}"
             line = f"Disconnected from server (by {ended.by}{code}{': ' if ended.reason else ''}{ended.reason})"

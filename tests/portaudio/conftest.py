@@ -46,6 +46,9 @@ def running(*command: str, env: dict[str, str]) -> Iterator[subprocess.Popen[byt
 class Jack:
     """The door to one running server; ``env`` is what a process needs to find it and no other."""
 
+    pid: int
+    """Of the server."""
+
     def __init__(self, server: str) -> None:
         self.env = {
             **os.environ,
@@ -114,7 +117,8 @@ def jack() -> Iterator[Jack]:
     server = ("jackd", "-n", jack.env["JACK_DEFAULT_SERVER"])
     driver = ("-d", "dummy", "-r", str(SAMPLERATE), "-p", str(BLOCKSIZE), "-C", "1", "-P", "1")
     try:
-        with running(*server, *driver, env=jack.env):
+        with running(*server, *driver, env=jack.env) as process:
+            jack.pid = process.pid
             jack.wait_port("system:playback_1")
             yield jack
     except FileNotFoundError as error:

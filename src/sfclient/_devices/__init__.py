@@ -21,8 +21,8 @@ from sfclient._devices._clocked import (
     WavOutput,
     open_clocked_line,
 )
-from sfclient._devices._interface import Line, Queues
-from sfclient._devices._portaudio import Device, list_devices, open_portaudio_line
+from sfclient._devices._interface import DeviceStatistics, Line, Queues
+from sfclient._devices._portaudio import Device, is_stuck, list_devices, open_portaudio_line
 from sfclient._devices._wav import WavWriter
 
 
@@ -89,15 +89,13 @@ def _is_wav(end: str | Path) -> bool:
 
 
 def _device(end: str | Path | int | None) -> Device:
-    """An index may come as text, from a command line."""
-    if isinstance(end, str) and end.isdecimal():
-        return Device(int(end))
     return Device(str(end) if isinstance(end, Path) else end)
 
 
 __all__ = [
     "Audio",
     "Device",
+    "DeviceStatistics",
     "Line",
     "MemoryInput",
     "MemoryOutput",
@@ -108,6 +106,7 @@ __all__ = [
     "WavInput",
     "WavOutput",
     "WavWriter",
+    "is_stuck",
     "list_devices",
     "open_lines",
 ]

@@ -152,6 +152,9 @@ class ClockedLine:
         self.capture_samplerate = capture_samplerate
         self.playout_samplerate = playout_samplerate
 
+    def statistics(self) -> None:
+        """There is no device."""
+
     async def run(
         self, queues: Queues, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:

@@ -5,12 +5,31 @@ A line may run at other rates than the wire; the call resamples. What is queued,
 it is thrown away, is the call's business alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import trio
 
-from sfaudio import CaptureQueue, JitterBuffer
+from sfaudio import CaptureQueue, JitterBuffer, StreamStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatistics:
+    """What was seen of a real device since the call began."""
+
+    streams: tuple[StreamStatistics, ...]
+    """Of each stream that was opened, in order; the last of them may be running."""
+    lost: int
+    """Times that it stopped calling back."""
+    silent_seconds: float
+    """How long the call went on without it."""
+    requested_latency: float | str | None
+    """In seconds, or as a word; None if it was left to sounddevice."""
+    input_latency: float
+    """In seconds, as the device told when it was opened."""
+    output_latency: float
+    """In seconds, as the device told when it was opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +42,8 @@ class Queues:
     """Is read for every block played."""
     played: CaptureQueue | None
     """Gets every block as it was played, for a recording."""
+    device_changed: Callable[[bool], None]
+    """Is told when the device was lost (False) and when it is back (True)."""
 
 
 class Line(Protocol):
@@ -40,3 +61,6 @@ class Line(Protocol):
     ) -> None:
         """Record and play until cancelled; started when sound flows. Raises `DeviceError` if the
         device stops."""
+
+    def statistics(self) -> DeviceStatistics | None:
+        """What was seen of the device; None if there is none."""

@@ -1,5 +1,7 @@
-"""Sound hardware through sounddevice, which is imported when a device is opened: PortAudio may be
-missing."""
+"""Sound hardware through PortAudio, with native callbacks; it may be missing, stop, and come back.
+
+sounddevice is imported when a device is opened: `import sfclient` succeeds without PortAudio.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +10,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
-from sfclient._devices._interface import Queues
+from sfaudio import CaptureQueue, JitterBuffer, StreamStatistics
+from sfaudio.stream import Stream
+from sfclient._devices._clocked import ClockedLine, MemoryInput, NullOutput
+from sfclient._devices._interface import DeviceStatistics, Queues
 from sfclient._errors import DeviceError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 2.0  # for PortAudio to close a stream; it never does when the sound server has died
+SILENT_SECONDS = 1.5  # without a callback, after which a device counts as lost
+LOOK_SECONDS = 0.25
+REOPEN_SECONDS = 1.0  # between tries to get a lost device back
 INSTALL = {"linux": "install it (Debian: apt-get install libportaudio2)"}
+
+# Streams that PortAudio is closing, which may take for ever: their callbacks need them that long.
+_closing: set[Stream] = set()
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A sound device, by index or by a part of its name as `sfclient devices` shows it; None is the
-    default."""
+    """A sound device, by index or by a part of its name as `sfclient devices` shows it.
+
+    A part of the name of the host API may follow, after a comma: ``"USB, ALSA"``.
+    """
 
     name: int | str | None = None
+    """None is the default device."""
+    blocksize: int = 0
+    """Frames of each callback; 0 is what suits the device."""
+    latency: float | str | None = None
+    """In seconds, or ``"low"`` or ``"high"``; None is sounddevice's default."""
+    native: bool = True
+    """Whether callbacks are native; if not, they stutter when Python is busy."""
 
 
 def load_sounddevice() -> ModuleType:
@@ -43,8 +59,7 @@ def load_sounddevice() -> ModuleType:
 
 
 def list_devices() -> list[dict[str, Any]]:
-    """What PortAudio knows of every device, as sounddevice gives it, with the name of the host
-    API."""
+    """What PortAudio knows of every device, as sounddevice gives it, with the name of the host API."""
     sounddevice = load_sounddevice()
     apis = sounddevice.query_hostapis()
     return [
@@ -53,116 +68,237 @@ def list_devices() -> list[dict[str, Any]]:
     ]
 
 
+def is_stuck() -> bool:
+    """Whether PortAudio is still closing a stream, so that it would hang at the exit of the process."""
+    return bool(_closing)
+
+
+def _close(stream: Stream) -> None:
+    _closing.add(stream)
+    stream.close()
+    _closing.discard(stream)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One direction of a device, as it will be opened."""
+
+    device: Device
+    index: int
+    samplerate: int
+    channels: int
+
+
+def _choose(kind: str, device: Device, samplerate: int) -> _Side:
+    """Find the device, and settings that it takes: mono at the wire's rate if it can.
+
+    Otherwise the rate is the device's own, and mono is made of or spread over two channels.
+    """
+    sounddevice = load_sounddevice()
+    try:
+        found = sounddevice.query_devices(device.name, kind)
+        own = round(found["default_samplerate"])
+        both = min(2, found[f"max_{kind}_channels"])
+        for rate, channels in ((samplerate, 1), (samplerate, both), (own, 1), (own, both)):
+            check = getattr(sounddevice, f"check_{kind}_settings")
+            try:
+                check(found["index"], channels, "float32", samplerate=rate)
+            except sounddevice.PortAudioError as error:
+                refusal = error
+            else:
+                return _Side(device, found["index"], rate, channels)
+    except (sounddevice.PortAudioError, ValueError) as error:
+        refusal = error
+    candidates = [
+        f"{found['index']} {found['name']}"
+        for found in sounddevice.query_devices()
+        if found[f"max_{kind}_channels"]
+    ]
+    named = "the default device" if device.name is None else f"device {device.name!r}"
+    known = "; ".join(candidates) if candidates else "none at all"
+    raise DeviceError(
+        f"cannot open {named} for {kind}: {refusal}. The {kind} devices here: {known}"
+    )
+
+
 class PortAudioLine:
-    """A line of one or two PortAudio streams: recorded as float32, as browsers do, played as the
-    int16 that came."""
+    """A line of one duplex stream where both directions are one device, else of a stream for each.
+
+    A device that no longer calls back is reported and given up; until it, or a new default one, can be
+    opened at the same rates, the call goes on with silence.
+    """
 
     def __init__(
         self, capture: Device | None, playout: Device | None, rates: tuple[int, int]
     ) -> None:
-        sounddevice = load_sounddevice()
-        self._failed = trio.Event()
-        self._token = trio.lowlevel.current_trio_token()
-        self._queues: Queues | None = None
-        self._stopping = False
-        self._streams: list[Any] = []
-        self.capture_samplerate = self.playout_samplerate = 0
-        self.playout_latency = 0.0
-        try:
-            if capture is not None:
-                stream = self._open(sounddevice, "input", capture, rates[0], self._record)
-                self.capture_samplerate = round(stream.samplerate)
-            if playout is not None:
-                stream = self._open(sounddevice, "output", playout, rates[1], self._play)
-                self.playout_samplerate = round(stream.samplerate)
-                self.playout_latency = stream.latency
-        except BaseException:
-            self.close()
-            raise
+        self._wanted = capture, playout
+        self._heard = _choose("input", capture, rates[0]) if capture is not None else None
+        self._said = _choose("output", playout, rates[1]) if playout is not None else None
+        if self._heard and self._said and self._heard.index == self._said.index:
+            # One stream has one rate: the microphone's, since what it records is not to be resampled.
+            assert playout is not None
+            self._said = _choose("output", playout, self._heard.samplerate)
+        self.capture_samplerate = self._heard.samplerate if self._heard else 0
+        self.playout_samplerate = self._said.samplerate if self._said else 0
+        self._requested_latency = next(end.latency for end in self._wanted if end is not None)
+        self._streams: list[Stream] = []
+        self._seen: list[StreamStatistics] = []
+        self._losses = 0
+        self._silent_seconds = 0.0
+        self._input_latency = self.playout_latency = 0.0
 
     def _open(
-        self, sounddevice: ModuleType, kind: str, device: Device, samplerate: int, callback: Any
-    ) -> Any:
-        """Open one stream, at the device's own rate if it refuses the wire's."""
-        make = sounddevice.InputStream if kind == "input" else sounddevice.OutputStream
-        check = getattr(sounddevice, f"check_{kind}_settings")
-        settings = {"channels": 1, "dtype": "float32" if kind == "input" else "int16"}
+        self, capture: CaptureQueue, playout: JitterBuffer, played: CaptureQueue | None
+    ) -> None:
+        heard, said = self._heard, self._said
         try:
-            found = sounddevice.query_devices(device.name, kind)
-            settings["device"] = found["index"]
-            try:
-                check(samplerate=samplerate, **settings)
-            except sounddevice.PortAudioError:
-                samplerate = round(found["default_samplerate"])
-            stream = make(
-                samplerate=samplerate,
-                callback=callback,
-                finished_callback=self._finished,
-                **settings,
-            )
-        except (sounddevice.PortAudioError, ValueError) as error:
-            raise DeviceError(_refusal(sounddevice, kind, device, error)) from None
+            if heard and said and (heard.index, heard.samplerate) == (said.index, said.samplerate):
+                self._add(heard, said, capture, playout, played)
+            else:
+                if heard:
+                    self._add(heard, heard, capture, None, None)
+                if said:
+                    self._add(said, said, None, playout, played)
+        except load_sounddevice().PortAudioError as error:
+            while self._streams:
+                self._streams.pop().close()
+            raise DeviceError(f"the sound device does not open: {error}") from None
+
+    def _add(
+        self,
+        heard: _Side,
+        said: _Side,
+        capture: CaptureQueue | None,
+        playout: JitterBuffer | None,
+        played: CaptureQueue | None,
+    ) -> None:
+        stream = Stream(
+            capture,
+            playout,
+            played,
+            samplerate=heard.samplerate,
+            blocksize=heard.device.blocksize,
+            device=(heard.index, said.index),
+            channels=(heard.channels, said.channels),
+            latency=heard.device.latency,
+            native=heard.device.native,
+        )
         self._streams.append(stream)
-        return stream
 
     async def run(
         self, queues: Queues, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        self._queues = queues
+        try:
+            await self._start(queues)
+            task_status.started()
+            while True:
+                await self._wait_lost()
+                self._losses += 1
+                queues.device_changed(False)
+                began = trio.current_time()
+                await self._wait_back(queues)
+                self._silent_seconds += trio.current_time() - began
+                queues.device_changed(True)
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._give_up()
+
+    async def _start(self, queues: Queues) -> None:
+        self._open(queues.capture, queues.playout, queues.played)
+        self._input_latency = self._streams[0].input_latency if self._heard else 0.0
+        self.playout_latency = self._streams[-1].output_latency if self._said else 0.0
         try:
             for stream in self._streams:
                 await trio.to_thread.run_sync(stream.start)
-            task_status.started()
-            await self._failed.wait()
-            raise DeviceError("the sound device stopped: was it unplugged?")
         except load_sounddevice().PortAudioError as error:
+            await self._give_up()
             raise DeviceError(f"the sound device does not start: {error}") from None
-        finally:
-            self._stopping = True
-            # PortAudio may never come back from closing a stream whose sound server has died.
-            with trio.move_on_after(CLOSE_SECONDS, shield=True):
-                await trio.to_thread.run_sync(self.close, abandon_on_cancel=True)
 
-    def close(self) -> None:
-        """Stop at once and give the devices back. May be called again."""
-        while self._streams:
-            self._streams.pop().close()
+    async def _wait_lost(self) -> None:
+        """Until a stream has not called back for a while, or PortAudio says that it has stopped."""
+        opened = trio.current_time()
+        while True:
+            await trio.sleep(LOOK_SECONDS)
+            for stream in self._streams:
+                idle = stream.idle_seconds
+                if idle is None:
+                    idle = trio.current_time() - opened
+                if idle > SILENT_SECONDS or not stream.active:
+                    return
 
-    def _record(self, block: NDArray[np.float32], _frames: int, _time: Any, _flags: Any) -> None:
-        assert self._queues is not None
-        self._queues.capture.write(block)
+    async def _give_up(self) -> None:
+        """Let the queues alone, and close the streams; where PortAudio does not come back, go on."""
+        streams, self._streams = self._streams, []
+        for stream in streams:
+            stream.detach()
+            self._seen.append(stream.statistics())
+            with trio.move_on_after(CLOSE_SECONDS):
+                await trio.to_thread.run_sync(_close, stream, abandon_on_cancel=True)
 
-    def _play(self, block: NDArray[np.int16], _frames: int, _time: Any, _flags: Any) -> None:
-        assert self._queues is not None
-        self._queues.playout.read_into(block)
-        if self._queues.played is not None:
-            self._queues.played.write(block)
+    async def _wait_back(self, queues: Queues) -> None:
+        """Go on with silence until the devices can be opened again."""
+        silence = ClockedLine(
+            MemoryInput(samplerate=self.capture_samplerate) if self._heard else None,
+            NullOutput() if self._said else None,
+            self.capture_samplerate,
+            self.playout_samplerate,
+        )
+        for stream in self._streams:
+            stream.detach()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(silence.run, queues)
+            await self._give_up()
+            while not await trio.to_thread.run_sync(self._is_back):  # noqa: ASYNC110 -- nobody tells us
+                await trio.sleep(REOPEN_SECONDS)
+            nursery.cancel_scope.cancel()
+        await self._start(queues)
 
-    def _finished(self) -> None:
-        if not self._stopping:
-            self._token.run_sync_soon(self._failed.set)
+    def _is_back(self) -> bool:
+        """Look for the devices anew: PortAudio knows those that were there when it was initialised.
 
+        That cannot be done again while it holds a dead stream.
+        """
+        if is_stuck():
+            return False
+        sounddevice = load_sounddevice()
+        sounddevice._terminate()
+        sounddevice._initialize()
+        capture, playout = self._wanted
+        try:
+            heard = (
+                _choose("input", capture, self.capture_samplerate) if capture is not None else None
+            )
+            said = (
+                _choose("output", playout, self.playout_samplerate) if playout is not None else None
+            )
+        except DeviceError:
+            return False
+        if heard and heard.samplerate != self.capture_samplerate:
+            return False
+        if said and said.samplerate != self.playout_samplerate:
+            return False
+        self._heard, self._said = heard, said
+        return True
 
-def _refusal(sounddevice: ModuleType, kind: str, device: Device, error: Exception) -> str:
-    channels = f"max_{kind}_channels"
-    candidates = [
-        f"{found['index']} {found['name']}"
-        for found in sounddevice.query_devices()
-        if found[channels]
-    ]
-    named = "the default device" if device.name is None else f"device {device.name!r}"
-    known = "; ".join(candidates) if candidates else "none at all"
-    return f"cannot open {named} for {kind}: {error}. The {kind} devices here: {known}"
+    def statistics(self) -> DeviceStatistics:
+        """What was seen of the devices since the call began, those that were lost included."""
+        streams = [*self._seen, *(stream.statistics() for stream in self._streams)]
+        return DeviceStatistics(
+            tuple(streams),
+            lost=self._losses,
+            silent_seconds=self._silent_seconds,
+            requested_latency=self._requested_latency,
+            input_latency=self._input_latency,
+            output_latency=self.playout_latency,
+        )
 
 
 @contextmanager
 def open_portaudio_line(
     capture: Device | None, playout: Device | None, rates: tuple[int, int]
 ) -> Iterator[PortAudioLine]:
-    """A line from one device and to another, either of which may be missing. Raises
-    `DeviceError`."""
-    line = PortAudioLine(capture, playout, rates)
-    try:
-        yield line
-    finally:
-        line.close()
+    """A line from one device and to another, either of which may be missing.
+
+    Raises `DeviceError`.
+    """
+    yield PortAudioLine(capture, playout, rates)

@@ -10,11 +10,13 @@ import ctypes.util
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from pathlib import Path
 
 if sys.version_info < (3, 11):
@@ -23,6 +25,7 @@ if sys.version_info < (3, 11):
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 DIST = ROOT / "dist"
+WHEELHOUSE = ROOT / "wheelhouse"
 
 # Each extra holds the one before it.
 EXTRAS = ("simulator", "test", "lint", "bench")
@@ -64,15 +67,15 @@ def lint(arguments: list[str]) -> int:
         run("ruff", "format", "--check"),
         run("mypy"),
         run("cython-lint", "src"),
+        stubtest(),
     )
 
 
 def wheel(arguments: list[str]) -> int:
     """build sdist and wheel into dist/"""
     prepare()
-    pip_install(VENV, "build")
     shutil.rmtree(DIST, ignore_errors=True)
-    quietly("building dist/", in_venv("python"), "-m", "build", "--outdir", DIST, ROOT)
+    build(VENV, DIST)
     return 0
 
 
@@ -83,31 +86,71 @@ def check_wheel(arguments: list[str]) -> int:
     if len(wheels) != 1:
         sys.exit("dev.py: first type: python3 dev.py wheel")
     with tempfile.TemporaryDirectory() as folder:
-        bare, full = Path(folder, "bare"), Path(folder, "full")
-        for venv, requirement in ((bare, f"{wheels[0]}"), (full, f"{wheels[0]}[test]")):
-            make_venv(venv)
-            pip_install(venv, "--only-binary=:all:", requirement)
-        # The native tests are about the C sources, which a wheel does not hold.
-        without_native = shutil.ignore_patterns("native")
-        shutil.copytree(ROOT / "tests", Path(folder, "tests"), ignore=without_native)
-        shutil.copy(ROOT / "pyproject.toml", folder)  # The settings of pytest.
-        return (
-            run("python", "-I", "-c", "import sfaudio, sfclient", venv=bare, cwd=folder)
-            or run("python", "-I", "-m", "sfclient", "--help", venv=bare, cwd=folder)
-            or run("python", "-I", "-m", "pytest", *arguments, venv=full, cwd=folder)
-        )
+        return check_apart(wheels[0], Path(folder), *arguments)
+
+
+def wheels(arguments: list[str]) -> int:
+    """build and test a wheel for every CPython on this machine, in wheelhouse/"""
+    prepare()
+    shutil.rmtree(WHEELHOUSE, ignore_errors=True)
+    verdicts = {}
+    for name, python in pythons().items():
+        start = time.monotonic()
+        try:
+            passed = wheel_by(python, arguments) == 0
+        except SystemExit:  # A step has failed, and has said how: on to the next Python.
+            passed = False
+        seconds = round(time.monotonic() - start)
+        verdicts[name] = f"{'passed' if passed else 'FAILED'} in {seconds} s ({python})"
+    for name, verdict in verdicts.items():
+        print(f"{name:20} {verdict}")
+    return int(any(verdict.startswith("FAILED") for verdict in verdicts.values()))
+
+
+def sanitize(arguments: list[str]) -> int:
+    """run the tests with AddressSanitizer and UndefinedBehaviorSanitizer in the extensions"""
+    prepare()
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    look_up = [compiler, "-print-file-name=libasan.so"]
+    libasan = Path(subprocess.run(look_up, capture_output=True, text=True).stdout.strip())
+    if not libasan.is_absolute():
+        sys.exit("dev.py: sanitize needs Linux, and a Python that was built with gcc")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["SFAUDIO_SANITIZE"] = "address,undefined"  # For setup.py.
+        build(VENV, folder)
+        (built,) = folder.glob("*.whl")
+        log = folder / "report"
+        env = {
+            "LD_PRELOAD": f"{libasan}",
+            "PYTHONMALLOC": "malloc",  # Python's own allocator would hide small overruns.
+            "ASAN_OPTIONS": f"detect_leaks=0:allocator_may_return_null=1:log_path={log}",
+            "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:log_path={log}",
+        }
+        options = ["-m", "not jack", "-p", "no:faulthandler"]
+        options += ["--capture=sys"]  # So that a report is seen which ends the process.
+        # Here resident memory says nothing, and nothing keeps to the seconds of a real clock.
+        for unfit in ("sfaudio/test_leaks.py", "sfclient/test_cli.py", "sfclient/test_session.py"):
+            options.append(f"--ignore=tests/{unfit}")
+        status = check_apart(built, folder, *options, *arguments, env=env)
+        reports = sorted(folder.glob("report.*"))
+        for report in reports:
+            print(report.read_text(errors="replace"))
+        say(f"{len(reports)} reports of the sanitizers")
+        return status or int(bool(reports))
 
 
 def bench(arguments: list[str]) -> int:
     """measure us beside the rivals and print the ratios"""
     install("bench")
-    return run("python", "-m", "pytest", "benchmarks", *arguments)
+    return run("python", "-m", "pytest", "benchmarks", "--benchmark-columns=min,median", *arguments)
 
 
 def clean(arguments: list[str]) -> int:
     """remove .venv and all that was built"""
     caches = (".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks")
-    for folder in (".venv", "build", "dist", "src/sfaudio.egg-info", *caches):
+    built = (".venv", "build", "dist", "wheelhouse", "src/sfaudio.egg-info")
+    for folder in (*built, *caches):
         shutil.rmtree(ROOT / folder, ignore_errors=True)
     return 0
 
@@ -118,6 +161,8 @@ COMMANDS = {
     "lint": lint,
     "wheel": wheel,
     "check-wheel": check_wheel,
+    "wheels": wheels,
+    "sanitize": sanitize,
     "bench": bench,
     "clean": clean,
 }
@@ -131,12 +176,18 @@ def say(text: str) -> None:
     print(f"dev.py: {text}", file=sys.stderr, flush=True)
 
 
-def run(program: str, *arguments: str, venv: Path = VENV, cwd: str | Path = ROOT) -> int:
+def run(
+    program: str,
+    *arguments: str,
+    venv: Path = VENV,
+    cwd: Path = ROOT,
+    env: dict[str, str] | None = None,
+) -> int:
     """Run a program as in the activated venv, and return its exit status, as a shell gives it."""
     command = in_venv(program, venv)
     path = f"{command.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    env = os.environ | {"PATH": path}
-    with subprocess.Popen([command, *arguments], cwd=cwd, env=env) as process:
+    whole_env = os.environ | {"PATH": path} | (env or {})
+    with subprocess.Popen([command, *arguments], cwd=cwd, env=whole_env) as process:
         while True:
             try:
                 status = process.wait()
@@ -154,13 +205,92 @@ def quietly(step: str, *command: str | Path) -> None:
         sys.exit(done.returncode)
 
 
-def make_venv(folder: Path) -> None:
-    quietly(f"making {folder}", sys.executable, "-m", "venv", folder)
+def make_venv(folder: Path, python: str = sys.executable) -> None:
+    quietly(f"making {folder}", python, "-m", "venv", folder)
 
 
 def pip_install(venv: Path, *arguments: str) -> None:
     pip = (in_venv("python", venv), "-m", "pip", "install")
     quietly(f"installing {arguments[-1]}", *pip, *arguments)
+
+
+def build(venv: Path, folder: Path) -> None:
+    """Build the sdist, and from it a wheel for the Python of this venv, into the folder."""
+    pip_install(venv, "build")
+    python = in_venv("python", venv)
+    quietly(f"building {folder}", python, "-m", "build", "--outdir", folder, ROOT)
+
+
+def check_apart(
+    wheel: Path,
+    folder: Path,
+    *arguments: str,
+    python: str = sys.executable,
+    env: dict[str, str] | None = None,
+) -> int:
+    """Test a wheel in new venvs in this folder, outside the checkout."""
+    bare, full = folder / "bare", folder / "full"
+    for venv, requirement in ((bare, f"{wheel}"), (full, f"{wheel}[test]")):
+        make_venv(venv, python)
+        pip_install(venv, "--only-binary=:all:", requirement)
+    # The native tests are about the C sources, which a wheel does not hold.
+    without_native = shutil.ignore_patterns("native")
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=without_native)
+    shutil.copy(ROOT / "pyproject.toml", folder)  # The settings of pytest.
+
+    def isolated(venv: Path, *command: str) -> int:
+        return run("python", "-I", *command, venv=venv, cwd=folder, env=env)
+
+    return (
+        isolated(bare, "-c", "import sfaudio, sfclient")
+        or isolated(bare, "-m", "sfclient", "--help")
+        or isolated(full, "-m", "pytest", *arguments)
+    )
+
+
+def wheel_by(python: str, arguments: list[str]) -> int:
+    """Build and test a wheel with this Python."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_venv(folder / "build", python)
+        build(folder / "build", folder)
+        (built,) = folder.glob("*.whl")
+        WHEELHOUSE.mkdir(exist_ok=True)
+        shutil.copy(built, WHEELHOUSE)
+        return check_apart(built, folder, "-m", "not jack", *arguments, python=python)
+
+
+def pythons() -> dict[str, str]:
+    """The CPythons on PATH and in pyenv that can build wheels: the first of each ABI, by name."""
+    question = """if True:
+        import ensurepip, os, sys, sysconfig
+        assert sys.implementation.name == "cpython" and sys.version_info >= (3, 11)
+        assert os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
+        free = " free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+        abi, version = sysconfig.get_config_var("EXT_SUFFIX"), sys.version.split()[0]
+        print(abi, f"{sys.version_info.minor:02}", sys.executable, version + free, sep="\\n")
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    folders = [Path(sys.executable).parent, *map(Path, os.get_exec_path()), *pyenv.glob("*/bin")]
+    name = re.compile(r"python3\.\d+t?" if os.name != "nt" else r"python\.exe")
+    found = {}
+    for folder in filter(Path.is_dir, folders):
+        for program in filter(lambda path: name.fullmatch(path.name), sorted(folder.iterdir())):
+            asked = subprocess.run([program, "-c", question], capture_output=True, text=True)
+            if asked.returncode == 0:
+                abi, minor, python, version = asked.stdout.splitlines()
+                found.setdefault(abi, (minor, version, python))
+    return {f"CPython {version}": python for _, version, python in sorted(found.values())}
+
+
+def stubtest() -> int:
+    """Compare the stubs with the extensions as they are installed."""
+    stubs = sorted(path.stem for path in (ROOT / "src" / "sfaudio").glob("*.pyi"))
+    allowed = ROOT / "tests" / "stubtest-allowlist.txt"
+    # At home elsewhere: here the stubs of src/ would hide the installed ones.
+    modules = [f"sfaudio.{name}" for name in stubs]
+    options = ("--allowlist", f"{allowed}", "--ignore-unused-allowlist", "--ignore-disjoint-bases")
+    return run("python", "-m", "mypy.stubtest", *options, *modules, cwd=VENV)
 
 
 def install(extra: str, *, sound: bool = False) -> None:

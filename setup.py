@@ -1,4 +1,10 @@
-"""The extensions and their compile flags; everything else is in pyproject.toml."""
+"""The extensions and their compile flags; everything else is in pyproject.toml.
+
+With SFAUDIO_SANITIZE=address,undefined in the environment, gcc and clang build these checks in.
+"""
+
+import os
+from glob import glob
 
 import numpy
 from Cython.Build import cythonize
@@ -12,12 +18,19 @@ FLAGS = {
     "unix": ["-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno"],
     "msvc": ["/O2", "/std:c11"],
 }
+SANITIZERS = os.environ.get("SFAUDIO_SANITIZE", "")
+SANITIZE = [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=undefined"]
+SANITIZED_CODE = ["-O1", "-g", "-fno-omit-frame-pointer"]
 
 
 class BuildExt(build_ext):
     def build_extensions(self) -> None:
+        flags = FLAGS.get(self.compiler.compiler_type, FLAGS["unix"])
         for extension in self.extensions:
-            extension.extra_compile_args = FLAGS.get(self.compiler.compiler_type, FLAGS["unix"])
+            extension.extra_compile_args = flags
+            if SANITIZERS:
+                extension.extra_compile_args = [*flags, *SANITIZE, *SANITIZED_CODE]
+                extension.extra_link_args = SANITIZE
         super().build_extensions()
 
 
@@ -29,6 +42,7 @@ setup(
                 f"sfaudio.{name}",
                 [f"src/sfaudio/{name}.pyx"],
                 include_dirs=["src/sfaudio", numpy.get_include()],
+                depends=sorted(glob("src/sfaudio/*.h")),
                 define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
             )
             for name in MODULES

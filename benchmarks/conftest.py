@@ -35,6 +35,7 @@ def report(request: pytest.FixtureRequest) -> list[str]:
     return request.config.stash[REPORT]
 
 
+@pytest.hookimpl(trylast=True)  # below the long tables
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     groups: dict[str, dict[str, float]] = defaultdict(dict)
     session = getattr(config, "_benchmarksession", None)

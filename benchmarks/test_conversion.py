@@ -1,9 +1,9 @@
 """float32 <-> int16 beside what one would pick otherwise; one source, one result, both reused where that can be.
 
 ``memcpy`` is a memoryview's copy of 3 bytes for each sample: 3 read and 3 written, the traffic of a conversion; it
-costs a call much like ours. PyAV and
-miniaudio allocate their results and cannot do otherwise. The numpy expressions: ``exact`` gives the same bits as we do;
-``inexact`` is one multiplication in float32, without clamping, into a scratch array that is there already.
+costs a call much like ours. PyAV and miniaudio allocate their results and cannot do otherwise. The numpy expressions:
+``exact`` gives the same bits as we do; ``inexact`` is one multiplication in float32, without clamping, into a scratch
+array that is there already.
 """
 
 import importlib

@@ -9,7 +9,9 @@ import trio
 from sfaudio import CaptureQueue, JitterBuffer, Resampler
 
 # Speech older than this is not worth sending: the agent would answer to what was said before.
-CAPTURE_SECONDS = 1.0
+CAPTURE_SECONDS = 2.0
+# A chunk that comes so much too late takes along all that was recorded meanwhile.
+LATE_SECONDS = 0.2
 # A minute of speech may arrive in a second; beyond this the network is made to wait.
 PLAYOUT_SECONDS = 180.0
 # Gathered before the agent's speech (re)starts: three of the 20 ms messages that most services
@@ -56,22 +58,26 @@ class Capture:
         self._samplerate = device_samplerate
         self._wire_samplerate = wire_samplerate
         self._resampler = _resampler(device_samplerate, wire_samplerate)
-        self._resampled = bytearray()
-        self._chunk_bytes = 2 * chunk_frames
+        self._chunk_frames = chunk_frames
+        self._ready = bytearray()  # taken from the queue, not yet a chunk
         self._sent_frames = 0
         self._closed = False
 
     async def next_chunk(self) -> bytes:
-        """Wait until a chunk is recorded, and take it: PCM16 mono at the wire's rate."""
-        if self._resampler is None:
-            await self._recorded(self._chunk_bytes // 2)
-            return self.queue.read(self._chunk_bytes // 2)
-        while (missing := (self._chunk_bytes - len(self._resampled)) // 2) > 0:
-            frames = max(1, missing * self._samplerate // self._wire_samplerate)
-            await self._recorded(frames)
-            self._resampled += self._resampler.process(self.queue.read(frames)).tobytes()
-        chunk = bytes(self._resampled[: self._chunk_bytes])
-        del self._resampled[: self._chunk_bytes]
+        """Wait until a chunk is recorded, and take it: PCM16 mono at the wire's rate.
+
+        When the program was kept from sending for a while, this is all that waits, as one chunk: each message costs a
+        busy program a wait of its own, and one at a time it would never catch up.
+        """
+        while (missing := self._chunk_frames - len(self._ready) // 2) > 0:
+            await self._recorded(max(1, missing * self._samplerate // self._wire_samplerate))
+            block = self.queue.read(self.queue.queued_frames)
+            self._ready += self._resampler.process(block).tobytes() if self._resampler else block
+        chunks = len(self._ready) // (2 * self._chunk_frames)
+        if chunks * self._chunk_frames < LATE_SECONDS * self._wire_samplerate:
+            chunks = 1
+        chunk = bytes(self._ready[: 2 * chunks * self._chunk_frames])
+        del self._ready[: len(chunk)]
         return chunk
 
     async def _recorded(self, frames: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -28,6 +28,9 @@ INSTALL = {"linux": "install it (Debian: apt-get install libportaudio2)"}
 
 # Streams that PortAudio is closing, which may take for ever: their callbacks need them that long.
 _closing: set[Stream] = set()
+
+# The lines that run in this process; they share one PortAudio.
+_running: set[PortAudioLine] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,7 @@ class PortAudioLine:
     async def run(
         self, queues: Queues, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
+        _running.add(self)
         try:
             await self._start(queues)
             task_status.started()
@@ -202,6 +206,7 @@ class PortAudioLine:
         finally:
             with trio.CancelScope(shield=True):
                 await self._give_up()
+            _running.discard(self)
 
     async def _start(self, queues: Queues) -> None:
         self._open(queues.capture, queues.playout, queues.played)
@@ -245,13 +250,16 @@ class PortAudioLine:
         )
         for stream in self._streams:
             stream.detach()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(silence.run, queues)
-            await self._give_up()
-            while not await trio.to_thread.run_sync(self._is_back):  # noqa: ASYNC110 -- nobody tells us
-                await trio.sleep(REOPEN_SECONDS)
-            nursery.cancel_scope.cancel()
-        await self._start(queues)
+        while True:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(silence.run, queues)
+                await self._give_up()
+                while not await trio.to_thread.run_sync(self._is_back):  # noqa: ASYNC110 -- nobody tells us
+                    await trio.sleep(REOPEN_SECONDS)
+                nursery.cancel_scope.cancel()
+            with suppress(DeviceError):
+                await self._start(queues)
+                return
 
     def _is_back(self) -> bool:
         """Look for the devices anew: PortAudio knows those that were there when it was initialised.
@@ -261,8 +269,9 @@ class PortAudioLine:
         if is_stuck():
             return False
         sounddevice = load_sounddevice()
-        sounddevice._terminate()
-        sounddevice._initialize()
+        if _running == {self}:  # it would close the streams of other calls
+            sounddevice._terminate()
+            sounddevice._initialize()
         capture, playout = self._wanted
         try:
             heard = (

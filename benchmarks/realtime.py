@@ -1,0 +1,325 @@
+"""The realtime path under load: native callbacks beside Python's, on a real PortAudio. Run by `python3 dev.py realtime`.
+
+A JACK server with the dummy driver calls back every 10 ms, then every 2.5 ms. For each, one process after another holds
+a live call with the simulator (another process), whose agent sends all it has to say at once, while four threads
+hold the GIL for 100 ms at a time. What is shown:
+
+- *callbacks*: how many there were, and how many there should have been in the time;
+- *under-, overflows*: callbacks that came too late, as PortAudio tells; *padded*: frames of silence after the first
+  word; *lost*: microphone frames that were recorded but not sent, the last chunk aside;
+- *cost*: CPU time of the callback's thread for one callback (measured in an own run, since measuring takes system
+  calls), and the time on the clock, in which the machine may have run something else.
+
+Then, with the machine idle, *delay*: from the moment at which the last frame of a chunk was recorded (the callback's
+own time) to the moment at which its message was handed to the socket, and from the arrival of a message to the callback
+that takes its first frame; both in ms, at the 50th and the 99th percentile.
+
+python-rtmixer plays and records through native callbacks too, without a call: it plays a buffer beside the same load.
+"""
+
+import argparse
+import ctypes
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import numpy as np
+
+HOGS = 4
+HOLD_MICROSECONDS = 100_000
+
+
+@contextmanager
+def busy_python() -> Iterator[None]:
+    """Four threads that hold the GIL, 100 ms at a time, as C code that never lets go of it does."""
+    holding = ctypes.PyDLL(None)
+    done = threading.Event()
+
+    def hold() -> None:
+        while not done.is_set():
+            holding.usleep(HOLD_MICROSECONDS)
+
+    threads = [threading.Thread(target=hold) for _ in range(HOGS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+def call_under_load(url: str, native: bool, seconds: float, load: bool) -> dict[str, Any]:
+    """Hold a call through the JACK device, and say what became of it."""
+    import trio
+
+    from sfclient import Audio, Connected, Device, open_call
+
+    async def hold() -> dict[str, Any]:
+        device = Device("JACK", native=native)
+        async with open_call(url, Audio(device, device)) as call:
+            async for event in call:
+                if isinstance(event, Connected):
+                    break
+            while not call.statistics().playout.played_frames:
+                await trio.sleep(0.05)
+            before = call.statistics()
+            began = time.perf_counter()
+            with busy_python() if load else suppress():
+                while time.perf_counter() < began + seconds:
+                    await trio.sleep(0.05)
+                after = call.statistics()
+                took = time.perf_counter() - began
+            await trio.sleep(1.5)  # what was recorded at the end is sent
+            end = call.statistics()
+        figures = dataclasses.asdict(after.devices[0].streams[-1])
+        first = dataclasses.asdict(before.devices[0].streams[-1])
+        return {
+            "seconds": took,
+            "callbacks": figures["callbacks"] - first["callbacks"],
+            "underflows": figures["output_underflows"] - first["output_underflows"],
+            "overflows": figures["input_overflows"] - first["input_overflows"],
+            "padded": after.playout.padded_frames - before.playout.padded_frames,
+            "lost": end.capture.dropped_frames,
+            "longest_gap": figures["longest_gap"],
+        }
+
+    return trio.run(hold)
+
+
+def callback_cost(native: bool, callbacks: int, blocksize: int) -> dict[str, Any]:
+    """Run a stream for so many callbacks under load; microseconds of CPU and of the clock."""
+    from sfaudio import CaptureQueue, JitterBuffer
+    from sfaudio.stream import Stream
+
+    capture, playout = CaptureQueue(48_000), JitterBuffer(48_000 * 60)
+    noise = np.random.default_rng(1).integers(-9000, 9000, 48_000, np.int16).tobytes()
+    with (
+        Stream(
+            capture, playout, samplerate=48_000, device="JACK", native=native, measure_cpu=True
+        ) as stream,
+        busy_python(),
+    ):
+        while stream.statistics().callbacks < callbacks:
+            if playout.writable_frames > 48_000:
+                playout.write(noise)
+            time.sleep(0.1)
+        seen = stream.callback
+    return {
+        "callbacks": seen.statistics().callbacks,
+        "cpu": [1e6 * seen.cpu_percentile(at) for at in (0.5, 0.99, 0.9999)],
+        "wall": [1e6 * seen.duration_percentile(at) for at in (0.5, 0.99, 0.9999)],
+    }
+
+
+def rtmixer_under_load(seconds: float) -> dict[str, Any]:
+    """The same load beside python-rtmixer, which plays a buffer and records into a ring."""
+    import rtmixer
+
+    mixer = rtmixer.MixerAndRecorder(samplerate=48_000, channels=1, device="JACK")
+    ring = rtmixer.RingBuffer(4, 1 << 22)
+    sound = np.zeros((int(48_000 * (seconds + 5)), 1), np.float32)
+    with mixer:
+        mixer.play_buffer(sound, channels=1)
+        mixer.record_ringbuffer(ring)
+        with busy_python():
+            time.sleep(seconds)
+        stats = mixer.fetch_and_reset_stats().stats
+    return {
+        "seconds": seconds,
+        "callbacks": stats.blocks,
+        "underflows": stats.output_underflows,
+        "overflows": stats.input_overflows,
+        "padded": 0,
+        "lost": 0,
+        "longest_gap": 0.0,
+    }
+
+
+@contextmanager
+def jack_server(blocksize: int) -> Iterator[dict[str, str]]:
+    """A private JACK server; what a process needs to find it."""
+    name = f"sfaudio-bench-{os.getpid()}"
+    env = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
+    env["JACK_NO_AUDIO_RESERVATION"] = "1"
+    options = ["-d", "dummy", "-r", "48000", "-p", str(blocksize), "-C", "1", "-P", "1"]
+    with subprocess.Popen(
+        ["jackd", "-n", name, *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            while subprocess.run(["jack_lsp"], env=env, capture_output=True).returncode:
+                time.sleep(0.1)
+            yield env
+        finally:
+            server.terminate()
+
+
+def measured(env: dict[str, str], *arguments: object) -> dict[str, Any]:
+    """Run one measurement in a process of its own."""
+    command = [sys.executable, __file__, "--one", json.dumps(arguments)]
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def one(what: str, *arguments: Any) -> dict[str, Any]:
+    return {
+        "call": call_under_load,
+        "cost": callback_cost,
+        "rtmixer": rtmixer_under_load,
+        "delay": delays,
+    }[what](*arguments)
+
+
+def delays(url: str, seconds: float) -> dict[str, Any]:
+    """Delays on an idle machine, in ms, from the callback's own times; see the module's words."""
+    import trio
+
+    from sfclient import Audio, Device, _sound, open_call
+
+    _sound.PREFILL_SECONDS = 0.0  # what is measured is the way, not the cushion that a user chooses
+    to_wire: list[float] = []
+    to_speaker: list[float] = []
+
+    async def hold() -> None:
+        device = Device("JACK")
+        async with open_call(url, Audio(device, device)) as call:
+            stream = call._lines[0]._streams[-1]  # type: ignore[attr-defined]
+            sent, play = call._capture.sent, call._playout.play
+
+            def sent_now(chunk: bytes) -> None:
+                sent(chunk)
+                idle, seen = stream.idle_seconds, stream.statistics()
+                block = seen.input_frames // seen.callbacks
+                since = (seen.input_frames - call._capture.statistics().sent_frames) // block
+                to_wire.append(idle + since * block / 48_000)
+
+            async def play_now(data: bytes) -> None:
+                arrived = time.perf_counter()
+                read = call._playout.queue.statistics().read_frames
+                await play(data)
+                while call._playout.queue.statistics().read_frames == read:
+                    await trio.sleep(0.0003)
+                to_speaker.append(time.perf_counter() - stream.idle_seconds - arrived)
+
+            call._capture.sent = sent_now  # type: ignore[method-assign]
+            call._playout.play = play_now  # type: ignore[method-assign]
+            await trio.sleep(seconds)
+
+    trio.run(hold)
+    return {
+        name: [1e3 * float(np.percentile(values, at)) for at in (50, 99)]
+        for name, values in (("to_wire", to_wire[10:]), ("to_speaker", to_speaker[10:]))
+    }
+
+
+async def _burst(call: Any) -> None:
+    """Speak for minutes, all at once, and listen."""
+    await call.client_ready()
+    speech = np.random.default_rng(1).integers(1, 9000, 170 * 16_000, np.int16)
+    await call.send_audio(speech.tobytes())
+    await call.wait_ended()
+
+
+async def _pulses(call: Any) -> None:
+    """Say 20 ms now and then, at no fixed distance from anybody's blocks."""
+    import trio
+
+    await call.client_ready()
+    while True:
+        await call.send_audio(bytes(640))
+        await trio.sleep(0.0973)
+
+
+def serve(agent: str) -> None:
+    """Print the session URL of one call, and serve it until standard input closes."""
+    import trio
+
+    from sfclient.simulator import open_simulator
+
+    async def run() -> None:
+        async with open_simulator(_burst if agent == "burst" else _pulses) as simulator:
+            print(simulator.new_session_url(), flush=True)
+            await trio.to_thread.run_sync(sys.stdin.read)
+
+    trio.run(run)
+
+
+@contextmanager
+def simulator(agent: str) -> Iterator[str]:
+    pipe = subprocess.PIPE
+    command = [sys.executable, __file__, "--serve", agent]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each call under load")
+    parser.add_argument("--callbacks", type=int, default=100_000, help="of which the cost is taken")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        serve(args.serve)
+        return
+    if args.one:
+        print(json.dumps(one(*json.loads(args.one))))
+        return
+    for blocksize in (480, 120):
+        print(
+            f"\nblocks of {blocksize / 48:g} ms, {HOGS} threads holding the GIL for 100 ms at a time"
+        )
+        print(
+            f"{'':22}{'callbacks':>16}{'under':>7}{'over':>7}{'padded':>8}{'lost':>8}{'longest gap':>14}"
+        )
+        with jack_server(blocksize) as env:
+            for name, native in (("native call", True), ("Python call", False)):
+                with simulator("burst") as url:
+                    figures = measured(env, "call", url, native, args.seconds, True)
+                _row(name, figures, blocksize)
+            try:
+                _row("python-rtmixer", measured(env, "rtmixer", args.seconds), blocksize)
+            except subprocess.CalledProcessError:
+                print("python-rtmixer          not installed, or it failed")
+            with simulator("pulses") as url:
+                idle = measured(env, "delay", url, 20.0)
+            for name in ("to_wire", "to_speaker"):
+                p50, p99 = idle[name]
+                print(
+                    f"delay {name.replace('_', ' '):16} p50 {p50:5.2f} ms, p99 {p99:5.2f} ms (idle)"
+                )
+            if blocksize == 120:
+                cost = measured(env, "cost", True, args.callbacks, blocksize)
+                for name in ("cpu", "wall"):
+                    p50, p99, p9999 = cost[name]
+                    print(
+                        f"native callback, {name:5}p50 {p50:.1f} us, p99 {p99:.1f} us, p99.99 {p9999:.1f} us "
+                        f"({cost['callbacks']} callbacks)"
+                    )
+
+
+def _row(name: str, figures: dict[str, Any], blocksize: int) -> None:
+    due = round(figures["seconds"] * 48_000 / blocksize)
+    print(
+        f"{name:22}{figures['callbacks']:>7} of {due:>5}{figures['underflows']:>7}{figures['overflows']:>7}"
+        f"{figures['padded']:>8}{figures['lost']:>8}{1e3 * figures['longest_gap']:>11.1f} ms",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""The realtime path under load: native callbacks beside Python's, on a real PortAudio. Run by `python3 dev.py realtime`.
+"""The realtime path under load: native callbacks beside Python's. Run by `python3 dev.py realtime`.
 
 A JACK server with the dummy driver calls back every 10 ms, then every 2.5 ms. For each, one process after another holds
 a live call with the simulator (another process), whose agent sends all it has to say at once, while four threads
@@ -27,7 +27,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def busy_python() -> Iterator[None]:
             thread.join()
 
 
-def call_under_load(url: str, native: bool, seconds: float, load: bool) -> dict[str, Any]:
+def call_under_load(url: str, native: bool, seconds: float) -> dict[str, Any]:
     """Hold a call through the JACK device, and say what became of it."""
     import trio
 
@@ -69,17 +69,17 @@ def call_under_load(url: str, native: bool, seconds: float, load: bool) -> dict[
             async for event in call:
                 if isinstance(event, Connected):
                     break
-            while not call.statistics().playout.played_frames:
+            while not call.statistics().playout.played_frames:  # noqa: ASYNC110
                 await trio.sleep(0.05)
             before = call.statistics()
             began = time.perf_counter()
-            with busy_python() if load else suppress():
-                while time.perf_counter() < began + seconds:
+            with busy_python():
+                while time.perf_counter() < began + seconds:  # noqa: ASYNC110
                     await trio.sleep(0.05)
                 after = call.statistics()
                 took = time.perf_counter() - began
-            await trio.sleep(1.5)  # what was recorded at the end is sent
-            end = call.statistics()
+            await trio.sleep(2)
+            end = call.statistics()  # what was recorded under load has been sent by now
         figures = dataclasses.asdict(after.devices[0].streams[-1])
         first = dataclasses.asdict(before.devices[0].streams[-1])
         return {
@@ -132,7 +132,9 @@ def rtmixer_under_load(seconds: float) -> dict[str, Any]:
         mixer.record_ringbuffer(ring)
         with busy_python():
             time.sleep(seconds)
-        stats = mixer.fetch_and_reset_stats().stats
+        action = mixer.fetch_and_reset_stats()
+        mixer.wait(action)
+        stats = action.stats
     return {
         "seconds": seconds,
         "callbacks": stats.blocks,
@@ -197,8 +199,8 @@ def delays(url: str, seconds: float) -> dict[str, Any]:
             stream = call._lines[0]._streams[-1]  # type: ignore[attr-defined]
             sent, play = call._capture.sent, call._playout.play
 
-            def sent_now(chunk: bytes) -> None:
-                sent(chunk)
+            def sent_now(chunk: bytes, took: float) -> None:
+                sent(chunk, took)
                 idle, seen = stream.idle_seconds, stream.statistics()
                 block = seen.input_frames // seen.callbacks
                 since = (seen.input_frames - call._capture.statistics().sent_frames) // block
@@ -208,7 +210,7 @@ def delays(url: str, seconds: float) -> dict[str, Any]:
                 arrived = time.perf_counter()
                 read = call._playout.queue.statistics().read_frames
                 await play(data)
-                while call._playout.queue.statistics().read_frames == read:
+                while call._playout.queue.statistics().read_frames == read:  # noqa: ASYNC110
                     await trio.sleep(0.0003)
                 to_speaker.append(time.perf_counter() - stream.idle_seconds - arrived)
 
@@ -289,7 +291,7 @@ def main() -> None:
         with jack_server(blocksize) as env:
             for name, native in (("native call", True), ("Python call", False)):
                 with simulator("burst") as url:
-                    figures = measured(env, "call", url, native, args.seconds, True)
+                    figures = measured(env, "call", url, native, args.seconds)
                 _row(name, figures, blocksize)
             try:
                 _row("python-rtmixer", measured(env, "rtmixer", args.seconds), blocksize)

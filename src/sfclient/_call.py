@@ -45,6 +45,7 @@ from sfclient._sound import Capture, CaptureStatistics, Playout, PlayoutStatisti
 from sfclient._websocket import ABNORMAL_CLOSURE, WebSocket, WebSocketClosed, open_websocket
 
 CHUNK_SECONDS = 0.02
+TICK_SECONDS = 0.1
 FIRST_SOUND_SECONDS = 5.0  # a microphone that has recorded nothing by then is broken
 UNREAD_EVENTS = 1000
 
@@ -93,6 +94,7 @@ class Call:
         self._code: int | None = None
         self._reason = ""
         self._cut = False
+        self._ticks = 0
         self._stop = trio.Event()
         self._over = trio.Event()
         self._uplink_scope = trio.CancelScope()
@@ -182,6 +184,7 @@ class Call:
                 tasks.start_soon(self._uplink, websocket)
                 tasks.start_soon(self._downlink, websocket)
                 tasks.start_soon(websocket.keep_alive)
+                tasks.start_soon(self._tick)
                 if self._recorder:
                     tasks.start_soon(self._recorder.run)
                 started()
@@ -208,13 +211,20 @@ class Call:
                 while True:
                     if self._muted:
                         chunk = bytes(len(chunk))
+                    began = self._ticks
                     await websocket.send(self._dialect.encode(chunk))
-                    self._capture.sent(chunk)
+                    self._capture.sent(chunk, (self._ticks - began) * TICK_SECONDS)
                     if self._recorder:
                         self._recorder.caller(chunk, self._capture.lost_frames)
                     chunk = await self._capture.next_chunk()
             except WebSocketClosed:
                 pass  # the downlink knows why
+
+    async def _tick(self) -> None:
+        """Measure the time that the program has: while it is kept from running, no tick is made up for."""
+        while True:
+            await trio.sleep(TICK_SECONDS)
+            self._ticks += 1
 
     async def _downlink(self, websocket: WebSocket) -> None:
         try:

@@ -8,8 +8,11 @@ import trio
 
 from sfaudio import CaptureQueue, JitterBuffer, Resampler
 
-# Speech older than this is not worth sending: the agent would answer to what was said before.
-CAPTURE_SECONDS = 2.0
+# How long Python may be kept from sending without a loss.
+CAPTURE_SECONDS = 8.0
+# When a message has taken so long to leave though the program ran, the network stalls, and what was
+# recorded meanwhile is not worth sending: the agent would answer to what was said before.
+STALE_SECONDS = 1.0
 # A chunk that comes so much too late takes along all that was recorded meanwhile.
 LATE_SECONDS = 0.2
 # A minute of speech may arrive in a second; beyond this the network is made to wait.
@@ -91,9 +94,11 @@ class Capture:
             await trio.sleep(max(pause, SHORTEST_SLEEP_SECONDS))
             pause = 0.0
 
-    def sent(self, chunk: bytes) -> None:
-        """Count a chunk that has left."""
+    def sent(self, chunk: bytes, seconds: float) -> None:
+        """Count a chunk that took so long to leave, not counting when the program was kept from running."""
         self._sent_frames += len(chunk) // 2
+        if seconds > STALE_SECONDS:
+            self.queue.flush()
 
     def close(self) -> None:
         """Nothing more is sent, and the device has stopped: what is left counts as dropped."""

@@ -46,6 +46,9 @@ PACKAGES = {
     "dnf install -y": {COMPILER: ["gcc"], HEADERS: [f"{PYTHON}-devel"]},
 }
 
+PROOFS = ("queues", "callback_realtime", "callback_object")
+CLANGS = range(39, 19, -1)  # With RealtimeSanitizer.
+
 
 def demo(arguments: list[str]) -> int:
     """hold a call with the simulator; needs no sound hardware"""
@@ -141,6 +144,15 @@ def sanitize(arguments: list[str]) -> int:
         return int(failed)
 
 
+def prove(arguments: list[str]) -> int:
+    """prove queues and callback: ThreadSanitizer, RealtimeSanitizer, object code (Linux)"""
+    install("test")
+    install_clang()
+    os.environ["SFAUDIO_PROVE"] = "1"  # Now a tool that is missing is a failure.
+    proofs = [f"tests/native/test_{name}.py" for name in PROOFS]
+    return run("python", "-m", "pytest", "-v", "-rP", "--slow", *proofs, *arguments)
+
+
 def bench(arguments: list[str]) -> int:
     """measure us beside the rivals and print the ratios"""
     install("bench")
@@ -170,6 +182,7 @@ COMMANDS = {
     "check-wheel": check_wheel,
     "wheels": wheels,
     "sanitize": sanitize,
+    "prove": prove,
     "bench": bench,
     "realtime": realtime,
     "clean": clean,
@@ -383,6 +396,24 @@ def system_install(missing: list[str]) -> None:
     if SOUND in missing:
         say("or leave out the tests that need JACK: python3 dev.py test -m 'not jack'")
     sys.exit(1)
+
+
+def install_clang() -> None:
+    """Have the newest clang that Debian offers; elsewhere the proof says what it lacks."""
+    if any(shutil.which(f"clang-{version}") for version in CLANGS):
+        return
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return
+    quietly("updating the list of system packages", "apt-get", "update")
+    for version in CLANGS:
+        runtime = f"libclang-rt-{version}-dev"
+        look_up = subprocess.run(["apt-cache", "show", runtime], capture_output=True)
+        if look_up.returncode == 0:
+            os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+            line = "apt-get install -y --no-install-recommends"
+            packages = (f"clang-{version}", runtime)
+            quietly(f"installing {' '.join(packages)}", *line.split(), *packages)
+            return
 
 
 def main() -> int:

@@ -41,14 +41,24 @@ static __inline void sf_fence_release(void) { SF_FENCE(); }
 
 #else
 
-static inline uint64_t sf_load_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
-static inline void sf_store_relaxed(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
-static inline uint64_t sf_load_acquire(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
-static inline void sf_store_release(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
-static inline void sf_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
-static inline void sf_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
+/* tests/native replaces these, to see the want of order found, and samples that race. */
+#ifndef SF_ACQUIRE
+#define SF_ACQUIRE __ATOMIC_ACQUIRE
+#endif
+#ifndef SF_RELEASE
+#define SF_RELEASE __ATOMIC_RELEASE
+#endif
+#ifndef SF_LOAD_SAMPLE
 #define SF_LOAD_SAMPLE(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define SF_STORE_SAMPLE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#endif
+
+static inline uint64_t sf_load_relaxed(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static inline void sf_store_relaxed(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+static inline uint64_t sf_load_acquire(const uint64_t *p) { return __atomic_load_n(p, SF_ACQUIRE); }
+static inline void sf_store_release(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, SF_RELEASE); }
+static inline void sf_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
+static inline void sf_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
 
 #endif
 

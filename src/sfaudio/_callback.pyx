@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The PortAudio callback: microphone to capture queue, playout queue to loudspeaker, without Python.
 
-It takes no GIL and no lock, allocates nothing, makes no system call, and its work is bounded by the block. What it sees of
-the device it counts, in words that the Python side reads with atomics; a histogram has eight buckets an octave.
+It takes no GIL and no lock, allocates nothing, makes no system call, and its work is bounded by the block. What it sees
+of the device it counts, in words that the Python side reads with atomics; a histogram has eight buckets an octave.
 """
 
 from cpython.number cimport PyNumber_Index
@@ -184,8 +184,8 @@ cdef double _upper_edge(Py_ssize_t bucket):
 cdef class StreamCallback:
     """What a native PortAudio stream calls back, and what it has seen.
 
-    Threads: PortAudio's thread runs the callback; `statistics` and `idle_seconds` may be asked from anywhere. Keep it alive
-    until the stream is closed; it keeps its queues alive. The stream must be float32, interleaved.
+    Threads: PortAudio's thread runs the callback; `statistics` and `idle_seconds` may be asked from anywhere. Keep it
+    alive until the stream is closed; it keeps its queues alive. The stream must be float32, interleaved.
 
     Parameters
     ----------

@@ -66,12 +66,19 @@ static inline void sf_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEA
 static inline void sf_store_samples(int16_t *ring, const int16_t *src, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        SF_STORE_SAMPLE(ring + i, src[i]);
+    {
+        int16_t sample;
+        memcpy(&sample, src + i, sizeof sample); /* the block may be unaligned */
+        SF_STORE_SAMPLE(ring + i, sample);
+    }
 }
 static inline void sf_load_samples(int16_t *dst, const int16_t *ring, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        dst[i] = SF_LOAD_SAMPLE(ring + i);
+    {
+        const int16_t sample = SF_LOAD_SAMPLE(ring + i);
+        memcpy(dst + i, &sample, sizeof sample);
+    }
 }
 
 #endif

@@ -57,7 +57,9 @@ class Capture:
     """From the capture queue to chunks for the wire."""
 
     def __init__(self, device_samplerate: int, wire_samplerate: int, chunk_frames: int) -> None:
-        self._resampler = _resampler(device_samplerate, wire_samplerate)  # it knows impossible rates
+        self._resampler = _resampler(
+            device_samplerate, wire_samplerate
+        )  # it knows impossible rates
         self.queue = CaptureQueue(round(CAPTURE_SECONDS * device_samplerate))
         self._samplerate = device_samplerate
         self._wire_samplerate = wire_samplerate

@@ -9,12 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfaudio import CaptureQueue, JitterBuffer, Resampler, float32_to_int16, int16_to_float32
+from sfaudio import (
+    CaptureQueue,
+    JitterBuffer,
+    Resampler,
+    apply_gain,
+    byteswap_int16,
+    float32_to_int16,
+    from_mono,
+    int16_to_float32,
+    level,
+    to_mono,
+)
 
 resource = pytest.importorskip("resource")
 
-TIMES = 200_000
-ALLOWED = 2048  # KiB: less than 11 bytes a call
+TIMES = 1_000_000
+ALLOWED = 2048  # KiB: about two bytes a call
 
 FLOATS, INTS = np.zeros(64, np.float32), np.zeros(64, np.int16)
 DOUBLES, FROZEN = np.zeros(64), bytes(128)
@@ -44,6 +55,16 @@ CALLS = [
     call("int16_to_float32 out", int16_to_float32, INTS, array.array("f", bytes(256))),
     call("int16_to_float32 type", int16_to_float32, FLOATS),
     call("int16_to_float32 small", int16_to_float32, INTS, FLOATS[:2]),
+    call("byteswap_int16", byteswap_int16, INTS),
+    call("byteswap_int16 type", byteswap_int16, FLOATS),
+    call("to_mono", to_mono, INTS, 2),
+    call("to_mono channels", to_mono, INTS, 3),
+    call("from_mono", from_mono, INTS, 2),
+    call("from_mono small", from_mono, INTS, 2, bytearray(4)),
+    call("apply_gain", apply_gain, INTS, 0.5, INTS),
+    call("apply_gain NaN", apply_gain, INTS, float("nan"), INTS),
+    call("level", level, INTS),
+    call("level type", level, DOUBLES),
     call("JitterBuffer", JitterBuffer, 100),
     call("JitterBuffer error", JitterBuffer, 100, prefill=101),
     call("JitterBuffer.write", jitter_buffer.write, FROZEN),

@@ -1,0 +1,82 @@
+"""The Cython modules as object files, for programs in C that use them without Python."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import numpy
+import pytest
+
+HERE = Path(__file__).parent
+SFAUDIO = HERE.parents[1] / "src" / "sfaudio"
+MODULES = ("pcm", "capture", "jitter", "callback")
+
+
+def lacking(what: str) -> None:
+    """Skip; but where the proof is asked for, what it needs must be there."""
+    if "SFAUDIO_PROVE" in os.environ:
+        pytest.fail(f"lacking: {what}")
+    pytest.skip(f"needs {what}")
+
+
+class Workshop:
+    """A folder in which things are translated, compiled and linked with one compiler."""
+
+    def __init__(self, folder: Path, compiler: str, other: "Workshop | None" = None) -> None:
+        self.folder = folder
+        self.compiler = compiler
+        # Where to look for a module as C: what was not translated here is the other's.
+        self.translations = [folder, *(other.translations if other else ())]
+        self.objects = 0
+
+    def translate(self, sources: Path, modules: tuple[str, ...] = MODULES) -> None:
+        """Cython's part."""
+        for name in modules:
+            source, target = sources / f"_{name}.pyx", self.folder / f"_{name}.c"
+            command = [sys.executable, "-m", "cython", "-I", sources.parent, source, "-o", target]
+            subprocess.run(command, check=True)
+
+    def compile(self, source: str, *flags: str) -> Path:
+        """A file of this folder; each function in a section of its own, for the linker to pick."""
+        self.objects += 1
+        target = self.folder / f"{self.objects}.o"
+        system = (sysconfig.get_path("include"), numpy.get_include())
+        folders = (*self.translations, SFAUDIO, HERE, *system)
+        include = [f"-I{folder}" for folder in folders]
+        hidden = ["-fvisibility=hidden", "-DCYTHON_NO_PYINIT_EXPORT"]
+        sections = ["-ffunction-sections", "-fdata-sections", *hidden]
+        command = [self.compiler, "-w", *sections, *include, *flags, "-c", HERE / source]
+        subprocess.run([*command, "-o", target], check=True)
+        return target
+
+    def module(self, name: str, *flags: str) -> Path:
+        return self.compile("modules.c", f"-DMODULE_{name.upper()}", *flags)
+
+    def link(self, *objects: Path, flags: tuple[str, ...] = ()) -> Path:
+        """A program. Were Python needed by what is used of the objects, this would fail."""
+        program = self.folder / f"program{self.objects}"
+        command = [
+            self.compiler,
+            *objects,
+            "-Wl,--gc-sections",
+            *flags,
+            "-lm",
+            "-pthread",
+            "-o",
+            program,
+        ]
+        subprocess.run(command, check=True)
+        return program
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if not sys.platform.startswith("linux") or compiler is None:
+        lacking("Linux, and gcc or a compiler named cc")
+    made = Workshop(tmp_path_factory.mktemp("workshop"), compiler)
+    made.translate(SFAUDIO)
+    return made

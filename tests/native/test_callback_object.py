@@ -1,0 +1,61 @@
+"""What the callback's object code can reach, as the linker finds it: no Python, no malloc, no lock.
+
+From `callback_path` in modules.c the linker follows every reference, through the functions of the
+other modules and all the kernels they may choose from, and names what is still undefined.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import MODULES, SFAUDIO, Workshop
+
+# As in setup.py.
+FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno")
+# What a compiler makes of a loop or a rounding is harmless; the clock is read without a system call.
+HARMLESS = {"clock_gettime", "memcpy", "memset", "memmove", "lrintf", "rintf", "rint"}
+
+
+def undefined(workshop: Workshop, objects: list[Path]) -> set[str]:
+    start = "-Wl,--gc-sections,--no-demangle,-e,callback_path,-u,callback_path"
+    command = [workshop.compiler, "-nostdlib", start, *objects, "-o", workshop.folder / "path"]
+    env = os.environ | {"LC_ALL": "C"}
+    linked = subprocess.run(command, capture_output=True, text=True, env=env)
+    found = set(re.findall("undefined (?:reference to|symbol:) [`']?(\\w+)", linked.stderr))
+    assert found, linked.stderr  # The clock, if nothing else; so the path has been followed.
+    return found
+
+
+@pytest.fixture(scope="module")
+def objects(workshop: Workshop) -> dict[str, Path]:
+    return {name: workshop.module(name, *FLAGS) for name in MODULES}
+
+
+def test_the_callback_reaches_no_python_and_no_allocation(
+    workshop: Workshop, objects: dict[str, Path]
+) -> None:
+    assert undefined(workshop, list(objects.values())) <= HARMLESS
+
+
+def test_what_is_planted_far_down_the_path_is_found(
+    workshop: Workshop, objects: dict[str, Path]
+) -> None:
+    planted = Workshop(workshop.folder / "planted", workshop.compiler, workshop)
+    sources = planted.folder / "sfaudio"
+    shutil.copytree(SFAUDIO, sources)
+    plant(sources / "_jitter.pyx", "cdef uint64_t read_before = queue.read", "free(queue.ring)")
+    plant(sources / "_callback.pyx", "cdef Py_ssize_t octave = 0", "with gil: print(nanoseconds)")
+    planted.translate(sources, ("jitter", "callback"))
+    with_faults = {name: planted.module(name, "-O1") for name in ("jitter", "callback")}
+    found = undefined(planted, list((objects | with_faults).values()))
+    assert {"free", "PyGILState_Ensure"} <= found
+
+
+def plant(file: Path, after: str, line: str) -> None:
+    text, after = file.read_text(), f"    {after}\n"
+    assert text.count(after) == 1
+    file.write_text(text.replace(after, f"{after}    {line}\n"))

@@ -1,0 +1,89 @@
+"""Both queues between two threads under ThreadSanitizer, which must be silent, and must find planted faults.
+
+The programs are C, without Python, whose locks would order everything. gcc does not model fences
+in ThreadSanitizer; the fences of the capture queue are for readers that are overtaken, whose samples
+are atomic and therefore never a race: there the values are checked.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import Workshop, lacking
+
+SAMPLES = 12_000_000  # More than 10 million arrive, though flushes take some.
+FLAGS = ("-g", "-O1", "-fsanitize=thread")
+RACE = 66
+SAMPLE_ACCESS = {
+    "playout": (),
+    "capture": ("-DSF_LOAD_SAMPLE(p)=(*(p))", "-DSF_STORE_SAMPLE(p,v)=(*(p)=(v))"),
+    "overtaken": ("-DPAUSE_IN_COPY",),
+}
+UNORDERED_STORE = "-DSF_RELEASE=__ATOMIC_RELAXED"
+UNORDERED_LOAD = "-DSF_ACQUIRE=__ATOMIC_RELAXED"
+MODULE = {"playout": "jitter", "capture": "capture", "overtaken": "capture"}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def common(workshop: Workshop) -> list[Path]:
+    empty = workshop.folder / "empty.c"
+    empty.write_text("int main(void) { return 0; }")
+    command = [workshop.compiler, "-fsanitize=thread", empty, "-o", empty.with_suffix("")]
+    if subprocess.run(command, capture_output=True).returncode != 0:
+        lacking("ThreadSanitizer")
+    return [workshop.compile("stress_queues.c", *FLAGS), workshop.module("pcm", *FLAGS)]
+
+
+def stress(
+    workshop: Workshop, common: list[Path], scenario: str, *faults: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one of the scenarios of stress_queues.c."""
+    flags = [*FLAGS, *SAMPLE_ACCESS[scenario], *faults]
+    module = workshop.module(MODULE[scenario], *flags)
+    other = workshop.module({"jitter": "capture", "capture": "jitter"}[MODULE[scenario]], *FLAGS)
+    program = workshop.link(*common, module, other, flags=("-fsanitize=thread",))
+    env = os.environ | {"TSAN_OPTIONS": f"halt_on_error=1:exitcode={RACE}"}
+    command = [program, scenario, f"{SAMPLES}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
+    if "unexpected memory mapping" in done.stderr and shutil.which("setarch"):
+        # It does not know where this kernel may put things.
+        command = ["setarch", "-R", *command]
+        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
+    print(done.stdout, end="")
+    return done
+
+
+@pytest.mark.parametrize("scenario", ["playout", "capture", "overtaken"])
+def test_every_sample_arrives_in_order_without_a_race(
+    workshop: Workshop, common: list[Path], scenario: str
+) -> None:
+    done = stress(workshop, common, scenario)
+    assert done.returncode == 0, done.stderr
+    written, read = map(int, re.findall(r"(\d+) (?:written|read)", done.stdout))
+    assert written == SAMPLES
+    assert read >= 10_000_000 or scenario == "overtaken"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("fault", [UNORDERED_STORE, UNORDERED_LOAD])
+@pytest.mark.parametrize("scenario", ["playout", "capture"])
+def test_a_missing_order_is_found(
+    workshop: Workshop, common: list[Path], scenario: str, fault: str
+) -> None:
+    done = stress(workshop, common, scenario, fault)
+    assert done.returncode == RACE, done.stderr
+    assert "data race" in done.stderr
+
+
+def test_a_reader_that_does_not_notice_being_overtaken_is_found(
+    workshop: Workshop, common: list[Path]
+) -> None:
+    done = stress(workshop, common, "overtaken", "-DCHECK_NOTHING")
+    assert done.returncode == 1, done.stderr
+    assert "wrong sample" in done.stderr

@@ -1,18 +1,19 @@
 """The realtime path under load: native callbacks beside Python's. Run by `python3 dev.py realtime`.
 
-A JACK server with the dummy driver calls back every 10 ms, then every 2.5 ms. For each, one process after another holds
-a live call with the simulator (another process), whose agent sends all it has to say at once, while four threads
-hold the GIL for 100 ms at a time. What is shown:
+A JACK server with the dummy driver calls back every 10 ms, then every 2.5 ms.
+
+First, with the machine idle, *delay*: from the moment at which the last frame of a chunk was recorded (the callback's
+own time) to the moment at which its message was handed to the socket, and from the arrival of a message to the callback
+that takes its first frame; at the 50th and the 99th percentile.
+
+Then, under load: one process after another holds a live call with the simulator (another process), whose agent sends
+all it has to say at once, while four threads hold the GIL for 100 ms at a time. What is shown:
 
 - *callbacks*: how many there were, and how many there should have been in the time;
 - *under-, overflows*: callbacks that came too late, as PortAudio tells; *padded*: frames of silence after the first
   word; *lost*: microphone frames that were recorded but not sent, the last chunk aside;
 - *cost*: CPU time of the callback's thread for one callback (measured in an own run, since measuring takes system
   calls), and the time on the clock, in which the machine may have run something else.
-
-Then, with the machine idle, *delay*: from the moment at which the last frame of a chunk was recorded (the callback's
-own time) to the moment at which its message was handed to the socket, and from the arrival of a message to the callback
-that takes its first frame; both in ms, at the 50th and the 99th percentile.
 
 python-rtmixer plays and records through native callbacks too, without a call: it plays a buffer beside the same load.
 """
@@ -32,6 +33,7 @@ from typing import Any
 
 import numpy as np
 
+BLOCKSIZES = (480, 120)  # frames at 48 kHz: 10 and 2.5 ms
 HOGS = 4
 HOLD_MICROSECONDS = 100_000
 
@@ -95,7 +97,7 @@ def call_under_load(url: str, native: bool, seconds: float) -> dict[str, Any]:
     return trio.run(hold)
 
 
-def callback_cost(native: bool, callbacks: int, blocksize: int) -> dict[str, Any]:
+def callback_cost(native: bool, callbacks: int) -> dict[str, Any]:
     """Run a stream for so many callbacks under load; microseconds of CPU and of the clock."""
     from sfaudio import CaptureQueue, JitterBuffer
     from sfaudio.stream import Stream
@@ -221,7 +223,7 @@ def delays(url: str, seconds: float) -> dict[str, Any]:
     trio.run(hold)
     return {
         name: [1e3 * float(np.percentile(values, at)) for at in (50, 99)]
-        for name, values in (("to_wire", to_wire[10:]), ("to_speaker", to_speaker[10:]))
+        for name, values in (("to the wire", to_wire[10:]), ("to the speaker", to_speaker[10:]))
     }
 
 
@@ -281,37 +283,47 @@ def main() -> None:
     if args.one:
         print(json.dumps(one(*json.loads(args.one))))
         return
-    for blocksize in (480, 120):
-        print(
-            f"\nblocks of {blocksize / 48:g} ms, {HOGS} threads holding the GIL for 100 ms at a time"
-        )
-        print(
-            f"{'':22}{'callbacks':>16}{'under':>7}{'over':>7}{'padded':>8}{'lost':>8}{'longest gap':>14}"
-        )
+    for blocksize in BLOCKSIZES:
+        print(f"blocks of {blocksize / 48:g} ms, machine idle", flush=True)
         with jack_server(blocksize) as env:
-            for name, native in (("native call", True), ("Python call", False)):
-                with simulator("burst") as url:
-                    figures = measured(env, "call", url, native, args.seconds)
-                _row(name, figures, blocksize)
-            try:
-                _row("python-rtmixer", measured(env, "rtmixer", args.seconds), blocksize)
-            except subprocess.CalledProcessError:
-                print("python-rtmixer          not installed, or it failed")
-            with simulator("pulses") as url:
-                idle = measured(env, "delay", url, 20.0)
-            for name in ("to_wire", "to_speaker"):
-                p50, p99 = idle[name]
-                print(
-                    f"delay {name.replace('_', ' '):16} p50 {p50:5.2f} ms, p99 {p99:5.2f} ms (idle)"
-                )
-            if blocksize == 120:
-                cost = measured(env, "cost", True, args.callbacks, blocksize)
-                for name in ("cpu", "wall"):
-                    p50, p99, p9999 = cost[name]
-                    print(
-                        f"native callback, {name:5}p50 {p50:.1f} us, p99 {p99:.1f} us, p99.99 {p9999:.1f} us "
-                        f"({cost['callbacks']} callbacks)"
-                    )
+            _delays(env)
+    for blocksize in BLOCKSIZES:
+        print(f"\nblocks of {blocksize / 48:g} ms, {HOGS} threads that hold the GIL", flush=True)
+        with jack_server(blocksize) as env:
+            _calls_under_load(env, blocksize, args.seconds)
+            _cost(env, args.callbacks)
+
+
+def _delays(env: dict[str, str]) -> None:
+    with simulator("pulses") as url:
+        idle = measured(env, "delay", url, 20.0)
+    for name, (p50, p99) in idle.items():
+        print(f"delay {name:16} p50 {p50:.2f} ms, p99 {p99:.2f} ms", flush=True)
+
+
+def _calls_under_load(env: dict[str, str], blocksize: int, seconds: float) -> None:
+    print(
+        f"{'':22}{'callbacks':>16}{'under':>7}{'over':>7}{'padded':>8}{'lost':>8}{'longest gap':>14}"
+    )
+    for name, native in (("native call", True), ("Python call", False)):
+        with simulator("burst") as url:
+            figures = measured(env, "call", url, native, seconds)
+        _row(name, figures, blocksize)
+    try:
+        _row("python-rtmixer", measured(env, "rtmixer", seconds), blocksize)
+    except subprocess.CalledProcessError:
+        print("python-rtmixer          not installed, or it failed")
+
+
+def _cost(env: dict[str, str], callbacks: int) -> None:
+    cost = measured(env, "cost", True, callbacks)
+    for name in ("cpu", "wall"):
+        p50, p99, p9999 = cost[name]
+        print(
+            f"native callback, {name:5}p50 {p50:.1f} us, p99 {p99:.1f} us, p99.99 {p9999:.1f} us "
+            f"({cost['callbacks']} callbacks)",
+            flush=True,
+        )
 
 
 def _row(name: str, figures: dict[str, Any], blocksize: int) -> None:

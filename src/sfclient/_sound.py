@@ -8,8 +8,9 @@ import trio
 
 from sfaudio import CaptureQueue, JitterBuffer, Resampler
 
-# How long Python may be kept from sending without a loss.
-CAPTURE_SECONDS = 8.0
+# How long Python may be kept from sending without a loss: four threads that hold the GIL for 100 ms
+# at a time have kept it for 6.6 s.
+CAPTURE_SECONDS = 20.0
 # When a message has taken so long to leave though the program ran, the network stalls, and what was
 # recorded meanwhile is not worth sending: the agent would answer to what was said before.
 STALE_SECONDS = 1.0
@@ -66,6 +67,7 @@ class Capture:
         self._chunk_frames = chunk_frames
         self._ready = bytearray()  # taken from the queue, not yet a chunk
         self._sent_frames = 0
+        self._stalls = 0
         self._closed = False
 
     async def next_chunk(self) -> bytes:
@@ -74,10 +76,10 @@ class Capture:
         When the program was kept from sending for a while, this is all that waits, as one chunk: each message costs a
         busy program a wait of its own, and one at a time it would never catch up.
         """
+        self._take()
         while (missing := self._chunk_frames - len(self._ready) // 2) > 0:
             await self._recorded(max(1, missing * self._samplerate // self._wire_samplerate))
-            block = self.queue.read(self.queue.queued_frames)
-            self._ready += self._resampler.process(block).tobytes() if self._resampler else block
+            self._take()
         chunks = len(self._ready) // (2 * self._chunk_frames)
         if chunks * self._chunk_frames < LATE_SECONDS * self._wire_samplerate:
             chunks = 1
@@ -85,12 +87,15 @@ class Capture:
         del self._ready[: len(chunk)]
         return chunk
 
+    def _take(self) -> None:
+        block = self.queue.read(self.queue.queued_frames)
+        self._ready += self._resampler.process(block).tobytes() if self._resampler else block
+
     async def _recorded(self, frames: int) -> None:
         """Sleep until so many frames are queued: until just before they are due, then in short steps.
 
         So the wait settles to the moments at which the device delivers, whatever its block.
         """
-        await trio.lowlevel.checkpoint()
         pause = (frames - self.queue.queued_frames) / self._samplerate - SHORTEST_SLEEP_SECONDS
         while self.queue.queued_frames < frames:
             await trio.sleep(max(pause, SHORTEST_SLEEP_SECONDS))
@@ -101,6 +106,7 @@ class Capture:
         self._sent_frames += len(chunk) // 2
         if seconds > STALE_SECONDS:
             self.queue.flush()
+            self._stalls += 1
 
     def close(self) -> None:
         """Nothing more is sent, and the device has stopped: what is left counts as dropped."""
@@ -121,7 +127,7 @@ class Capture:
             sent_frames=self._sent_frames,
             queued_frames=0 if self._closed else unsent,
             dropped_frames=dropped + unsent if self._closed else dropped,
-            overruns=counts.overruns,
+            overruns=counts.overruns + self._stalls,
         )
 
     def _of_the_wire(self, frames: int) -> int:

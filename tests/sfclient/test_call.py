@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trio
+import trio.testing
 from websockets.exceptions import ConnectionClosed
 from websockets.utils import accept_key
 
@@ -28,12 +29,15 @@ from sfclient import (
     WavOutput,
     open_call,
 )
+from sfclient._call import Call
+from sfclient._dialects import WidgetDialect
+from sfclient._sound import Capture, Playout
 from sfclient.simulator import EchoAgent, SimulatedCall, SpeakAgent
 
 
 @asynccontextmanager
-async def open_stalled_peer() -> AsyncIterator[str]:
-    """A websocket server that never reads again after the upgrade, on a connection with small buffers."""
+async def open_stalled_peer(seconds: float) -> AsyncIterator[str]:
+    """A websocket server that does not read for so long after the upgrade, on a connection with small buffers."""
 
     async def serve(stream: trio.SocketStream) -> None:
         head = b""
@@ -47,7 +51,10 @@ async def open_stalled_peer() -> AsyncIterator[str]:
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n"
         )
-        await trio.sleep_forever()
+        await trio.sleep(seconds)
+        with suppress(trio.BrokenResourceError):
+            while await stream.receive_some():
+                pass
 
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -442,19 +449,38 @@ class TestEndings:
                 await trio.sleep(0.3)
             assert held.call.ended.by == "caller"
 
-    async def test_agent_who_does_not_read_makes_the_oldest_speech_drop(self, fast_clock):
-        """Sends stall, speech goes stale, and hanging up still works."""
-        async with open_stalled_peer() as url:
+    async def test_agent_who_does_not_read_for_a_while_makes_stale_speech_drop(self, fast_clock):
+        """The sends stall, and what was recorded meanwhile is not worth sending."""
+        async with open_stalled_peer(8) as url:
             async with open_call(url, Audio(MemoryInput(), MemoryOutput())) as call:
-                with trio.fail_after(300):
+                with trio.fail_after(18):
                     while not call.statistics().capture.dropped_frames:  # noqa: ASYNC110
                         await trio.sleep(1)
-                with trio.fail_after(10):
-                    call.hang_up()
-                    await call.wait_ended()
             capture = call.statistics().capture
             assert capture.overruns
             assert capture.captured_frames == capture.sent_frames + capture.dropped_frames
+
+    async def test_agent_who_never_reads_does_not_keep_us_from_hanging_up(self, fast_clock):
+        async with open_stalled_peer(60) as url:
+            async with open_call(url, Audio(MemoryInput(), MemoryOutput())) as call:
+                await trio.sleep(8)
+                with trio.fail_after(10):
+                    call.hang_up()
+                    await call.wait_ended()
+
+
+async def test_time_in_which_the_program_was_kept_from_running_does_not_count_as_a_stall(
+    autojump_clock, nursery
+):
+    call = Call(WidgetDialect(), [], Capture(48_000, 48_000, 960), Playout(16_000, 16_000), None)
+    nursery.start_soon(call._tick)
+    await trio.sleep(0.45)
+    assert call._ticks == 4
+    autojump_clock.jump(5)
+    await trio.testing.wait_all_tasks_blocked()
+    assert call._ticks == 4
+    await trio.sleep(0.25)
+    assert call._ticks == 6
 
 
 @pytest.mark.parametrize("chunk_seconds", [0, -1, 0.001, 2, float("nan")])

@@ -23,6 +23,13 @@ class TestCapture:
         capture.queue.write(np.zeros(CHUNK, np.int16))
         assert len(await capture.next_chunk()) == 2 * CHUNK
 
+    async def test_what_was_missed_meanwhile_goes_with_a_chunk_that_was_ready(self):
+        capture = Capture(48_000, 48_000, CHUNK)
+        recorded(capture, 3 * CHUNK)
+        await capture.next_chunk()
+        recorded(capture, 24_000)
+        assert len(await capture.next_chunk()) == 2 * 27 * CHUNK
+
     async def test_a_little_late_is_one_chunk_at_a_time(self):
         capture = Capture(48_000, 48_000, CHUNK)
         samples = recorded(capture, round(LATE_SECONDS * 48_000) - CHUNK)

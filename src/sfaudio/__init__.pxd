@@ -7,6 +7,12 @@ from sfaudio._capture cimport (
     capture_write_float32,
     capture_write_int16,
 )
+from sfaudio._g711 cimport (
+    alaw_decode_samples,
+    alaw_encode_samples,
+    ulaw_decode_samples,
+    ulaw_encode_samples,
+)
 from sfaudio._jitter cimport (
     JitterBuffer,
     playout_drain,

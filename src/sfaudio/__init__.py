@@ -2,6 +2,7 @@
 
 - `float32_to_int16`, `int16_to_float32`: exact sample conversion (`_pcm`)
 - `byteswap_int16`, `to_mono`, `from_mono`, `apply_gain`, `level`: blocks of int16 (`_blocks`)
+- `int16_to_ulaw`, `ulaw_to_int16`, `int16_to_alaw`, `alaw_to_int16`: G.711 (`_g711`)
 - `JitterBuffer`: from a network task to an audio callback (`_jitter`)
 - `CaptureQueue`: from an audio callback to a network task (`_capture`)
 - `Resampler`: from one sample rate to another, streaming (`_resample`)
@@ -13,6 +14,7 @@ All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` 
 
 from sfaudio._blocks import apply_gain, byteswap_int16, from_mono, level, to_mono
 from sfaudio._capture import CaptureQueue
+from sfaudio._g711 import alaw_to_int16, int16_to_alaw, int16_to_ulaw, ulaw_to_int16
 from sfaudio._jitter import JitterBuffer
 from sfaudio._pcm import float32_to_int16, int16_to_float32
 from sfaudio._resample import Resampler
@@ -31,11 +33,15 @@ __all__ = [
     "Level",
     "Resampler",
     "StreamStatistics",
+    "alaw_to_int16",
     "apply_gain",
     "byteswap_int16",
     "float32_to_int16",
     "from_mono",
+    "int16_to_alaw",
     "int16_to_float32",
+    "int16_to_ulaw",
     "level",
     "to_mono",
+    "ulaw_to_int16",
 ]

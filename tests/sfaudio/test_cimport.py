@@ -20,8 +20,12 @@ from sfaudio import (
     CaptureQueueStatistics,
     JitterBuffer,
     Resampler,
+    alaw_to_int16,
     float32_to_int16,
+    int16_to_alaw,
     int16_to_float32,
+    int16_to_ulaw,
+    ulaw_to_int16,
 )
 
 pytest.importorskip("Cython")
@@ -32,11 +36,41 @@ pytestmark = pytest.mark.skipif(
     reason="no C compiler",
 )
 
+# Goes below example.pyx.
+G711 = """
+from libc.stdint cimport uint8_t
+
+from sfaudio cimport (
+    alaw_decode_samples,
+    alaw_encode_samples,
+    ulaw_decode_samples,
+    ulaw_encode_samples,
+)
+
+
+def encode(const int16_t[::1] src, uint8_t[::1] out, bint alaw):
+    with nogil:
+        if alaw:
+            alaw_encode_samples(&src[0], &out[0], src.shape[0])
+        else:
+            ulaw_encode_samples(&src[0], &out[0], src.shape[0])
+
+
+def decode(const uint8_t[::1] src, int16_t[::1] out, bint alaw):
+    with nogil:
+        if alaw:
+            alaw_decode_samples(&src[0], &out[0], src.shape[0])
+        else:
+            ulaw_decode_samples(&src[0], &out[0], src.shape[0])
+"""
+
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     folder = tmp_path_factory.mktemp("cimport") / "example"
     shutil.copytree(Path(__file__).with_name("cimport_example"), folder)
+    with (folder / "example.pyx").open("a") as source:
+        source.write(G711)
     build = subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
         cwd=folder,
@@ -64,6 +98,19 @@ def test_conversion_is_the_same_from_cython(example: Any) -> None:
     back = np.zeros(1000, np.float32)
     example.to_float32(out, back)
     assert np.array_equal(back, int16_to_float32(out))
+
+
+@pytest.mark.parametrize(
+    ("alaw", "encode", "decode"),
+    [(False, int16_to_ulaw, ulaw_to_int16), (True, int16_to_alaw, alaw_to_int16)],
+)
+def test_g711_is_the_same_from_cython(example: Any, alaw: bool, encode: Any, decode: Any) -> None:
+    samples = np.random.default_rng(1).integers(-32768, 32768, 1001).astype(np.int16)
+    codes, back = np.zeros(1001, np.uint8), np.zeros(1001, np.int16)
+    example.encode(samples, codes, alaw)
+    assert np.array_equal(codes, encode(samples))
+    example.decode(codes, back, alaw)
+    assert np.array_equal(back, decode(codes))
 
 
 def test_a_jitter_buffer_is_written_and_read_from_cython(example: Any) -> None:

@@ -19,13 +19,18 @@ from sfclient.simulator import (
     open_simulator,
 )
 from sfclient.simulator._audio import Decimator
-from sfclient.simulator._call import chunks
+from sfclient.simulator._wire import chunks
 
 READY = '{"type": "status_client_ready"}'
 
 
 class StubCall:
-    """As much of a call as the agents use, on whatever clock the test has."""
+    """As much of a widget call as the agents use, on whatever clock the test has."""
+
+    caller_samplerate = 48_000
+    agent_samplerate = 16_000
+    agent_byterate = 32_000
+    wire_messages = staticmethod(chunks)
 
     def __init__(self, pieces: list[tuple[float, bytes]] | None = None) -> None:
         self.pieces = pieces or []

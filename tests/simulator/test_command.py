@@ -1,5 +1,6 @@
 """``sfclient simulator`` as a process, under a parser of the test's own."""
 
+import json
 import os
 import signal
 import socket
@@ -156,6 +157,29 @@ async def test_speaks_a_wav(tmp_path: Path) -> None:
     assert "ended by the client with code 1000" in command.stderr
 
 
+@NOT_ON_WINDOWS
+async def test_ws_media_is_spoken_with_quirks_and_reported_at_its_rate() -> None:
+    order = {"modelId": "any", "fromPhoneNumber": "+1", "toPhoneNumber": "+2"}
+    order |= {"wsMediaCodec": "pcmu", "wsMediaFraming": "payload"}
+    quirks = ("--quirk", "server_name", "--quirk", "no_call_info")
+    async with running(*quirks) as command:
+        async with connect(command.base_url.replace("http", "ws") + "/ws-media", proxy=None) as ws:
+            order["wsMediaServerName"] = json.loads(await ws.recv())["server_name"]
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = await client.post(
+                    f"{command.base_url}/calls/outbound-test-ws-media",
+                    headers={"Authorization": "Bearer simulator-key"},
+                    json=order,
+                )
+            await ws.send(json.dumps({"type": "bind", "sid": answer.json()["sid"]}))
+            await ws.send(bytes(8000))
+            assert len(await ws.recv()) == 8000
+        await command.stop(signal.SIGINT)
+    assert f"ws-media is spoken too: see {command.base_url}" in command.stderr
+    assert "call 1: started (ws-media)" in command.stderr
+    assert "heard 1.0 s, said 1.0 s" in command.stderr
+
+
 def test_a_port_in_use_is_one_line_and_status_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = run("--port", str(taken.getsockname()[1]))
@@ -184,6 +208,7 @@ def test_a_host_of_another_machine_is_one_line_and_status_1() -> None:
         (["--delay", "nan"], "nan"),
         (["--delay", "soon"], "use seconds"),
         (["--agent", __file__, "--delay", "1"], "--delay"),
+        (["--quirk", "serverName"], "server_name"),
     ],
 )
 def test_wrong_use_is_status_2(args: list[str], named: str) -> None:

@@ -1,4 +1,6 @@
-"""A local agent that speaks the server side of the widget contract, for work without an account.
+"""A local agent that speaks the server side of both contracts, widget and ws-media.
+
+For work without an account, and for tests.
 
 ::
 
@@ -15,9 +17,11 @@ The rooms::
 
     _server.py   open_simulator(): the port, the tasks, from a TCP connection to a call
     _desk.py     the HTTP side without I/O: routes, the bearer key, single-use tokens
+    _ws_media.py orders, and what a ws-media connection says until it is bound to one; quirks
     _http.py     one HTTP request and its answer on a connection (h11); handing it over
     _call.py     SimulatedCall: what was said, and everything that a script can do to a client
     _agents.py   EchoAgent, SpeakAgent
+    _wire.py     audio as messages carry it: byte orders, G.711, RTP
     _audio.py    48 to 16 kHz as it streams, WAV files to PCM16 at 16 kHz
     _command.py  `sfclient simulator`
 
@@ -37,8 +41,10 @@ from sfclient.simulator._agents import EchoAgent, SpeakAgent
 from sfclient.simulator._audio import UnreadableWavError
 from sfclient.simulator._call import Agent, CallEndedError, Ended, ReceivedMessage, SimulatedCall
 from sfclient.simulator._server import Simulator, open_simulator
+from sfclient.simulator._ws_media import QUIRKS
 
 __all__ = [
+    "QUIRKS",
     "Agent",
     "CallEndedError",
     "EchoAgent",

@@ -7,8 +7,8 @@ from typing import Literal
 
 import trio
 
-from sfclient.simulator._audio import AGENT_SAMPLERATE, Decimator, read_wav
-from sfclient.simulator._call import SimulatedCall, chunks
+from sfclient.simulator._audio import AGENT_SAMPLERATE, Decimator, read_wav, resample
+from sfclient.simulator._call import SimulatedCall
 
 _BYTES_PER_SECOND = 2 * AGENT_SAMPLERATE
 
@@ -17,7 +17,7 @@ _BYTES_PER_SECOND = 2 * AGENT_SAMPLERATE
 class EchoAgent:
     """Says what the caller says, `delay` seconds after it came, in messages as it came.
 
-    The low-pass between 48 and 16 kHz adds 1 ms of silence in front.
+    In a widget call, the low-pass between 48 and 16 kHz adds 1 ms of silence in front.
     """
 
     delay: float = 0.0
@@ -32,9 +32,11 @@ class EchoAgent:
 
         async def listen() -> None:
             decimator = Decimator()
+            is_same_rate = call.caller_samplerate == call.agent_samplerate
             with ears:
                 async for pcm in call.audio():
-                    ears.send_nowait((trio.current_time() + self.delay, decimator.feed(pcm)))
+                    said = pcm if is_same_rate else decimator.feed(pcm)
+                    ears.send_nowait((trio.current_time() + self.delay, said))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(listen)
@@ -46,9 +48,10 @@ class EchoAgent:
 class SpeakAgent:
     """Says `source` once the client is ready: a WAV file, or PCM16 mono 16 kHz as bytes.
 
-    Messages have `chunk_bytes` bytes (640 are 20 ms). With `pace` "realtime" each goes out when
-    its first sample is due, so that timing errors do not add up; with "burst" all go at once.
-    Then it listens until the client hangs up, or closes the call in order.
+    Messages last as long as `chunk_bytes` bytes of such PCM (640 are 20 ms), whatever the codec of
+    the call. With `pace` "realtime" each goes out when its first sample is due, so that timing
+    errors do not add up; with "burst" all go at once. Then it listens until the client hangs up,
+    or closes the call in order.
 
     Raises `UnreadableWavError`, or ValueError for another impossible argument.
     """
@@ -67,17 +70,21 @@ class SpeakAgent:
             raise ValueError(f"pace is {pace!r}: use 'realtime' or 'burst'")
         if then not in ("close", "listen"):
             raise ValueError(f"then is {then!r}: use 'close' or 'listen'")
-        self._chunks = list(chunks(self._pcm, chunk_bytes))
+        if chunk_bytes < 1:
+            raise ValueError(f"chunk_bytes is {chunk_bytes}: it must be at least 1")
+        self._chunk_bytes = chunk_bytes
         self._is_paced = pace == "realtime"
         self._listens = then == "listen"
 
     async def __call__(self, call: SimulatedCall) -> None:
         await call.client_ready()
+        pcm = resample(self._pcm, AGENT_SAMPLERATE, call.agent_samplerate)
+        chunk_bytes = round(self._chunk_bytes * call.agent_byterate / _BYTES_PER_SECOND) or 1
         due = trio.current_time()
-        for chunk in self._chunks:
+        for message in call.wire_messages(pcm, chunk_bytes):
             if self._is_paced:
                 await trio.sleep_until(due)
-                due += len(chunk) / _BYTES_PER_SECOND
-            await call.send(chunk)
+                due += chunk_bytes / call.agent_byterate
+            await call.send(message)
         if self._listens:
             await call.wait_ended()

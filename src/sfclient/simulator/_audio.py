@@ -79,8 +79,19 @@ def read_wav(path: str | PathLike[str]) -> bytes:
     if (width, channels, samplerate) == (2, 1, AGENT_SAMPLERATE):
         return data
     mono = _to_int32(data, width).reshape(-1, channels).mean(axis=1)
-    samples = np.rint(_resample(mono, samplerate) / 65536)
-    return samples.clip(-32768, 32767).astype("<i2").tobytes()
+    return _to_pcm16(_resample(mono, samplerate, AGENT_SAMPLERATE) / 65536)
+
+
+def resample(pcm: bytes, samplerate: int, to_samplerate: int) -> bytes:
+    """PCM16 mono at another rate, all at once; bit for bit if the rates are equal."""
+    if samplerate == to_samplerate:
+        return pcm
+    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
+    return _to_pcm16(_resample(samples, samplerate, to_samplerate))
+
+
+def _to_pcm16(samples: npt.NDArray[np.float64]) -> bytes:
+    return np.rint(samples).clip(-32768, 32767).astype("<i2").tobytes()
 
 
 def _to_int32(data: bytes, width: int) -> npt.NDArray[np.int32]:
@@ -93,12 +104,14 @@ def _to_int32(data: bytes, width: int) -> npt.NDArray[np.int32]:
     return wide.view("<i4").reshape(-1)
 
 
-def _resample(samples: npt.NDArray[np.float64], samplerate: int) -> npt.NDArray[np.float64]:
-    """From `samplerate` to 16 kHz, the whole file at once by its spectrum."""
-    if samplerate == AGENT_SAMPLERATE or not len(samples):
+def _resample(
+    samples: npt.NDArray[np.float64], samplerate: int, to_samplerate: int
+) -> npt.NDArray[np.float64]:
+    """From `samplerate` to `to_samplerate`, all at once by its spectrum."""
+    if samplerate == to_samplerate or not len(samples):
         return samples
-    common = math.gcd(samplerate, AGENT_SAMPLERATE)
-    up, down = AGENT_SAMPLERATE // common, samplerate // common
+    common = math.gcd(samplerate, to_samplerate)
+    up, down = to_samplerate // common, samplerate // common
     # The transform takes the signal for a loop: some silence keeps the end from the beginning.
     # A power of two times `down` makes both lengths whole and the transform fast.
     loops = 1 << math.ceil(math.log2((len(samples) + samplerate) / down))

@@ -7,19 +7,21 @@ import wave
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import repeat
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import trio
 from websockets.exceptions import ConnectionClosed
 from websockets.trio.server import ServerConnection
 
-from sfclient.simulator._audio import AGENT_SAMPLERATE, CALLER_SAMPLERATE
+from sfclient.simulator._wire import MalformedRtpError, Wire
+
+Contract = Literal["widget", "ws-media"]
 
 # A cut-off client closes its side when it sees our FIN; one that does not is not waited for.
 _ABORT_TIMEOUT = 5.0
-_ABNORMAL_CLOSURE = 1006
+POLICY_VIOLATION = 1008
+ABNORMAL_CLOSURE = 1006
 
 
 class CallEndedError(Exception):
@@ -65,25 +67,49 @@ class Agent(Protocol):
 class SimulatedCall:
     """A call in progress or over; `Simulator.calls` holds them all.
 
-    It keeps everything that both sides said (96 kB a second from the caller, 32 from the agent)
-    until the simulator is gone: it is a test tool, not a server for days.
+    It keeps everything that both sides said (up to 96 kB a second from the caller, 32 from the
+    agent) until the simulator is gone: it is a test tool, not a server for days.
 
     An agent acts through the coroutines below; they may be called from one task at a time, and
     raise `CallEndedError` once the client is gone. Reading is free to everyone at any time.
     """
 
-    def __init__(self, websocket: ServerConnection, stream: trio.SocketStream) -> None:
+    def __init__(
+        self,
+        websocket: ServerConnection,
+        stream: trio.SocketStream,
+        wire: Wire,
+        *,
+        call_id: str | None = None,
+        order: dict[str, Any] | None = None,
+    ) -> None:
+        self.contract: Contract = "widget" if order is None else "ws-media"
+        self.call_id = call_id
+        """Of the order, for ``GET /calls/{call_id}``; None in a widget call."""
+        self.order = order
+        """The body of the POST that the call comes from; None in a widget call."""
+        self.caller_samplerate = wire.caller.samplerate
+        """Hz of `received_audio`."""
+        self.agent_samplerate = wire.agent.samplerate
+        """Hz of `sent_audio`."""
+        self.agent_byterate = wire.agent.byterate
+        """Bytes a second of the agent's audio as it is coded, RTP headers not counted."""
+        self.transcript = ""
+        """What ``GET /calls/{call_id}`` tells; the agent may set it."""
         self.messages: list[ReceivedMessage] = []
-        """All that the client sent, in order."""
+        """All that the client sent, in order; in a ws-media call from its bind on, without it."""
         self.started = trio.current_time()
         """Seconds on trio's clock."""
         self.ended: Ended | None = None
         """None while the call lasts."""
         self._websocket = websocket
         self._stream = stream
+        self._wire = wire
+        # As it is coded, without RTP.
         self._received = bytearray()
         self._sent = bytearray()
-        self._is_ready = False
+        # A ws-media client needs not say it.
+        self._is_ready = self.contract == "ws-media"
         self._is_cut = False
         # Everyone who waits for a message or the end; each looks for itself whether it was its own.
         self._news = trio.lowlevel.ParkingLot()
@@ -94,16 +120,17 @@ class SimulatedCall:
 
     @property
     def received_audio(self) -> bytes:
-        """The caller's PCM16 mono 48 kHz so far, messages joined. A copy."""
-        return bytes(self._received)
+        """The caller's PCM16 mono at `caller_samplerate` so far, messages joined. A copy."""
+        return self._wire.caller.decode(bytes(self._received))
 
     @property
     def sent_audio(self) -> bytes:
-        """The PCM16 mono 16 kHz given to the client so far. A copy.
+        """The PCM16 mono at `agent_samplerate` given to the client so far. A copy.
 
-        If the client went away, it may not have got the last message in full.
+        It is what the client hears: with what G.711 does to it. If the client went away, it may
+        not have got the last message in full.
         """
-        return bytes(self._sent)
+        return self._wire.agent.decode(bytes(self._sent))
 
     @property
     def texts(self) -> list[str]:
@@ -111,7 +138,10 @@ class SimulatedCall:
         return [message.text for message in self.messages if message.text is not None]
 
     async def client_ready(self) -> None:
-        """Wait for the client's first ``status_client_ready``: before, it does not listen."""
+        """Wait for the client's first ``status_client_ready``: before, it does not listen.
+
+        A ws-media client is ready when it is bound, or connected in the older flow.
+        """
         while not self._is_ready:
             if self.ended:
                 raise CallEndedError("the call ended without status_client_ready")
@@ -134,20 +164,27 @@ class SimulatedCall:
         """Send one message as it is: text for `str`, agent audio for `bytes`, valid or not."""
         if isinstance(message, bytes):
             # Before the await: the client may act on the message before we run again.
-            self._sent += message
+            self._sent += self._wire.said(message)
         try:
             await self._websocket.send(message)
         except ConnectionClosed as exc:
             raise CallEndedError("the call ended while the agent was speaking") from exc
 
     async def send_audio(self, pcm: bytes, chunk_bytes: int | Iterable[int] | None = None) -> None:
-        """Send PCM16 mono 16 kHz, at once, cut into messages.
+        """Send PCM16 mono at `agent_samplerate`, at once, coded and then cut into messages.
 
-        `chunk_bytes` None: one message; a number: that many bytes each; several: the lengths in
-        turn, and what is left when they run out as one message. Odd lengths split samples.
+        `chunk_bytes` None: one message, or RTP packets of 20 ms; a number: that many bytes of coded
+        audio each; several: the lengths in turn, and what is left when they run out as one message.
+        Odd lengths split samples. Raises ValueError for half a sample of `pcm` in a ws-media call.
         """
-        for chunk in chunks(pcm, chunk_bytes):
-            await self.send(chunk)
+        for message in self.wire_messages(pcm, chunk_bytes):
+            await self.send(message)
+
+    def wire_messages(
+        self, pcm: bytes, chunk_bytes: int | Iterable[int] | None = None
+    ) -> Iterator[bytes]:
+        """The messages of `send_audio`, for an agent that has its own pace: `send` them in order."""
+        return self._wire.messages(pcm, chunk_bytes)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close in order and wait for the client's answer; without one in 10 s, drop it."""
@@ -174,15 +211,15 @@ class SimulatedCall:
         await self._websocket.wait_closed()
 
     def save(self, folder: Path | str) -> None:
-        """Write caller.wav (48 kHz), agent.wav (16 kHz) and messages.json into `folder`.
+        """Write caller.wav, agent.wav and messages.json into `folder`.
 
         Makes the folder, overwrites the files. Times in messages.json are seconds since the
         call's start. Raises OSError.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        _write_wav(folder / "caller.wav", self._received, CALLER_SAMPLERATE)
-        _write_wav(folder / "agent.wav", self._sent, AGENT_SAMPLERATE)
+        _write_wav(folder / "caller.wav", self.received_audio, self.caller_samplerate)
+        _write_wav(folder / "agent.wav", self.sent_audio, self.agent_samplerate)
         record = {
             "ended": asdict(self.ended) | {"at": self.ended.at - self.started}
             if self.ended
@@ -195,7 +232,11 @@ class SimulatedCall:
         """Note down everything until the connection is gone. The simulator runs this once."""
         try:
             while True:
-                self._take(await self._websocket.recv())
+                message = await self._websocket.recv()
+                try:
+                    self._take(message)
+                except MalformedRtpError as exc:
+                    await self.close(POLICY_VIOLATION, str(exc))
                 self._news.unpark_all()
         except ConnectionClosed as exc:
             if exc.rcvd and (exc.rcvd_then_sent or not exc.sent):
@@ -203,16 +244,16 @@ class SimulatedCall:
             elif exc.sent:
                 self._end("simulator", exc.sent.code, exc.sent.reason)
             else:
-                self._end("simulator" if self._is_cut else "client", _ABNORMAL_CLOSURE)
+                self._end("simulator" if self._is_cut else "client", ABNORMAL_CLOSURE)
         finally:
             if self.ended is None:  # the simulator itself is being cancelled
-                self._end("simulator", _ABNORMAL_CLOSURE)
+                self._end("simulator", ABNORMAL_CLOSURE)
 
     def _take(self, message: str | bytes) -> None:
         now = trio.current_time()
         if isinstance(message, bytes):
-            self._received += message
             self.messages.append(ReceivedMessage("binary", len(message), now))
+            self._received += self._wire.heard(message)
         else:
             length = len(message.encode())
             self.messages.append(ReceivedMessage("text", length, now, message))
@@ -239,35 +280,14 @@ class _CallerAudio:
     async def __anext__(self) -> bytes:
         await trio.lowlevel.checkpoint()
         while True:
-            whole = len(self._call._received) & ~1
+            codec, coded = self._call._wire.caller, self._call._received
+            whole = len(coded) - len(coded) % codec.width
             if self._position < whole:
                 start, self._position = self._position, whole
-                return bytes(self._call._received[start:whole])
+                return codec.decode(bytes(coded[start:whole]))
             if self._call.ended:
                 raise StopAsyncIteration
             await self._call._news.park()
-
-
-def chunks(pcm: bytes, chunk_bytes: int | Iterable[int] | None) -> Iterator[bytes]:
-    """`pcm` cut as `SimulatedCall.send_audio` says. Raises ValueError for an impossible length."""
-    if chunk_bytes is None:
-        lengths: Iterable[int] = ()
-    elif isinstance(chunk_bytes, int):
-        if chunk_bytes < 1:
-            raise ValueError(f"chunk_bytes is {chunk_bytes}: it must be at least 1")
-        lengths = repeat(chunk_bytes)
-    else:
-        lengths = chunk_bytes
-    position = 0
-    for length in lengths:
-        if length < 0:
-            raise ValueError(f"chunk_bytes has {length}: a length cannot be negative")
-        if position >= len(pcm):
-            return
-        yield pcm[position : position + length]
-        position += length
-    if position < len(pcm):
-        yield pcm[position:]
 
 
 def _type_of(text: str) -> object:
@@ -279,7 +299,7 @@ def _type_of(text: str) -> object:
     return message.get("type") if isinstance(message, dict) else None
 
 
-def _write_wav(path: Path, pcm: bytearray, samplerate: int) -> None:
+def _write_wav(path: Path, pcm: bytes, samplerate: int) -> None:
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, samplerate, 0, "NONE", "not compressed"))
         file.writeframes(pcm[: len(pcm) & ~1])

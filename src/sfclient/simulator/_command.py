@@ -12,9 +12,9 @@ from pathlib import Path
 import trio
 
 from sfclient.simulator._agents import EchoAgent, SpeakAgent
-from sfclient.simulator._audio import AGENT_SAMPLERATE, CALLER_SAMPLERATE
 from sfclient.simulator._call import Agent, SimulatedCall
 from sfclient.simulator._server import Simulator, open_simulator
+from sfclient.simulator._ws_media import QUIRKS
 
 _KEY_VARIABLE = "SYNTHFLOW_API_KEY"
 _DEFAULT_KEY = "simulator-key"
@@ -54,6 +54,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="keep what both sides said, in a folder for each call",
     )
+    add(
+        "--quirk",
+        action="append",
+        choices=QUIRKS,
+        default=[],
+        dest="quirks",
+        metavar="NAME",
+        help="what ws-media clients have to put up with; may be given several times: "
+        + "; ".join(f"{name}: {effect}" for name, effect in QUIRKS.items()),
+    )
 
 
 async def run(args: argparse.Namespace) -> int:
@@ -74,9 +84,12 @@ async def run(args: argparse.Namespace) -> int:
         # Reports of the last calls outlive the simulator, which ends these calls.
         async with trio.open_nursery() as reports:
             try:
-                async with open_simulator(agent, host=args.host, port=args.port, key=key) as sim:
+                async with open_simulator(
+                    agent, host=args.host, port=args.port, key=key, quirks=args.quirks
+                ) as sim:
                     print(sim.base_url, flush=True)
                     _say(hint.format(base_url=sim.base_url))
+                    _say(f"ws-media is spoken too: see {sim.base_url}")
                     await _watch(sim, signals, reports, args.save)
             except OSError as exc:
                 _say(f"error: cannot listen on {args.host} port {args.port}: {exc}")
@@ -101,10 +114,10 @@ async def _watch(
 
 
 async def _report(number: int, call: SimulatedCall, folder: Path | None) -> None:
-    _say(f"call {number}: started")
+    _say(f"call {number}: started ({call.contract})")
     ended = await call.wait_ended()
-    heard = len(call.received_audio) / (2 * CALLER_SAMPLERATE)
-    said = len(call.sent_audio) / (2 * AGENT_SAMPLERATE)
+    heard = len(call.received_audio) / (2 * call.caller_samplerate)
+    said = len(call.sent_audio) / (2 * call.agent_samplerate)
     _say(
         f"call {number}: ended by the {ended.by} with code {ended.code} after "
         f"{ended.at - call.started:.1f} s; heard {heard:.1f} s, said {said:.1f} s"

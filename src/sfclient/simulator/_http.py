@@ -1,6 +1,7 @@
 """One HTTP request on a fresh connection: read it, answer it, or hand the connection over."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -10,18 +11,21 @@ import trio
 # On every answer, because a web page that follows the contract asks from another origin, and
 # because a token must not be kept by a cache.
 _COMMON_HEADERS = (("Access-Control-Allow-Origin", "*"), ("Cache-Control", "no-store"))
+MAX_BODY_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Request:
-    """The head of a request. Its repr leaves out what may hold the key or a token."""
+    """A request. Its repr leaves out what may hold the key or a token."""
 
     method: str
-    path: str
+    path: str = field(repr=False)
     """Percent-encoded, without the query."""
     query: str = field(repr=False)
     headers: dict[str, str] = field(repr=False)
     """Names in lower case; the last of equal names wins."""
+    body: bytes | None = field(repr=False)
+    """None if it is longer than `MAX_BODY_BYTES`."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def json(cls, status: int, body: dict[str, str], *headers: tuple[str, str]) -> "Answer":
+    def json(cls, status: int, body: Mapping[str, object], *headers: tuple[str, str]) -> "Answer":
         return cls(
             status, json.dumps(body).encode(), (("Content-Type", "application/json"), *headers)
         )
@@ -53,24 +57,42 @@ class Exchange:
         self._head: h11.Request | None = None
 
     async def read(self) -> Request | None:
-        """The head, or None when the client left or sent no HTTP (which is answered here)."""
+        """The request, or None when the client left or sent no HTTP (which is answered here)."""
         try:
-            while (event := self._http.next_event()) is h11.NEED_DATA:
-                self._http.receive_data(await self._stream.receive_some())
+            head = await self._next_event()
+            if not isinstance(head, h11.Request):
+                return None
+            self._head = head
+            body = await self._read_body()
         except h11.RemoteProtocolError as exc:
             # The parser's own text may quote the headers, and so the key.
             await self.answer(Answer.error(exc.error_status_hint, "this is not an HTTP request"))
             return None
-        if not isinstance(event, h11.Request):
-            return None
-        self._head = event
-        target, _, query = event.target.decode("latin-1").partition("?")
+        target, _, query = head.target.decode("latin-1").partition("?")
         return Request(
-            method=event.method.decode("ascii"),
+            method=head.method.decode("ascii"),
             path=target,
             query=query,
-            headers={n.decode("ascii"): v.decode("latin-1") for n, v in event.headers},
+            headers={n.decode("ascii"): v.decode("latin-1") for n, v in head.headers},
+            body=body,
         )
+
+    async def _next_event(self) -> object:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            if self._http.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[])
+                await self._stream.send_all(self._http.send(go_on) or b"")
+            self._http.receive_data(await self._stream.receive_some())
+        return event
+
+    async def _read_body(self) -> bytes | None:
+        body = bytearray()
+        while len(body) <= MAX_BODY_BYTES:
+            event = await self._next_event()
+            if not isinstance(event, h11.Data):
+                return bytes(body)
+            body += event.data
+        return None
 
     async def answer(self, answer: Answer) -> None:
         """Send `answer`, without its body if the request was a HEAD, and wait for the client.
@@ -90,15 +112,14 @@ class Exchange:
         while await self._stream.receive_some():
             pass
 
-    def hand_over(self) -> "PrefixedStream":
+    def hand_over(self, path: str) -> "PrefixedStream":
         """The connection as if nothing had been read, for a websocket library to start afresh.
 
-        The query and any credentials are left out of the head: the library logs the head at level
-        DEBUG, and the token in it is a secret.
+        `path` takes the place of the target, and any credentials are left out: the library logs
+        the head at level DEBUG, and a token in it is a secret.
         """
         assert self._head is not None, "read() comes first"
-        path = self._head.target.split(b"?")[0]
-        lines = [b"GET " + path + b" HTTP/" + self._head.http_version]
+        lines = [b"GET " + path.encode() + b" HTTP/" + self._head.http_version]
         lines += [n + b": " + v for n, v in self._head.headers if n != b"authorization"]
         beyond, _ = self._http.trailing_data
         return PrefixedStream(b"\r\n".join(lines) + b"\r\n\r\n" + beyond, self._stream)

@@ -1,8 +1,10 @@
 """From a port to calls: `open_simulator` owns every task and socket of the simulator."""
 
 import ipaddress
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from types import MappingProxyType
 
 import trio
 from websockets.exceptions import ConnectionClosed
@@ -12,8 +14,10 @@ from websockets.trio.server import Server, ServerConnection
 
 from sfclient.simulator._agents import EchoAgent
 from sfclient.simulator._call import Agent, CallEndedError, SimulatedCall
-from sfclient.simulator._desk import Desk
+from sfclient.simulator._desk import Admission, Answers, Desk
 from sfclient.simulator._http import Exchange
+from sfclient.simulator._wire import WIDGET_AGENT, WIDGET_CALLER, Wire
+from sfclient.simulator._ws_media import Order, Orders, checked_quirks, wait_for_bind
 
 _AGENT_READY = '{"type": "status_agent_ready"}'
 _MAX_MESSAGE_BYTES = 16 * 2**20
@@ -22,6 +26,7 @@ _REQUEST_TIMEOUT = 10.0
 # Seconds for a client to answer our close when the simulator goes or its agent has failed.
 _GOODBYE_TIMEOUT = 1.0
 _NORMAL_CLOSURE, _GOING_AWAY, _INTERNAL_ERROR = 1000, 1001, 1011
+_STOPPING = "the simulator stops"
 
 _ECHO = EchoAgent()
 
@@ -35,19 +40,24 @@ class Simulator:
         agent: Agent,
         announce_ready: bool,
         key: str,
-        authority: str,
         desk: Desk,
+        orders: Orders,
         scope: trio.CancelScope,
     ) -> None:
-        self.base_url = f"http://{authority}"
-        """Where the token endpoint is, without a slash at the end."""
+        self.base_url = f"http://{desk.authority}"
+        """Where the endpoints are, without a slash at the end."""
         self.key = key
-        """The API key that the token endpoint wants."""
+        """The API key that they want."""
         self.calls: list[SimulatedCall] = []
-        """Oldest first, those that have ended too."""
+        """Oldest first, those that have ended too; one of ws-media comes when it is bound."""
+        self.requests: Counter[str] = desk.requests
+        """How often each "METHOD /path" was asked for, in vain too. Some paths hold tokens."""
         self._agent = agent
         self._announce_ready = announce_ready
         self._desk = desk
+        self._orders = orders
+        # Connections that may become calls.
+        self._unbound: set[ServerConnection] = set()
         self._scope = scope
         self._arrivals = trio.lowlevel.ParkingLot()
         self._agent_errors: list[Exception] = []
@@ -68,25 +78,27 @@ class Simulator:
     async def _serve(self, stream: trio.SocketStream) -> None:
         """One TCP connection; trio closes it afterwards."""
         exchange = Exchange(stream)
-        is_admitted = False
+        admission = None
         # A client that goes away before its answer is a normal end.
         with trio.move_on_after(_REQUEST_TIMEOUT), suppress(trio.BrokenResourceError):
-            is_admitted = await self._answer(exchange)
-        if is_admitted:
-            await self._hold_call(exchange.hand_over(), stream)
+            admission = await self._answer(exchange)
+        if admission:
+            await self._hold_call(exchange.hand_over(admission.path), stream, admission)
 
-    async def _answer(self, exchange: Exchange) -> bool:
-        """Answer a request, or return True for a call that is to be taken."""
+    async def _answer(self, exchange: Exchange) -> Admission | None:
+        """Answer a request, unless it is for a call that is to be taken."""
         request = await exchange.read()
         if request is None:
-            return False
+            return None
         answer = self._desk.receive(request)
-        if answer is None:
-            return True
+        if isinstance(answer, Admission):
+            return answer
         await exchange.answer(answer)
-        return False
+        return None
 
-    async def _hold_call(self, stream: trio.abc.Stream, socket: trio.SocketStream) -> None:
+    async def _hold_call(
+        self, stream: trio.abc.Stream, socket: trio.SocketStream, admission: Admission
+    ) -> None:
         """A call from its handshake to its end, the way websockets.trio.serve() does it.
 
         `stream` is `socket` with the request pushed back. No compression is offered: it does
@@ -106,10 +118,36 @@ class Simulator:
                 nursery.cancel_scope.cancel()
                 return
             websocket.start_keepalive()
-            await self._converse(SimulatedCall(websocket, socket))
+            if admission.contract == "widget":
+                await self._hold_widget_call(websocket, socket)
+            else:
+                await self._hold_ws_media_call(websocket, socket, admission.order)
 
-    async def _converse(self, call: SimulatedCall) -> None:
-        """Let the agent talk until it is done or the client gone, and close."""
+    async def _hold_widget_call(
+        self, websocket: ServerConnection, socket: trio.SocketStream
+    ) -> None:
+        call = SimulatedCall(websocket, socket, Wire(WIDGET_CALLER, WIDGET_AGENT))
+        await self._converse(call, [_AGENT_READY] if self._announce_ready else [])
+
+    async def _hold_ws_media_call(
+        self, websocket: ServerConnection, socket: trio.SocketStream, order: Order | None
+    ) -> None:
+        """`order` None: the client binds one, or there will be no call."""
+        opening: Iterable[str | bytes] = ()
+        if order is None:
+            self._unbound.add(websocket)
+            order = await wait_for_bind(websocket, self._orders)
+            self._unbound.remove(websocket)
+            if order is None:
+                return
+            opening = order.opening()
+        order.call = SimulatedCall(
+            websocket, socket, order.wire, call_id=order.call_id, order=order.body
+        )
+        await self._converse(order.call, opening)
+
+    async def _converse(self, call: SimulatedCall, opening: Iterable[str | bytes]) -> None:
+        """Send `opening`, let the agent talk until it is done or the client gone, and close."""
         self.calls.append(call)
         self._arrivals.unpark_all()
         error: Exception | None = None
@@ -121,7 +159,7 @@ class Simulator:
                     nursery.cancel_scope.cancel()
 
                 nursery.start_soon(listen)
-                error = await self._perform(call)
+                error = await self._perform(call, opening)
                 if error is None:
                     await call.close(_NORMAL_CLOSURE)
                 else:
@@ -131,12 +169,14 @@ class Simulator:
                 self._agent_errors.append(error)
                 self._scope.cancel()
 
-    async def _perform(self, call: SimulatedCall) -> Exception | None:
+    async def _perform(
+        self, call: SimulatedCall, opening: Iterable[str | bytes]
+    ) -> Exception | None:
         """Run the agent and return what it raised, but for the news that the client is gone."""
         try:
             try:
-                if self._announce_ready:
-                    await call.send(_AGENT_READY)
+                for message in opening:
+                    await call.send(message)
                 await self._agent(call)
             except* CallEndedError:
                 pass
@@ -145,11 +185,13 @@ class Simulator:
         return None
 
     async def _hang_up_all(self) -> None:
-        """Close the open calls, all at the same time."""
+        """Close the open calls, and what might have become one, all at the same time."""
         async with trio.open_nursery() as nursery:
             for call in self.calls:
                 if call.ended is None:
-                    nursery.start_soon(_hang_up, call, _GOING_AWAY, "the simulator stops")
+                    nursery.start_soon(_hang_up, call, _GOING_AWAY, _STOPPING)
+            for websocket in self._unbound:
+                nursery.start_soon(_turn_away, websocket)
 
     def _raise_agent_errors(self) -> None:
         match self._agent_errors:
@@ -171,35 +213,49 @@ async def open_simulator(
     assistant_id: str | None = None,
     announce_ready: bool = True,
     token_lifetime: float = 60.0,
+    quirks: Iterable[str] = (),
+    answers: Answers = MappingProxyType({}),
 ) -> AsyncIterator[Simulator]:
     """Serve HTTP and websocket on one port of `host` (0: any free one) and let `agent` talk.
 
     `assistant_id` None takes every ID. `announce_ready` False leaves ``status_agent_ready`` to
-    the agent; else it is the first message of every call. Session tokens are good for
-    `token_lifetime` seconds on trio's clock.
+    the agent; else it is the first message of every widget call. Session tokens and ws-media URLs
+    are good for `token_lifetime` seconds on trio's clock, and so long a ws-media connection waits
+    for its bind.
+
+    `quirks` are what ws-media clients have to put up with, by the names in `QUIRKS`. `answers` are
+    given instead of what is right, to whoever asks: a status and a JSON object by "METHOD /path",
+    as in ``{"GET /websocket/token/a": (503, {"error": "full"})}``.
 
     On leaving, open calls are closed with code 1001, and no task or socket stays behind. An
     exception of an agent ends the block at once and comes out of it as it was raised. Raises
-    OSError when it cannot listen.
+    OSError when it cannot listen, ValueError for an unknown quirk or route.
     """
+    orders = Orders(
+        assistant_id=assistant_id, lifetime=token_lifetime, quirks=checked_quirks(quirks)
+    )
+    desk = Desk(
+        key=key,
+        assistant_id=assistant_id,
+        token_lifetime=token_lifetime,
+        orders=orders,
+        answers=answers,
+    )
     listeners = await trio.open_tcp_listeners(port, host=host)
     if port == 0:
         # A name with several addresses got another free port at each; one port is the promise.
         for extra in listeners[1:]:
             extra.socket.close()
         del listeners[1:]
-    authority = _authority(listeners[0])
-    desk = Desk(
-        key=key, assistant_id=assistant_id, authority=authority, token_lifetime=token_lifetime
-    )
+    desk.authority = _authority(listeners[0])
     body_error: Exception | None = None
     async with trio.open_nursery() as nursery:
         simulator = Simulator(
             agent=agent,
             announce_ready=announce_ready,
             key=key,
-            authority=authority,
             desk=desk,
+            orders=orders,
             scope=nursery.cancel_scope,
         )
         nursery.start_soon(trio.serve_listeners, simulator._serve, listeners)
@@ -221,6 +277,11 @@ async def _hang_up(call: SimulatedCall, code: int, reason: str) -> None:
     with trio.move_on_after(_GOODBYE_TIMEOUT):
         await call.close(code, reason)
         await call.wait_ended()  # noted by another task, which is about to be cancelled
+
+
+async def _turn_away(websocket: ServerConnection) -> None:
+    with trio.move_on_after(_GOODBYE_TIMEOUT):
+        await websocket.aclose(_GOING_AWAY, _STOPPING)
 
 
 def _authority(listener: trio.SocketListener) -> str:

@@ -1,6 +1,7 @@
 """An unofficial client for Synthflow voice agents, under trio, with sound that never breaks.
 
-- `request_session`: from an API key to a session (``_session``)
+- `request_session`: from an API key to a session (``_session``); `request_result`: what became of
+  a call (``_result``)
 - `open_call`: a call, as an async context manager, and what happens in it (``_call``, ``_events``)
 - `Audio` and its ends: where sound comes from and goes to (``_devices``)
 - `SfclientError` and below: what can go wrong, by whose fault it is (``_errors``)
@@ -22,6 +23,7 @@ from sfclient._devices import (
     WavInput,
     WavOutput,
 )
+from sfclient._dialects import StartedCall
 from sfclient._errors import (
     AgentNotFoundError,
     AudioFileError,
@@ -44,6 +46,7 @@ from sfclient._events import (
     Event,
     MessageReceived,
 )
+from sfclient._result import CallResult, request_result
 from sfclient._session import Session, request_session
 from sfclient._sound import CaptureStatistics, PlayoutStatistics
 
@@ -53,6 +56,7 @@ __all__ = [
     "AudioFileError",
     "AuthenticationError",
     "Call",
+    "CallResult",
     "CallStatistics",
     "CaptureStatistics",
     "Connected",
@@ -78,9 +82,11 @@ __all__ = [
     "SfclientError",
     "Sink",
     "Source",
+    "StartedCall",
     "UsageError",
     "WavInput",
     "WavOutput",
     "open_call",
+    "request_result",
     "request_session",
 ]

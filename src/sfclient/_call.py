@@ -19,7 +19,16 @@ from typing import Literal
 import trio
 
 from sfclient._devices import Audio, DeviceStatistics, Line, Queues, open_lines
-from sfclient._dialects import DIALECTS, Action, AgentReady, Dialect, PassOn, Play, Send
+from sfclient._dialects import (
+    Action,
+    AgentReady,
+    Dialect,
+    PassOn,
+    Play,
+    Send,
+    StartedCall,
+    dialect_named,
+)
 from sfclient._errors import (
     DeviceError,
     NetworkError,
@@ -38,13 +47,19 @@ from sfclient._events import (
     Event,
     MessageReceived,
 )
+from sfclient._handshake import shake_hands
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._recording import Recorder
 from sfclient._session import Session
-from sfclient._sound import Capture, CaptureStatistics, Playout, PlayoutStatistics
+from sfclient._sound import (
+    Capture,
+    CaptureStatistics,
+    PacedCapture,
+    Playout,
+    PlayoutStatistics,
+)
 from sfclient._websocket import ABNORMAL_CLOSURE, WebSocket, WebSocketClosed, open_websocket
 
-CHUNK_SECONDS = 0.02
 TICK_SECONDS = 0.1
 FIRST_SOUND_SECONDS = 5.0  # a microphone that has recorded nothing by then is broken
 UNREAD_EVENTS = 1000
@@ -62,6 +77,10 @@ class CallStatistics:
     """None while it lasts."""
     capture: CaptureStatistics
     playout: PlayoutStatistics
+    dialect: dict[str, int]
+    """Counts of what only the dialect knows, such as lost RTP packets."""
+    call_id: str | None
+    """Under which the service keeps the record of the call, if it told."""
     dropped_events: int
     """Events that nobody read in time."""
     devices: tuple[DeviceStatistics, ...]
@@ -88,6 +107,7 @@ class Call:
         self._capture = capture
         self._playout = playout
         self._recorder = recorder
+        self._call_id: str | None = None
         self._muted = False
         self._connected = False
         self._closed_by: Party | None = None  # the first who ended it, with code and reason
@@ -147,6 +167,11 @@ class Call:
         return self._connected
 
     @property
+    def call_id(self) -> str | None:
+        """Under which the service keeps the record of the call (see `request_result`), None if it did not tell."""
+        return self._call_id
+
+    @property
     def ended(self) -> Ended | None:
         """How the call ended, None while it lasts."""
         return self._ended
@@ -163,11 +188,16 @@ class Call:
             self._ended,
             self._capture.statistics(),
             self._playout.statistics(),
+            self._dialect.statistics(),
+            self._call_id,
             self._dropped_events,
             tuple(seen for line in self._lines if (seen := line.statistics()) is not None),
         )
 
     # What happens in it.
+
+    def _note(self, started: StartedCall) -> None:
+        self._call_id = started.call_id or None
 
     async def _hold(self, websocket: WebSocket, started: Callable[[], None]) -> None:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
@@ -207,7 +237,7 @@ class Call:
                 )
             try:
                 for action in self._dialect.recording():
-                    await self._act(action, websocket)
+                    await self._act(websocket, action)
                 while True:
                     if self._muted:
                         chunk = bytes(len(chunk))
@@ -232,7 +262,7 @@ class Call:
         try:
             while True:
                 for action in self._dialect.received(await websocket.receive()):
-                    await self._act(action, websocket)
+                    await self._act(websocket, action)
         except WebSocketClosed as closed:
             if self._stop.is_set():
                 return
@@ -245,11 +275,13 @@ class Call:
                     status=closed.code,
                 ) from None
             self._close("agent", closed.code, closed.reason)
+            for action in self._dialect.closed():
+                await self._act(websocket, action)
         await websocket.close()
         await self._playout.drain(max(line.playout_latency for line in self._lines))
         self._stop.set()
 
-    async def _act(self, action: Action, websocket: WebSocket) -> None:
+    async def _act(self, websocket: WebSocket, action: Action) -> None:
         match action:
             case Play(data):
                 await self._playout.play(data)
@@ -258,7 +290,7 @@ class Call:
             case AgentReady():
                 if not self._connected:
                     self._connected = True
-                    self._tell(Connected())
+                    self._tell(Connected(self._call_id))
             case PassOn(text, fields):
                 self._tell(MessageReceived(text, fields))
 
@@ -293,7 +325,7 @@ async def open_call(
     audio: Audio | None = None,
     *,
     dialect: str = "widget",
-    chunk_seconds: float = CHUNK_SECONDS,
+    chunk_seconds: float | None = None,
     record: str | Path | None = None,
     ssl_context: ssl.SSLContext | None = None,
     allow_insecure: bool = False,
@@ -319,7 +351,7 @@ async def open_call(
     dialect
         What is spoken on a session given as URL.
     chunk_seconds
-        Of speech in each message to the agent, 0.005 to 1.
+        Of speech in each message to the agent, 0.005 to 1; what is usual in the dialect if None.
     record
         A stereo WAV file to write: the caller left, the agent right, time-aligned.
     ssl_context
@@ -338,15 +370,19 @@ async def open_call(
     """
     if isinstance(session, str):
         session = Session(session, dialect)
-    if session.dialect not in DIALECTS:
-        raise UsageError(f"dialect must be one of {', '.join(DIALECTS)}, not {session.dialect!r}")
+    speaks = dialect_named(session.dialect)(session.codec, session.framing)
+    if speaks.starts_calls and session.start_call is None:
+        raise UsageError(
+            f"a {speaks.name} session needs start_call: take it from request_session, or give your own function"
+        )
+    chunk_seconds = speaks.chunk_seconds if chunk_seconds is None else chunk_seconds
     if not 0.005 <= chunk_seconds <= 1:
         raise UsageError(f"chunk_seconds must be between 0.005 and 1, not {chunk_seconds!r}")
     async with open_unwrapped_nursery() as nursery:
         call: Call = await nursery.start(
             _run,
-            session.url,
-            DIALECTS[session.dialect](),
+            session,
+            speaks,
             audio or Audio(),
             chunk_seconds,
             Path(record) if record is not None else None,
@@ -359,7 +395,7 @@ async def open_call(
 
 
 async def _run(
-    url: str,
+    session: Session,
     dialect: Dialect,
     audio: Audio,
     chunk_seconds: float,
@@ -385,7 +421,7 @@ async def _run(
                 call = Call(
                     dialect,
                     lines,
-                    Capture(
+                    (PacedCapture if dialect.paced else Capture)(
                         recording.capture_samplerate,
                         dialect.capture_samplerate,
                         round(chunk_seconds * dialect.capture_samplerate),
@@ -395,11 +431,17 @@ async def _run(
                 )
             except ValueError as error:
                 raise UsageError(f"the sound cannot be resampled: {error}") from None
-            async with connect(url) as websocket:
-                await call._hold(websocket, partial(task_status.started, call))
+            url: str | None = session.url
+            while url is not None:
+                async with connect(url) as websocket:
+                    act = partial(call._act, websocket)
+                    url = await shake_hands(websocket, dialect, session.start_call, act, call._note)
+                    if url is None:
+                        await call._hold(websocket, partial(task_status.started, call))
     except SfclientError as error:
         if call is not None:
             call._close(error.party, getattr(error, "status", None), str(error))
+            error.call_id = error.call_id or call.call_id
         raise
     finally:
         if call is not None:

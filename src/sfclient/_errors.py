@@ -29,6 +29,9 @@ class SfclientError(Exception):
     party: Party = "network"
     """Who ended the call, as in `Ended.by`."""
 
+    call_id: str | None = None
+    """Under which the service keeps the record of the call, if it told."""
+
 
 class UsageError(SfclientError):
     """Wrong use: an argument, the key, the agent ID."""
@@ -82,10 +85,10 @@ class DeviceError(SfclientError):
     party: Party = "device"
 
 
-def printable(text: str) -> str:
+def printable(text: str, longest: int | None = 200) -> str:
     """What the far side said, fit for an error or a terminal: short, and without control
     characters."""
-    return "".join(character if character.isprintable() else " " for character in text[:200])
+    return "".join(character if character.isprintable() else " " for character in text[:longest])
 
 
 def unreachable(host: str, error: BaseException) -> NetworkError:

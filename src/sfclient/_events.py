@@ -28,6 +28,9 @@ class Connecting:
 class Connected:
     """The agent can hear the caller."""
 
+    call_id: str | None = None
+    """Under which the service keeps the record of the call, if it told."""
+
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:

@@ -22,6 +22,8 @@ def report(call: Call | None, error: SfclientError | None = None) -> dict[str, A
         "ended": asdict(Ended(error.party, status, str(error), "drained")),
         "capture": asdict(CaptureStatistics()),
         "playout": asdict(PlayoutStatistics()),
+        "dialect": {},
+        "call_id": error.call_id,
         "dropped_events": 0,
         "devices": [],
     }

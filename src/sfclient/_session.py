@@ -1,65 +1,77 @@
-"""From an API key to a session: one HTTP request, made where the key is kept."""
+"""From an API key to a session: the HTTP requests of a dialect, made where the key is kept."""
 
-import json
+import dataclasses
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, quote
 
-import httpx
-import trio
-
-from sfclient._errors import (
-    AgentNotFoundError,
-    AuthenticationError,
-    NetworkError,
-    ServiceError,
-    UsageError,
-    printable,
-    unreachable,
-)
+from sfclient._dialects import Dialect, StartedCall, dialect_named
+from sfclient._errors import ServiceError, UsageError
+from sfclient._http import service_at
 from sfclient._urls import check_url
-
-WIDGET_URL = "https://widget.synthflow.ai"
-
-REQUEST_SECONDS = 8.0
-
-# Longer than any answer that the contract knows, short enough to be read at once.
-LONGEST_ANSWER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The right to hold one call. The URL holds a token, so it is a secret and is left out of the
-    repr.
+    """The right to hold one call. The URL may hold a token, so it is a secret and is left out of
+    the repr.
 
     A session is short-lived and good for one call: request it just before.
     """
 
     url: str = field(repr=False)
     dialect: str = "widget"
+    codec: str | None = None
+    """Of a dialect that leaves the choice, as `start_call` asks for it; None for its first."""
+    framing: str | None = None
+    """Likewise."""
+    start_call: Callable[[str], Awaitable[StartedCall]] | None = field(default=None, repr=False)
+    """Starts the call when the socket is open, in the ws-media dialect; it gets the server's name.
+
+    `request_session` gives a function that makes the request, and so holds the key. Where the key must not be, give one
+    that asks your backend.
+    """
 
 
 async def request_session(
     assistant_id: str,
     *,
     api_key: str,
-    base_url: str = WIDGET_URL,
+    dialect: str = "widget",
+    from_number: str | None = None,
+    to_number: str | None = None,
+    lead_name: str | None = None,
+    agent_version: str | None = None,
+    codec: str | None = None,
+    framing: str | None = None,
+    region: str | None = None,
+    base_url: str | None = None,
     ssl_context: ssl.SSLContext | None = None,
     allow_insecure: bool = False,
 ) -> Session:
-    """Ask the service for a session with a widget agent.
+    """Ask the service for a session with an agent.
 
-    The key stays with whoever calls this: run it on a server of yours, and hand only the session's
-    URL to kiosks and apps.
+    The key stays with whoever calls this: run it on a server of yours. To kiosks and apps hand only the session's URL,
+    and in the ws-media dialect let them ask you for `Session.start_call`.
 
     Parameters
     ----------
     assistant_id
-        The ID of an agent of type *widget*, as the dashboard shows it.
+        The ID of an agent as the dashboard shows it; of type *widget* for the widget dialect.
     api_key
         Sent as a bearer token; it appears in no error, log or repr.
+    dialect
+        ``"widget"`` or ``"ws-media"``.
+    from_number, to_number
+        ws-media, required: the phone numbers that the call is recorded under.
+    lead_name, agent_version
+        ws-media: who calls; ``"draft"`` or the UUID of a version, None for the live one.
+    codec, framing
+        ws-media: ``"l16"`` (None), ``"pcmu"`` or ``"pcma"``; ``"payload"`` (None) or ``"rtp"``.
+    region
+        ws-media: ``"us"`` or ``"eu"``, where the workspace is.
     base_url
-        Where the service is. ``http://`` only toward this machine.
+        Where the service is, instead of what `region` says. ``http://`` only toward this machine.
     ssl_context
         For certificates that the default does not know. They are verified in any case.
     allow_insecure
@@ -68,107 +80,57 @@ async def request_session(
     Raises
     ------
     AuthenticationError, AgentNotFoundError, InsecureURLError, UsageError
-        The key, the ID or the URL is at fault.
+        The key, the ID, an option or the URL is at fault.
     NetworkError
         The service cannot be reached, its certificate is bad, or it does not answer in time.
     ServiceError
         The service answered something else than a session.
     """
-    parts = check_url(base_url, ("https", "http"), allow_insecure=allow_insecure, what="base URL")
-    if parts.query or parts.fragment:
-        raise UsageError("the base URL must end with a path: leave out what follows ? or #")
+    kind = dialect_named(dialect)
+    speaks = kind(codec, framing)
+    if kind.order is None:
+        raise UsageError(f"sessions of {dialect} cannot be requested here: open_call takes a URL")
+    service = service_at(
+        base_url_of(kind, region) if base_url is None else base_url,
+        api_key,
+        ssl_context,
+        allow_insecure=allow_insecure,
+    )
     if not assistant_id.strip():
         raise UsageError("the agent ID is empty: copy it from the dashboard")
-    path = f"/websocket/token/{quote(assistant_id.strip(), safe='')}"
-    headers = {"Authorization": f"Bearer {_checked(api_key)}", "Accept-Encoding": "identity"}
-    status, body = await _get(parts, path, headers, ssl_context)
-    detail = _detail(body, api_key.strip())
-    if status in (401, 403):
-        raise AuthenticationError(
-            f"the service refused the API key (HTTP {status}){detail}: check the key"
-        )
-    if status == 404:
-        raise AgentNotFoundError(
-            f"the service knows no agent {assistant_id!r} (HTTP 404){detail}: "
-            "copy the ID of an agent of type widget from the dashboard"
-        )
-    if status != 200:
-        raise ServiceError(f"the service answered HTTP {status}{detail}", status=status)
-    fields = _json_object(body)
-    if fields is None:
-        raise ServiceError(
-            "the service's answer is no JSON object: is the base URL right?", status=status
-        )
-    session_url = fields.get("sessionURL")
-    if not isinstance(session_url, str) or not session_url:
-        raise ServiceError(f"the service's answer has no sessionURL{detail}", status=status)
+    options = {
+        "from_number": from_number,
+        "to_number": to_number,
+        "lead_name": lead_name,
+        "agent_version": agent_version,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    known = {field.name for field in dataclasses.fields(kind.order)}
+    for name in given.keys() - known:
+        raise UsageError(f"the {dialect} dialect has no {name}: leave it out")
+    order = kind.order(assistant_id.strip(), speaks, **given)
+    answer = await service.ask(order.session_request())
+    url = order.session_url(answer)
     try:
-        check_url(session_url, ("wss", "ws"), allow_insecure=True, what="service's sessionURL")
+        check_url(url, ("wss", "ws"), allow_insecure=True, what="service's session URL")
     except UsageError as error:
-        raise ServiceError(str(error), status=status) from None
-    return Session(session_url)
+        raise ServiceError(str(error), status=answer.status) from None
+    if not kind.starts_calls:
+        return Session(url, dialect)
+
+    async def start_call(server_name: str) -> StartedCall:
+        return order.started(await service.ask(order.start_request(server_name)))
+
+    return Session(url, dialect, speaks.codec, speaks.framing, start_call)
 
 
-def _checked(api_key: str) -> str:
-    key = api_key.strip()
-    if not key:
-        raise AuthenticationError("there is no API key: set SYNTHFLOW_API_KEY, or pass api_key")
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise AuthenticationError("the API key holds characters that no key has: copy it again")
-    return key
-
-
-async def _get(
-    url: SplitResult,
-    path: str,
-    headers: dict[str, str],
-    ssl_context: ssl.SSLContext | None,
-) -> tuple[int, bytes]:
-    """One GET, in time and of bounded length. httpx's own errors hold the request, so they are not
-    chained."""
-    body = b""
-    try:
-        async with httpx.AsyncClient(
-            # httpx closes what it has opened when its own limit ends a TLS handshake, but not when
-            # ours does.
-            timeout=REQUEST_SECONDS,
-            verify=ssl_context or True,
-            # A proxy of the environment may tunnel TLS; it is not to see a key in the clear.
-            trust_env=url.scheme == "https",
-        ) as client:
-            with trio.fail_after(REQUEST_SECONDS + 0.5), trio.CancelScope() as reading:
-                async with client.stream(
-                    "GET", f"{url.geturl().rstrip('/')}{path}", headers=headers
-                ) as response:
-                    async for part in response.aiter_raw():
-                        body += part
-                        if len(body) > LONGEST_ANSWER_BYTES:
-                            reading.cancel()  # httpx's generators want to be unwound, not left
-    except (trio.TooSlowError, httpx.TimeoutException):
-        raise NetworkError(f"{url.hostname} did not answer within {REQUEST_SECONDS:g} s") from None
-    except httpx.ConnectError as error:
-        raise unreachable(str(url.hostname), error) from None
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise NetworkError(
-            f"the request to {url.hostname} failed: {error or type(error).__name__}"
-        ) from None
-    if reading.cancelled_caught:
-        raise ServiceError(f"{url.hostname} does not stop answering: is the base URL right?")
-    return response.status_code, body
-
-
-def _json_object(body: bytes) -> dict[str, object] | None:
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return fields if isinstance(fields, dict) else None
-
-
-def _detail(body: bytes, secret: str) -> str:
-    """What the body says of an error, as one client has seen it: under ``error``; never the key it
-    came for."""
-    error = (_json_object(body) or {}).get("error")
-    return (
-        f': "{printable(error.replace(secret, "***"))}"' if isinstance(error, str) and error else ""
-    )
+def base_url_of(dialect: type[Dialect], region: str | None) -> str:
+    """Where sessions of a dialect are asked for. Raises `UsageError` for a region that it does not have."""
+    urls = dialect.order.base_urls if dialect.order else {}
+    if region not in urls:
+        regions = " or ".join(name for name in urls if name)
+        raise UsageError(
+            f"{dialect.name} has no region {region!r}: "
+            + (f"choose {regions}, or leave it out" if regions else "leave it out")
+        )
+    return urls[region]

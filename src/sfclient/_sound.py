@@ -16,6 +16,15 @@ CAPTURE_SECONDS = 20.0
 STALE_SECONDS = 1.0
 # A chunk that comes so much too late takes along all that was recorded meanwhile.
 LATE_SECONDS = 0.2
+# On a steady clock: a chunk waits so long for the microphone, is so close to the one before it at
+# most, and leaves so much behind at most; what is older is dropped.
+GRACE_SECONDS = 0.003
+CLOSEST_BEATS = 0.75
+BACKLOG_BEATS = 10
+# Clocks of sound cards differ by less than one in a thousand; a block more or less is settled in
+# seconds.
+LEAN = 0.01
+LEANING_BEATS = 50
 # A minute of speech may arrive in a second; beyond this the network is made to wait.
 PLAYOUT_SECONDS = 180.0
 # Gathered before the agent's speech (re)starts: three of the 20 ms messages that most services
@@ -35,6 +44,8 @@ class CaptureStatistics:
     queued_frames: int = 0
     dropped_frames: int = 0
     """Too old to be sent when the network stalled, or left over at the end."""
+    padded_frames: int = 0
+    """Zeros sent beside them, where a steady clock was due and the microphone late."""
     overruns: int = 0
     """Times that frames were dropped because the network stalled."""
 
@@ -67,6 +78,8 @@ class Capture:
         self._chunk_frames = chunk_frames
         self._ready = bytearray()  # taken from the queue, not yet a chunk
         self._sent_frames = 0
+        self._padded_frames = 0
+        self._late_frames = 0  # dropped after they were taken from the queue
         self._stalls = 0
         self._closed = False
 
@@ -76,16 +89,19 @@ class Capture:
         When the program was kept from sending for a while, this is all that waits, as one chunk: each message costs a
         busy program a wait of its own, and one at a time it would never catch up.
         """
-        self._take()
-        while (missing := self._chunk_frames - len(self._ready) // 2) > 0:
-            await self._recorded(max(1, missing * self._samplerate // self._wire_samplerate))
-            self._take()
+        await self._chunk_recorded()
         chunks = len(self._ready) // (2 * self._chunk_frames)
         if chunks * self._chunk_frames < LATE_SECONDS * self._wire_samplerate:
             chunks = 1
         chunk = bytes(self._ready[: 2 * chunks * self._chunk_frames])
         del self._ready[: len(chunk)]
         return chunk
+
+    async def _chunk_recorded(self) -> None:
+        self._take()
+        while (missing := self._chunk_frames - len(self._ready) // 2) > 0:
+            await self._recorded(max(1, missing * self._samplerate // self._wire_samplerate))
+            self._take()
 
     def _take(self) -> None:
         block = self.queue.read(self.queue.queued_frames)
@@ -116,15 +132,17 @@ class Capture:
     def lost_frames(self) -> int:
         """Frames of the wire lost to a stalled network; what follows them was recorded that much
         later."""
-        return self._of_the_wire(self.queue.statistics().dropped_frames)
+        return self._of_the_wire(self.queue.statistics().dropped_frames) + self._late_frames
 
     def statistics(self) -> CaptureStatistics:
         counts = self.queue.statistics()
-        dropped = self._of_the_wire(counts.dropped_frames)
-        unsent = max(0, self._of_the_wire(counts.written_frames) - dropped - self._sent_frames)
+        dropped = self._of_the_wire(counts.dropped_frames) + self._late_frames
+        sent = self._sent_frames - self._padded_frames
+        unsent = max(0, self._of_the_wire(counts.written_frames) - dropped - sent)
         return CaptureStatistics(
-            captured_frames=self._sent_frames + unsent + dropped,
-            sent_frames=self._sent_frames,
+            captured_frames=sent + unsent + dropped,
+            sent_frames=sent,
+            padded_frames=self._padded_frames,
             queued_frames=0 if self._closed else unsent,
             dropped_frames=dropped + unsent if self._closed else dropped,
             overruns=counts.overruns + self._stalls,
@@ -132,6 +150,58 @@ class Capture:
 
     def _of_the_wire(self, frames: int) -> int:
         return -(-frames * self._wire_samplerate // self._samplerate)
+
+
+class PacedCapture(Capture):
+    """From the capture queue to a chunk at each beat of a steady clock.
+
+    Zeros fill up a chunk for which the microphone is late. Beats that were missed are made up for little by little, no
+    chunk closer than `CLOSEST_BEATS` to the one before it; what is `BACKLOG_BEATS` late by then is dropped. The clock
+    leans to the device's own by at most `LEAN`, so that between the two neither zeros nor delay pile up.
+    """
+
+    def __init__(self, device_samplerate: int, wire_samplerate: int, chunk_frames: int) -> None:
+        super().__init__(device_samplerate, wire_samplerate, chunk_frames)
+        self._beat = chunk_frames / wire_samplerate
+        self._due = math.inf
+        self._last = -math.inf
+        self._lean = 1.0
+        self._levels: list[int] = []  # frames left behind by each chunk since the clock leaned
+
+    async def next_chunk(self) -> bytes:
+        """Wait for the next beat, and take a chunk: PCM16 mono at the wire's rate."""
+        if self._due == math.inf:
+            await self._chunk_recorded()
+            self._due = trio.current_time() + self._beat / 2  # a cushion for blocks that are late
+        await trio.sleep_until(max(self._due, self._last + CLOSEST_BEATS * self._beat))
+        with trio.move_on_after(GRACE_SECONDS):
+            await self._chunk_recorded()
+        self._last = trio.current_time()
+        # No further back than what is left has been recorded, by a beat and the cushion of the start.
+        furthest = self._last - (BACKLOG_BEATS - 1.5) * self._beat
+        self._due = max(self._due + self._lean * self._beat, furthest)
+        return self._due_chunk()
+
+    def _due_chunk(self) -> bytes:
+        late = max(0, len(self._ready) // 2 - (1 + BACKLOG_BEATS) * self._chunk_frames)
+        chunk = bytes(self._ready[2 * late : 2 * (late + self._chunk_frames)])
+        del self._ready[: 2 * late + len(chunk)]
+        missing = self._chunk_frames - len(chunk) // 2
+        self._late_frames += late
+        self._stalls += late > 0
+        self._padded_frames += missing
+        self._lean_to_the_device(len(self._ready) // 2)
+        return chunk + bytes(2 * missing)
+
+    def _lean_to_the_device(self, level: int) -> None:
+        """Keep the fewest frames that a chunk leaves behind between an eighth of a chunk and a whole one."""
+        self._levels.append(level)
+        if len(self._levels) < LEANING_BEATS:
+            return
+        fewest = min(self._levels)
+        self._levels.clear()
+        slower, faster = fewest < self._chunk_frames // 8, fewest > self._chunk_frames
+        self._lean = 1 + LEAN * (slower - faster)
 
 
 class Playout:

@@ -83,14 +83,13 @@ class _WatchedStream(trio.abc.Stream):
 
 
 class WebSocket:
-    """An open websocket. One task sends, one receives."""
+    """An open websocket. One task receives; several may send."""
 
     def __init__(self, connection: WebSocketConnection, stream: trio.abc.Stream) -> None:
         self._connection = connection
         self._stream = stream
         self._sending = trio.CancelScope()
-        self._idle = trio.Event()
-        self._idle.set()
+        self._sender = trio.Lock()
 
     async def receive(self) -> str | bytes:
         """The next message. Raises `WebSocketClosed` once all that came before the close has been
@@ -104,7 +103,11 @@ class WebSocket:
         """Send a message whole: once begun, only `close` can stop it, and then the stream is given
         up."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._idle = trio.Event()
+        try:
+            # Not `async with`, whose checkpoint costs a program under load a wait for each message.
+            self._sender.acquire_nowait()
+        except trio.WouldBlock:
+            await self._sender.acquire()
         self._sending = trio.CancelScope(shield=True)
         try:
             with self._sending:
@@ -116,7 +119,7 @@ class WebSocket:
         except LocalProtocolError:
             raise WebSocketClosed(ABNORMAL_CLOSURE, "the websocket is closing") from None
         finally:
-            self._idle.set()
+            self._sender.release()
 
     async def keep_alive(self) -> None:
         """Ping for ever. Raises `NetworkError` when the far side no longer answers, returns when it
@@ -136,9 +139,10 @@ class WebSocket:
     async def close(self) -> None:
         """Close in order if the far side plays along, else give the stream up. Takes at most a few
         seconds."""
-        with trio.move_on_after(STALL_SECONDS):
-            await self._idle.wait()
-        if self._idle.is_set():
+        with trio.move_on_after(STALL_SECONDS) as patience:
+            async with self._sender:
+                pass
+        if not patience.cancelled_caught:
             with trio.move_on_after(CLOSE_SECONDS):
                 await self._connection.aclose()
         self._sending.cancel()

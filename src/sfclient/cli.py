@@ -18,7 +18,8 @@ import trio
 
 from sfclient._call import Call, open_call
 from sfclient._devices import Audio, Device, WavInput, is_stuck, list_devices
-from sfclient._errors import SfclientError, UsageError
+from sfclient._dialects import DIALECTS
+from sfclient._errors import SfclientError, UsageError, printable
 from sfclient._events import (
     Connected,
     Connecting,
@@ -30,7 +31,8 @@ from sfclient._events import (
 )
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._report import report, write_report
-from sfclient._session import WIDGET_URL, Session, request_session
+from sfclient._result import request_result
+from sfclient._session import Session, request_session
 
 KEY_VARIABLE = "SYNTHFLOW_API_KEY"
 DEMO_WORDS = "Hello! I would like to book a table for two, on Friday evening at half past seven."
@@ -87,15 +89,23 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Hold a call. The API key comes from {KEY_VARIABLE}. Ctrl-C hangs up.",
     )
     call.set_defaults(command=_call)
-    call.add_argument("assistant_id", nargs="?", metavar="ASSISTANT_ID", help="of a widget agent")
+    call.add_argument("assistant_id", nargs="?", metavar="ASSISTANT_ID", help="of the agent")
     call.add_argument(
         "--session-url",
         metavar="URL",
         help="a session got elsewhere; - reads it from standard input",
     )
+    _add_service(call)
     call.add_argument(
-        "--base-url", metavar="URL", default=WIDGET_URL, help="of the service (%(default)s)"
+        "--dialect", choices=DIALECTS, default="widget", help="what to speak (%(default)s)"
     )
+    ws_media = call.add_argument_group("in the ws-media dialect")
+    ws_media.add_argument("--from", metavar="NUMBER", dest="from_number", help="who calls: needed")
+    ws_media.add_argument("--to", metavar="NUMBER", dest="to_number", help="who is called: needed")
+    ws_media.add_argument("--lead-name", metavar="NAME", help="of who calls")
+    ws_media.add_argument("--agent-version", metavar="draft|UUID", help="not the live one")
+    ws_media.add_argument("--codec", metavar="l16|pcmu|pcma", help="of the sound (l16)")
+    ws_media.add_argument("--framing", metavar="payload|rtp", help="of the sound (payload)")
     ends = "a device by index or part of its name, FILE.wav, or none"
     call.add_argument("--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}")
     call.add_argument("--output", metavar="NAME|FILE.wav", help=f"what the agent says: {ends}")
@@ -117,9 +127,15 @@ def _parser() -> argparse.ArgumentParser:
     call.add_argument(
         "--stats", metavar="FILE.json", type=Path, help="write the figures of the call"
     )
-    call.add_argument(
-        "--allow-insecure", action="store_true", help="allow ws:// and http:// beyond this machine"
+
+    result = commands.add_parser(
+        "result",
+        help="tell what became of a call",
+        description=f"Print status, end reason and transcript of a call. The API key comes from {KEY_VARIABLE}.",
     )
+    result.set_defaults(command=_result)
+    result.add_argument("call_id", metavar="CALL_ID", help="as a ws-media call tells it")
+    _add_service(result)
 
     demo = commands.add_parser(
         "demo", help="hold a call with a local agent: no account, no sound hardware"
@@ -138,6 +154,14 @@ def _parser() -> argparse.ArgumentParser:
     else:
         add_arguments(simulator)
     return parser
+
+
+def _add_service(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--region", metavar="us|eu", help="where the workspace is (ws-media)")
+    parser.add_argument("--base-url", metavar="URL", help="of the service, if it is elsewhere")
+    parser.add_argument(
+        "--allow-insecure", action="store_true", help="allow ws:// and http:// beyond this machine"
+    )
 
 
 def _latency(text: str) -> float | str:
@@ -180,10 +204,18 @@ async def _session(args: argparse.Namespace) -> Session:
     if (args.assistant_id is None) == (args.session_url is None):
         raise UsageError("give either an ASSISTANT_ID or a --session-url")
     if args.session_url is not None:
-        return Session(args.session_url)
+        return Session(args.session_url, args.dialect)
     return await request_session(
         args.assistant_id,
         api_key=os.environ.get(KEY_VARIABLE, ""),
+        dialect=args.dialect,
+        from_number=args.from_number,
+        to_number=args.to_number,
+        lead_name=args.lead_name,
+        agent_version=args.agent_version,
+        codec=args.codec,
+        framing=args.framing,
+        region=args.region,
         base_url=args.base_url,
         allow_insecure=args.allow_insecure,
     )
@@ -246,8 +278,8 @@ def _tell(event: Event) -> None:
     match event:
         case Connecting():
             line = "Connecting to server"
-        case Connected():
-            line = "Connected to call"
+        case Connected(call_id):
+            line = "Connected to call" + (f" {call_id}" if call_id else "")
         case MessageReceived(text):
             line = f"Message from the agent: {text[:500]!r}"
         case DeviceLost():
@@ -289,6 +321,22 @@ async def _demo(args: argparse.Namespace) -> int:
         f"{KEY_VARIABLE}=... sfclient call ASSISTANT_ID"
     )
     return status
+
+
+async def _result(args: argparse.Namespace) -> int:
+    result = await request_result(
+        args.call_id,
+        api_key=os.environ.get(KEY_VARIABLE, ""),
+        region=args.region,
+        base_url=args.base_url,
+        allow_insecure=args.allow_insecure,
+    )
+    print(f"status: {printable(result.status)}")
+    print(f"end reason: {printable(result.end_reason)}")
+    print("transcript:")
+    for line in result.transcript.splitlines():
+        print(f"  {printable(line, None)}")
+    return 0
 
 
 async def _devices(args: argparse.Namespace) -> int:

@@ -6,17 +6,57 @@ messages of any length. Text messages are JSON objects with a ``type``; two type
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+from urllib.parse import quote
 
-from sfclient._dialects._interface import Action, AgentReady, Dialect, PassOn, Play, Send
+from sfclient._dialects._interface import (
+    Action,
+    AgentReady,
+    Dialect,
+    Established,
+    HttpAnswer,
+    HttpRequest,
+    Order,
+    PassOn,
+    Play,
+    Send,
+    json_object,
+)
+from sfclient._errors import AgentNotFoundError, ServiceError
 
 CLIENT_READY = json.dumps({"type": "status_client_ready"})
 AGENT_READY = "status_agent_ready"
 
 
+@dataclass(frozen=True)
+class WidgetOrder(Order):
+    base_urls: ClassVar = {None: "https://widget.synthflow.ai"}
+
+    def session_request(self) -> HttpRequest:
+        return HttpRequest("GET", f"/websocket/token/{quote(self.assistant_id, safe='')}")
+
+    def session_url(self, answer: HttpAnswer) -> str:
+        if answer.status == 404:
+            raise AgentNotFoundError(
+                f"the service knows no agent {self.assistant_id!r} (HTTP 404){answer.detail}: "
+                "copy the ID of an agent of type widget from the dashboard"
+            )
+        if answer.status != 200:
+            raise ServiceError(
+                f"the service answered HTTP {answer.status}{answer.detail}", status=answer.status
+            )
+        return answer.required("sessionURL")
+
+
 class WidgetDialect(Dialect):
     name = "widget"
+    order = WidgetOrder
     capture_samplerate = 48_000
     playout_samplerate = 16_000
+
+    def opened(self) -> Iterator[Action]:
+        yield Established()
 
     def recording(self) -> Iterator[Action]:
         yield Send(CLIENT_READY)
@@ -25,13 +65,8 @@ class WidgetDialect(Dialect):
         if isinstance(message, bytes):
             yield Play(message)
             return
-        try:
-            fields = json.loads(message)
-        except (ValueError, RecursionError):
-            fields = None
-        if not isinstance(fields, dict):
-            yield PassOn(message, None)
-        elif fields.get("type") == AGENT_READY:
+        fields = json_object(message)
+        if fields is not None and fields.get("type") == AGENT_READY:
             yield AgentReady()
         else:
             yield PassOn(message, fields)

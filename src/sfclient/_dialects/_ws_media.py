@@ -1,0 +1,296 @@
+"""The vendor's media websocket: the call is started by HTTP when the socket is already open.
+
+::
+
+    SERVER   wait for server_info --> its name goes into the request that starts the call
+    STARTING that request --> a sid, or another URL to connect to (an older flow)
+    BINDING  bind the socket to the sid, wait for call_info, not for ever
+    TALKING  sound flows both ways
+
+Sound: mono, 20 ms messages on a steady clock; big-endian PCM16 at 16 kHz (`l16`), or G.711 at 8 kHz (`pcmu`, `pcma`),
+as it is (`payload`) or in RTP packets (`rtp`).
+"""
+
+import enum
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfaudio import (
+    alaw_to_int16,
+    byteswap_int16,
+    int16_to_alaw,
+    int16_to_ulaw,
+    ulaw_to_int16,
+)
+from sfclient._dialects import _rtp
+from sfclient._dialects._interface import (
+    Action,
+    AgentReady,
+    Dialect,
+    Established,
+    HttpAnswer,
+    HttpRequest,
+    Order,
+    PassOn,
+    Play,
+    Reconnect,
+    Send,
+    StartCall,
+    StartedCall,
+    WaitAtMost,
+    json_object,
+)
+from sfclient._errors import (
+    AgentNotFoundError,
+    ServiceError,
+    SfclientError,
+    UsageError,
+    printable,
+)
+
+CALLS = "/calls/outbound-test-ws-media"
+
+SERVER_INFO_SECONDS = 8.0
+CALL_INFO_SECONDS = 2.0
+START_SECONDS = 20.0  # a room is joined meanwhile
+UNREADABLE_MESSAGES = 50  # a second of what should be RTP and is not
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How samples become bytes of the wire."""
+
+    samplerate: int
+    bytes_a_frame: int
+    payload_types: range
+    """Of RTP: the one of RFC 3551, or all the dynamic ones, of which the first is sent."""
+    encode: Callable[[NDArray[np.int16]], NDArray[np.int16] | NDArray[np.uint8]]
+    decode: Callable[[bytes], NDArray[np.int16]]
+
+
+CODECS = {
+    "l16": Codec(
+        16_000,
+        2,
+        range(96, 128),
+        byteswap_int16,
+        lambda data: byteswap_int16(np.frombuffer(data, np.int16)),
+    ),
+    "pcmu": Codec(8_000, 1, range(1), int16_to_ulaw, ulaw_to_int16),
+    "pcma": Codec(8_000, 1, range(8, 9), int16_to_alaw, alaw_to_int16),
+}
+
+Refusals = dict[int, tuple[type[SfclientError], str]]
+
+REFUSALS: Refusals = {
+    402: (UsageError, "the account may not make calls: check its plan and its credit"),
+    429: (ServiceError, "too many requests or calls at a time: wait before the next"),
+    503: (
+        ServiceError,
+        "ws-media is not enabled for this account: ask the vendor, or use the widget dialect",
+    ),
+}
+REFUSALS_TO_START: Refusals = REFUSALS | {
+    400: (UsageError, "the service refuses the call: check the agent's ID, numbers and version"),
+    404: (AgentNotFoundError, "the service knows no such agent: copy its ID from the dashboard"),
+    502: (ServiceError, "the call could not be joined to its room"),
+}
+
+
+@dataclass(frozen=True)
+class WsMediaOrder(Order):
+    base_urls: ClassVar = {
+        None: "https://api.synthflow.ai/v2",
+        "us": "https://api.us.synthflow.ai/v2",
+        "eu": "https://api.eu.synthflow.ai/v2",
+    }
+
+    from_number: str = ""
+    to_number: str = ""
+    lead_name: str | None = None
+    agent_version: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.from_number.strip() or not self.to_number.strip():
+            raise UsageError("ws-media needs two phone numbers: give from_number and to_number")
+        if self.agent_version not in (None, "draft"):
+            try:
+                uuid.UUID(self.agent_version)
+            except ValueError:
+                raise UsageError(
+                    f"agent_version must be draft or the UUID of a version, not {self.agent_version!r}: "
+                    "leave it out for the live one"
+                ) from None
+
+    def session_request(self) -> HttpRequest:
+        return HttpRequest("GET", f"{CALLS}/base-url")
+
+    def session_url(self, answer: HttpAnswer) -> str:
+        _check(answer, REFUSALS)
+        return answer.required("wsMediaBaseUrl")
+
+    def start_request(self, server_name: str) -> HttpRequest:
+        fields = {
+            "modelId": self.assistant_id,
+            "fromPhoneNumber": self.from_number.strip(),
+            "toPhoneNumber": self.to_number.strip(),
+            "leadName": self.lead_name,
+            "agentVersion": self.agent_version,
+            "wsMediaCodec": self.dialect.codec,
+            "wsMediaFraming": self.dialect.framing,
+            "wsMediaServerName": server_name,
+        }
+        given = {name: value for name, value in fields.items() if value is not None}
+        return HttpRequest("POST", CALLS, given, seconds=START_SECONDS)
+
+    def started(self, answer: HttpAnswer) -> StartedCall:
+        _check(answer, REFUSALS_TO_START)
+        sid, call_id = answer.text("sid"), answer.text("callId")
+        return StartedCall(sid, call_id, "" if sid else answer.required("wsMediaUrl"))
+
+
+def _check(answer: HttpAnswer, refusals: Refusals) -> None:
+    if answer.status in (200, 201):
+        return
+    kind, what = refusals.get(answer.status, (ServiceError, "the service answered otherwise"))
+    call_id = printable(answer.text("callId"))
+    begun = f"; its call {call_id} may have begun: look at its record first" if call_id else ""
+    error = kind(f"{what} (HTTP {answer.status}){answer.detail}{begun}")
+    error.call_id = call_id or None
+    if isinstance(error, ServiceError):
+        error.status = answer.status
+    raise error
+
+
+class State(enum.Enum):
+    SERVER = enum.auto()
+    STARTING = enum.auto()
+    BINDING = enum.auto()
+    TALKING = enum.auto()
+
+
+class WsMediaDialect(Dialect):
+    name = "ws-media"
+    order = WsMediaOrder
+    starts_calls = True
+    codecs = tuple(CODECS)
+    framings = ("payload", "rtp")
+    paced = True
+
+    def __init__(self, codec: str | None = None, framing: str | None = None) -> None:
+        super().__init__(codec, framing)
+        self._codec = CODECS[self.codec]
+        self.capture_samplerate = self.playout_samplerate = self._codec.samplerate
+        self._state = State.SERVER
+        self._half = b""  # the first byte of a sample that was split
+        self._rtp_out = _rtp.Sender(self._codec.payload_types[0]) if self.framing == "rtp" else None
+        self._rtp_in = _rtp.Receiver(self._codec.bytes_a_frame)
+        self._strips_rtp = self.framing == "rtp"
+        self._held: bytes | None = None  # looks like RTP that was not asked for
+
+    # The handshake.
+
+    def opened(self) -> Iterator[Action]:
+        if self._state is State.STARTING:  # connected again, to a call that is already under way
+            yield from self._talk()
+        else:
+            yield WaitAtMost(SERVER_INFO_SECONDS)
+
+    def started(self, call: StartedCall) -> Iterator[Action]:
+        if not call.sid:
+            yield Reconnect(call.url)
+            return
+        self._state = State.BINDING
+        yield Send(json.dumps({"type": "bind", "sid": call.sid}))
+        yield WaitAtMost(CALL_INFO_SECONDS)
+
+    def timed_out(self) -> Iterator[Action]:
+        if self._state is State.SERVER:
+            raise ServiceError(
+                f"the service sent no server_info within {SERVER_INFO_SECONDS:g} s: is the session URL right?"
+            )
+        yield from self._talk()
+
+    def _talk(self) -> Iterator[Action]:
+        self._state = State.TALKING
+        yield Established()
+        yield AgentReady()
+
+    def received(self, message: str | bytes) -> Iterator[Action]:
+        if isinstance(message, bytes):
+            yield from self._play(self._payload(message))
+            return
+        fields = json_object(message)
+        match self._state, (fields or {}).get("type"):
+            case State.SERVER, "server_info":
+                assert fields is not None
+                name = fields.get("server-name") or fields.get("server_name")
+                if not isinstance(name, str):
+                    raise ServiceError("the service's server_info has no server-name")
+                self._state = State.STARTING
+                yield StartCall(name)
+            case State.BINDING, "call_info":
+                yield from self._talk()
+            case _:
+                yield PassOn(message, fields)
+
+    # Sound.
+
+    def encode(self, chunk: bytes) -> bytes:
+        samples = np.frombuffer(chunk, np.int16)
+        payload = self._codec.encode(samples).tobytes()
+        return payload if self._rtp_out is None else self._rtp_out.packet(payload, len(samples))
+
+    def closed(self) -> Iterator[Action]:
+        held, self._held = self._held, None
+        if held is not None:
+            yield from self._play(held)
+
+    def _play(self, payload: bytes) -> Iterator[Action]:
+        payload = self._half + payload
+        whole = len(payload) - len(payload) % self._codec.bytes_a_frame
+        self._half = payload[whole:]
+        if whole:
+            yield Play(self._codec.decode(payload[:whole]).tobytes())
+
+    def _payload(self, message: bytes) -> bytes:
+        """What of a message is sound, and of one before it that was held back."""
+        if self._strips_rtp:
+            payload = self._rtp_in.receive(self._packet(message))
+            counts = self._rtp_in.counts
+            if counts.invalid >= UNREADABLE_MESSAGES and counts.invalid > counts.packets:
+                raise ServiceError("the service sends no RTP though it was asked to: use payload")
+            return payload
+        held, self._held = self._held or b"", None
+        packet, before = self._suspicion(message), self._suspicion(held)
+        if packet is None:
+            return held + message
+        if before is not None and before.is_followed_by(packet, self._message_frames):
+            self._strips_rtp = True
+            return self._rtp_in.receive(before) + self._rtp_in.receive(packet)
+        self._held = message
+        return held
+
+    def _suspicion(self, message: bytes) -> _rtp.Packet | None:
+        """A message that may be RTP although it was not asked for: 20 ms behind a plain header."""
+        plain = _rtp.HEADER.size + self._message_frames * self._codec.bytes_a_frame
+        is_suspect = len(message) == plain and message[0] == _rtp.VERSION << 6
+        return self._packet(message) if is_suspect else None
+
+    def _packet(self, message: bytes) -> _rtp.Packet | None:
+        packet = _rtp.parse(message)
+        is_ours = packet is not None and packet.payload_type in self._codec.payload_types
+        return packet if is_ours else None
+
+    @property
+    def _message_frames(self) -> int:
+        return round(self.chunk_seconds * self._codec.samplerate)
+
+    def statistics(self) -> dict[str, int]:
+        return {f"rtp_{name}": count for name, count in asdict(self._rtp_in.counts).items()}

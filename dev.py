@@ -165,6 +165,12 @@ def realtime(arguments: list[str]) -> int:
     return run("python", "benchmarks/realtime.py", *arguments)
 
 
+def pacing(arguments: list[str]) -> int:
+    """measure how evenly the messages of a ws-media call arrive, for two minutes"""
+    install("bench")
+    return run("python", "benchmarks/pacing.py", *arguments)
+
+
 def clean(arguments: list[str]) -> int:
     """remove .venv and all that was built"""
     caches = (".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks")
@@ -185,6 +191,7 @@ COMMANDS = {
     "prove": prove,
     "bench": bench,
     "realtime": realtime,
+    "pacing": pacing,
     "clean": clean,
 }
 

@@ -9,7 +9,8 @@ models?", 2012): so the samples are copied with relaxed atomics.
 from cpython.buffer cimport PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
 
 from sfaudio._pcm cimport acquire_samples, float32_to_int16_wire
 from sfaudio._ring cimport (
@@ -108,8 +109,8 @@ cdef class CaptureQueue:
     Parameters
     ----------
     capacity
-        Most frames it will hold. The memory, the next power of two of twice as many 2-byte samples, is allocated here,
-        once: a reader can then be overtaken only by `capacity` frames recorded while it copies.
+        Most frames it will hold. The memory, the next power of two of twice as many 2-byte samples, is allocated and
+        touched here, once: a reader can then be overtaken only by `capacity` frames recorded while it copies.
 
     Raises
     ------
@@ -126,9 +127,12 @@ cdef class CaptureQueue:
             raise MemoryError
         self.queue.capacity = frames
         self.queue.mask = ring_frames(2 * frames) - 1
-        self.queue.ring = <int16_t *> calloc(self.queue.mask + 1, sizeof(int16_t))
+        self.queue.ring = <int16_t *> malloc((self.queue.mask + 1) * sizeof(int16_t))
         if self.queue.ring == NULL:
             raise MemoryError(f"no memory for a capture queue of {frames} frames")
+        # Or the callback would be the first to touch each page, and wait for the kernel to find one. Not with zeros,
+        # which compilers turn into a calloc of untouched pages.
+        memset(self.queue.ring, 1, (self.queue.mask + 1) * sizeof(int16_t))
 
     def __dealloc__(self):
         if self.queue != NULL:

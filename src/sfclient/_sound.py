@@ -18,7 +18,7 @@ STALE_SECONDS = 1.0
 LATE_SECONDS = 0.2
 # On a steady clock: a chunk waits so long for the microphone, is so close to the one before it at
 # most, and leaves so much behind at most; what is older is dropped.
-GRACE_SECONDS = 0.003
+GRACE_BEATS = 0.5
 CLOSEST_BEATS = 0.75
 BACKLOG_BEATS = 10
 # Clocks of sound cards differ by less than one in a thousand; a block more or less is settled in
@@ -173,9 +173,10 @@ class PacedCapture(Capture):
         if self._due == math.inf:
             await self._chunk_recorded()
             self._due = trio.current_time() + self._beat / 2  # a cushion for blocks that are late
-        await trio.sleep_until(max(self._due, self._last + CLOSEST_BEATS * self._beat))
-        with trio.move_on_after(GRACE_SECONDS):
+        await trio.sleep_until(self._due)
+        with trio.move_on_after(GRACE_BEATS * self._beat):
             await self._chunk_recorded()
+        await trio.sleep_until(self._last + CLOSEST_BEATS * self._beat)
         self._last = trio.current_time()
         # No further back than what is left has been recorded, by a beat and the cushion of the start.
         furthest = self._last - (BACKLOG_BEATS - 1.5) * self._beat
@@ -190,11 +191,18 @@ class PacedCapture(Capture):
         self._late_frames += late
         self._stalls += late > 0
         self._padded_frames += missing
-        self._lean_to_the_device(len(self._ready) // 2)
+        self._lean_to_the_device(len(self._ready) // 2 if chunk else None)
         return chunk + bytes(2 * missing)
 
-    def _lean_to_the_device(self, level: int) -> None:
-        """Keep the fewest frames that a chunk leaves behind between an eighth of a chunk and a whole one."""
+    def _lean_to_the_device(self, level: int | None) -> None:
+        """Keep the fewest frames that a chunk leaves behind between an eighth of a chunk and a whole one.
+
+        None: the device has stopped, so there is nothing to lean to.
+        """
+        if level is None:
+            self._levels.clear()
+            self._lean = 1.0
+            return
         self._levels.append(level)
         if len(self._levels) < LEANING_BEATS:
             return

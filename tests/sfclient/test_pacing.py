@@ -106,7 +106,8 @@ async def test_zeros_go_out_on_the_beat_when_the_microphone_stops(capture, autoj
     spoken = np.flatnonzero(sent)
     assert np.array_equal(sent[: len(spoken)], counting(len(spoken), 0))
     assert len(spoken) == SAMPLERATE
-    assert np.all(np.abs(np.diff(times) - BEAT) < 0.005)
+    late = np.abs(np.diff(times) - BEAT) > 1e-3
+    assert np.count_nonzero(late[10:]) == 1  # for which it was waited in vain
     assert capture.statistics().padded_frames == len(sent) - len(spoken)
     check_conservation(capture)
 

@@ -216,9 +216,8 @@ class Dialect(ABC):
         return ()
 
     @abstractmethod
-    def encode(self, chunk: bytes) -> bytes:
-        """The binary message that carries a chunk of PCM16 little-endian mono at
-        `capture_samplerate`."""
+    def encode(self, chunk: bytes) -> str | bytes:
+        """The message that carries a chunk of PCM16 little-endian mono at `capture_samplerate`."""
 
     def statistics(self) -> dict[str, int]:
         """Counts of what only this dialect knows."""

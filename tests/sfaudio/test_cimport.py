@@ -3,11 +3,13 @@
 import importlib.util
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import threading
+from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -21,12 +23,19 @@ from sfaudio import (
     JitterBuffer,
     Resampler,
     alaw_to_int16,
+    apply_gain,
+    byteswap_int16,
     float32_to_int16,
+    from_mono,
     int16_to_alaw,
     int16_to_float32,
     int16_to_ulaw,
+    level,
+    to_mono,
     ulaw_to_int16,
 )
+
+from .queues import conserved
 
 pytest.importorskip("Cython")
 pytest.importorskip("setuptools")
@@ -36,41 +45,13 @@ pytestmark = pytest.mark.skipif(
     reason="no C compiler",
 )
 
-# Goes below example.pyx.
-G711 = """
-from libc.stdint cimport uint8_t
-
-from sfaudio cimport (
-    alaw_decode_samples,
-    alaw_encode_samples,
-    ulaw_decode_samples,
-    ulaw_encode_samples,
-)
-
-
-def encode(const int16_t[::1] src, uint8_t[::1] out, bint alaw):
-    with nogil:
-        if alaw:
-            alaw_encode_samples(&src[0], &out[0], src.shape[0])
-        else:
-            ulaw_encode_samples(&src[0], &out[0], src.shape[0])
-
-
-def decode(const uint8_t[::1] src, int16_t[::1] out, bint alaw):
-    with nogil:
-        if alaw:
-            alaw_decode_samples(&src[0], &out[0], src.shape[0])
-        else:
-            ulaw_decode_samples(&src[0], &out[0], src.shape[0])
-"""
+EXAMPLE = Path(__file__).with_name("cimport_example")
 
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     folder = tmp_path_factory.mktemp("cimport") / "example"
-    shutil.copytree(Path(__file__).with_name("cimport_example"), folder)
-    with (folder / "example.pyx").open("a") as source:
-        source.write(G711)
+    shutil.copytree(EXAMPLE, folder)
     build = subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
         cwd=folder,
@@ -87,6 +68,14 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_example_uses_all_that_can_be_cimported() -> None:
+    door = files("sfaudio").joinpath("__init__.pxd").read_text()
+    names = re.findall(r"^ {4}(\w+),$", door, re.MULTILINE)
+    assert "CaptureQueue" in names
+    _, _, below_the_imports = (EXAMPLE / "example.pyx").read_text().partition("\n)\n")
+    assert [name for name in names if not re.search(rf"\b{name}\b", below_the_imports)] == []
 
 
 def test_conversion_is_the_same_from_cython(example: Any) -> None:
@@ -111,6 +100,23 @@ def test_g711_is_the_same_from_cython(example: Any, alaw: bool, encode: Any, dec
     assert np.array_equal(codes, encode(samples))
     example.decode(codes, back, alaw)
     assert np.array_equal(back, decode(codes))
+
+
+def test_blocks_are_the_same_from_cython(example: Any) -> None:
+    samples = np.random.default_rng(1).integers(-32768, 32768, 1002).astype(np.int16)
+    out, mono = np.zeros(1002, np.int16), np.zeros(334, np.int16)
+    example.byteswap(samples, out)
+    assert np.array_equal(out, byteswap_int16(samples))
+    example.mix(samples, mono, 3)
+    assert np.array_equal(mono, to_mono(samples, 3).ravel())
+    example.spread(mono, out, 3)
+    assert np.array_equal(out, from_mono(mono, 3).ravel())
+    louder = np.zeros(1002, np.int16)
+    assert example.scale(samples, out, 1.5) == apply_gain(samples, 1.5, louder) > 0
+    assert np.array_equal(out, louder)
+    found = example.measure(louder)
+    assert (found["peak"] / 32768, found["clipped"]) == (level(louder).peak, level(louder).clipped)
+    assert found["sum_squares"] == (louder.astype(np.int64) ** 2).sum()
 
 
 def test_a_jitter_buffer_is_written_and_read_from_cython(example: Any) -> None:
@@ -190,7 +196,7 @@ def test_a_reader_on_another_core_gets_every_frame_in_order(
         while rest and player.plays():
             rest = rest[buffer.write(rest[: rng.choice([1, 7, capacity, 4 * capacity])]) :]
             now = buffer.statistics()
-            assert now.written_frames == now.read_frames + now.queued_frames + now.dropped_frames
+            assert conserved(now)
             assert now.queued_frames <= capacity
             assert now.read_frames >= seen.read_frames
             assert now.padded_frames >= seen.padded_frames
@@ -228,9 +234,7 @@ def test_a_reader_overtaken_by_another_core_gets_whole_frames_in_order(
         last_look = not writer.is_alive()
         block = np.frombuffer(queue.read(capacity), np.uint16)
         after = queue.statistics()
-        assert after.written_frames == (
-            after.read_frames + after.queued_frames + after.dropped_frames
-        )
+        assert conserved(after)
         assert after.read_frames == before.read_frames + len(block)
         if len(block):
             assert (np.diff(block) == 1).all()

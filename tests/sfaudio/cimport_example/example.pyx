@@ -1,28 +1,39 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """What an audio callback written in Cython does with sfaudio, all of it without the GIL."""
 
-from libc.stdint cimport int16_t
+from libc.stdint cimport int16_t, uint8_t
 
 from sfaudio cimport (
     CaptureQueue,
     JitterBuffer,
+    Resampler,
+    alaw_decode_samples,
+    alaw_encode_samples,
+    byteswap_samples,
+    capture_queue,
     capture_read,
     capture_write_float32,
     capture_write_int16,
     float32_to_int16_symmetric,
     float32_to_int16_wire,
     int16_samples_to_float32,
+    measure_level,
+    mix_to_mono,
     playout_drain,
     playout_flush,
+    playout_queue,
     playout_read_float32,
     playout_read_int16,
     playout_write,
-)
-from sfaudio._resample cimport (
-    Resampler,
     resample_float32,
     resample_int16,
+    resampler,
     resampler_output_frames,
+    sample_level,
+    scale_samples,
+    spread_mono,
+    ulaw_decode_samples,
+    ulaw_encode_samples,
 )
 
 cdef enum:
@@ -40,6 +51,51 @@ def to_int16(const float[::1] src, int16_t[::1] out, bint wire):
 def to_float32(const int16_t[::1] src, float[::1] out):
     with nogil:
         int16_samples_to_float32(&src[0], &out[0], src.shape[0])
+
+
+def encode(const int16_t[::1] src, uint8_t[::1] out, bint alaw):
+    with nogil:
+        if alaw:
+            alaw_encode_samples(&src[0], &out[0], src.shape[0])
+        else:
+            ulaw_encode_samples(&src[0], &out[0], src.shape[0])
+
+
+def decode(const uint8_t[::1] src, int16_t[::1] out, bint alaw):
+    with nogil:
+        if alaw:
+            alaw_decode_samples(&src[0], &out[0], src.shape[0])
+        else:
+            ulaw_decode_samples(&src[0], &out[0], src.shape[0])
+
+
+def byteswap(const int16_t[::1] src, int16_t[::1] out):
+    with nogil:
+        byteswap_samples(&src[0], &out[0], src.shape[0])
+
+
+def mix(const int16_t[::1] src, int16_t[::1] mono, int channels):
+    with nogil:
+        mix_to_mono(&src[0], &mono[0], mono.shape[0], channels)
+
+
+def spread(const int16_t[::1] mono, int16_t[::1] out, int channels):
+    with nogil:
+        spread_mono(&mono[0], &out[0], mono.shape[0], channels)
+
+
+def scale(const int16_t[::1] src, int16_t[::1] out, float gain):
+    cdef Py_ssize_t clipped
+    with nogil:
+        clipped = scale_samples(&src[0], &out[0], src.shape[0], gain)
+    return clipped
+
+
+def measure(const int16_t[::1] src):
+    cdef sample_level found
+    with nogil:
+        found = measure_level(&src[0], src.shape[0])
+    return found
 
 
 def play_int16(JitterBuffer buffer not None, int16_t[::1] out):
@@ -90,27 +146,24 @@ def take(CaptureQueue queue not None, int16_t[::1] out):
     return taken
 
 
-def resample(Resampler resampler not None, src, out):
+def resample(Resampler resampling not None, src, out):
     """int16 or float32, into `out`, which has room."""
     cdef const int16_t[::1] int16_src
     cdef int16_t[::1] int16_out
     cdef const float[::1] float_src
     cdef float[::1] float_out
+    cdef resampler *state = resampling.state
     cdef Py_ssize_t due, given
     if src.dtype == "int16":
         int16_src, int16_out = src, out
         with nogil:
-            due = resampler_output_frames(resampler.state, int16_src.shape[0])
-            given = resample_int16(
-                resampler.state, &int16_src[0], int16_src.shape[0], &int16_out[0]
-            )
+            due = resampler_output_frames(state, int16_src.shape[0])
+            given = resample_int16(state, &int16_src[0], int16_src.shape[0], &int16_out[0])
     else:
         float_src, float_out = src, out
         with nogil:
-            due = resampler_output_frames(resampler.state, float_src.shape[0])
-            given = resample_float32(
-                resampler.state, &float_src[0], float_src.shape[0], &float_out[0]
-            )
+            due = resampler_output_frames(state, float_src.shape[0])
+            given = resample_float32(state, &float_src[0], float_src.shape[0], &float_out[0])
     return due, given
 
 
@@ -127,6 +180,7 @@ def play_ramp(
 
     Returns the number of the first wrong one, or -1.
     """
+    cdef playout_queue *borrowed = buffer.queue
     cdef int16_t block[BLOCK]
     cdef Py_ssize_t wrong = -1
     cdef Py_ssize_t at = 0
@@ -135,7 +189,7 @@ def play_ramp(
     with nogil:
         while at < frames and wrong < 0 and not stop[0]:
             size = size % largest + 1
-            taken = playout_read_int16(buffer.queue, block, size)
+            taken = playout_read_int16(borrowed, block, size)
             for i in range(size):
                 if block[i] != (<int16_t> (at + i) if i < taken else 0):
                     wrong = at + i
@@ -146,6 +200,7 @@ def play_ramp(
 
 def capture_ramp(CaptureQueue queue not None, Py_ssize_t start, Py_ssize_t frames):
     """Record the frames numbered `start` and on, in blocks of 1 to 480."""
+    cdef capture_queue *borrowed = queue.queue
     cdef int16_t block[BLOCK]
     cdef Py_ssize_t at = start
     cdef Py_ssize_t size = 1
@@ -156,5 +211,5 @@ def capture_ramp(CaptureQueue queue not None, Py_ssize_t start, Py_ssize_t frame
             size = min(size, start + frames - at)
             for i in range(size):
                 block[i] = <int16_t> (at + i)
-            capture_write_int16(queue.queue, block, size)
+            capture_write_int16(borrowed, block, size)
             at += size

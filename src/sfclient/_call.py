@@ -64,10 +64,6 @@ TICK_SECONDS = 0.1
 FIRST_SOUND_SECONDS = 5.0  # a microphone that has recorded nothing by then is broken
 UNREAD_EVENTS = 1000
 
-# Close codes of an end in order: normal, going away, none given (RFC 6455, 7.4.1), and an
-# application's own.
-ORDERLY = {1000, 1001, 1005, *range(3000, 5000)}
-
 
 @dataclass(frozen=True, slots=True)
 class CallStatistics:
@@ -241,11 +237,12 @@ class Call:
                 while True:
                     if self._muted:
                         chunk = bytes(len(chunk))
-                    began = self._ticks
+                    began, lost_frames = self._ticks, self._capture.lost_frames
                     await websocket.send(self._dialect.encode(chunk))
                     self._capture.sent(chunk, (self._ticks - began) * TICK_SECONDS)
                     if self._recorder:
-                        self._recorder.caller(chunk, self._capture.lost_frames)
+                        spoken = chunk[: len(chunk) - 2 * self._capture.missing_frames]
+                        self._recorder.caller(spoken, lost_frames)
                     chunk = await self._capture.next_chunk()
             except WebSocketClosed:
                 pass  # the downlink knows why
@@ -269,7 +266,7 @@ class Call:
             self._uplink_scope.cancel()
             if closed.code == ABNORMAL_CLOSURE:
                 raise NetworkError("the connection was lost in mid-call") from None
-            if closed.code not in ORDERLY:
+            if closed.code not in self._dialect.orderly_codes:
                 raise ServiceError(
                     f"the agent ended the call with an error: {closed.code} {closed.reason}".rstrip(),
                     status=closed.code,
@@ -293,6 +290,8 @@ class Call:
                     self._tell(Connected(self._call_id))
             case PassOn(text, fields):
                 self._tell(MessageReceived(text, fields))
+            case _:
+                raise AssertionError(f"{action} in mid-call: it is a step of the handshake")
 
     def _tell(self, event: Event) -> None:
         try:

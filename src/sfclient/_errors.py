@@ -106,3 +106,10 @@ def unreachable(host: str, error: BaseException) -> NetworkError:
             continue
         error, cause = cause, cause.__cause__ or cause.__context__
     return NetworkError(f"cannot connect to {host}: {error or type(error).__name__}")
+
+
+def bad_environment(error: Exception) -> UsageError:
+    """Proxies and certificates that the environment names are read by a library, which raises anything."""
+    return UsageError(
+        f"a proxy or certificate variable of the environment (HTTPS_PROXY, SSL_CERT_FILE, ...) is of no use: {error}"
+    )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 import trio
 
@@ -10,14 +11,18 @@ from sfclient._dialects import (
     Dialect,
     Established,
     Reconnect,
+    Send,
     StartCall,
     StartedCall,
     WaitAtMost,
 )
 from sfclient._errors import NetworkError, ServiceError, UsageError
+from sfclient._nursery import open_unwrapped_nursery
+from sfclient._urls import check_url
 from sfclient._websocket import ABNORMAL_CLOSURE, WebSocket, WebSocketClosed
 
-START_SECONDS = 30.0  # for a function of the program's to start the call
+START_CALL_SECONDS = 30.0  # for a function of the program's
+SEND_SECONDS = 8.0
 
 StartsCalls = Callable[[str], Awaitable[StartedCall]]
 
@@ -33,19 +38,19 @@ async def shake_hands(
     it is done.
 
     `act` does what is no step of the handshake, `note` is told of the call that was started.
-
     Raises `ServiceError` or `NetworkError` if there will be no call, or what `start_call` raises.
     """
-    handshake = _Handshake(dialect, start_call, act, note)
+    handshake = _Handshake(websocket, dialect, start_call, act, note)
     try:
         await handshake.take(dialect.opened())
         while not handshake.is_over:
             with trio.move_on_at(handshake.deadline) as patience:
-                steps = dialect.received(await websocket.receive())
+                message = await websocket.receive()
             if patience.cancelled_caught:
                 handshake.deadline = math.inf
-                steps = dialect.timed_out()
-            await handshake.take(steps)
+                await handshake.take(dialect.timed_out())
+            else:
+                await handshake.take(dialect.received(message))
     except WebSocketClosed as closed:
         if closed.code == ABNORMAL_CLOSURE:
             raise NetworkError("the connection was lost before the call began") from None
@@ -59,6 +64,7 @@ async def shake_hands(
 class _Handshake:
     def __init__(
         self,
+        websocket: WebSocket,
         dialect: Dialect,
         start_call: StartsCalls | None,
         act: Callable[[Action], Awaitable[None]],
@@ -67,6 +73,7 @@ class _Handshake:
         self.deadline = math.inf
         self.is_over = False
         self.url: str | None = None
+        self._websocket = websocket
         self._dialect = dialect
         self._start_call = start_call
         self._act = act
@@ -80,19 +87,43 @@ class _Handshake:
                 case StartCall(server_name):
                     await self.take(self._dialect.started(await self._started(server_name)))
                 case Reconnect(url):
-                    self.url, self.is_over = url, True
+                    self.url, self.is_over = _checked(url), True
                 case Established():
                     self.is_over = True
+                case Send(message):
+                    await self._websocket.send(message, within=SEND_SECONDS)
                 case _:
-                    await self._act(step)
+                    # Nothing plays yet, so a flood of speech would be waited for without an end.
+                    with trio.move_on_at(self.deadline):
+                        await self._act(step)
 
     async def _started(self, server_name: str) -> StartedCall:
         assert self._start_call is not None, "seen to when the call was opened"
-        with trio.move_on_after(START_SECONDS) as patience:
-            started = await self._start_call(server_name)
+        async with open_unwrapped_nursery() as nursery:
+            nursery.start_soon(self._receive_meanwhile)
+            with trio.move_on_after(START_CALL_SECONDS) as patience:
+                started = await self._start_call(server_name)
+            nursery.cancel_scope.cancel()
         if patience.cancelled_caught:
-            raise NetworkError(f"start_call did not start the call within {START_SECONDS:g} s")
+            raise NetworkError(f"start_call did not start the call within {START_CALL_SECONDS:g} s")
         if not isinstance(started, StartedCall) or not (started.sid or started.url):
-            raise UsageError(f"start_call must return a StartedCall with a sid, not {started!r}")
+            # What came instead may hold the sid, so it is not shown.
+            came = "one without" if isinstance(started, StartedCall) else type(started).__name__
+            raise UsageError(f"start_call must return a StartedCall with a sid, not {came}")
         self._note(started)
         return started
+
+    async def _receive_meanwhile(self) -> None:
+        """Pings are not answered while messages wait to be received."""
+        # If it closes, the next to use the websocket will know.
+        with suppress(WebSocketClosed):
+            while True:
+                await self.take(self._dialect.received(await self._websocket.receive()))
+
+
+def _checked(url: str) -> str:
+    try:
+        check_url(url, ("wss", "ws"), allow_insecure=True, what="service's URL of the call")
+    except UsageError as error:
+        raise ServiceError(str(error)) from None
+    return url

@@ -1,5 +1,6 @@
 """An HTTP request to the service, made once: in time, of bounded length, with its errors told by their own names."""
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult
@@ -13,6 +14,7 @@ from sfclient._errors import (
     NetworkError,
     ServiceError,
     UsageError,
+    bad_environment,
     printable,
     unreachable,
 )
@@ -35,11 +37,12 @@ class Service:
         refused."""
         status, body = await self._exchange(request)
         fields = json_object(body)
-        # One client has seen `error`; the key that it came for must not be repeated.
+        # One client has seen `error`; the key that it came for, and URLs with tokens, are not repeated.
         error = (fields or {}).get("error")
         detail = ""
         if isinstance(error, str) and error:
-            detail = f': "{printable(error.replace(self.key, "***"))}"'
+            error = re.sub(r"wss?://\S+", "wss://***", error.replace(self.key, "***"))
+            detail = f': "{printable(error)}"'
         if status in (401, 403):
             raise AuthenticationError(
                 f"the service refused the API key (HTTP {status}){detail}: check the key"
@@ -84,6 +87,8 @@ class Service:
             raise NetworkError(
                 f"the request to {host} failed: {error or type(error).__name__}{doubt}"
             ) from None
+        except (ImportError, OSError, ValueError) as error:
+            raise bad_environment(error) from None
         if reading.cancelled_caught:
             raise ServiceError(f"{host} does not stop answering: is the base URL right?")
         return response.status_code, body

@@ -17,17 +17,18 @@ class Recorder:
     started.
 
     The left channel is bit for bit what was recorded and sent, with silence where speech was lost;
-    the right one is what the loudspeaker got, resampled to the caller's rate.
+    the right one is what the loudspeaker got, resampled if the caller's rate is another.
     """
 
     def __init__(self, path: Path, capture_samplerate: int, playout_samplerate: int) -> None:
         self.played = CaptureQueue(round(TAP_SECONDS * playout_samplerate))
         """Where the device writes what it plays."""
         self._writer = WavWriter(path, capture_samplerate, channels=2)
-        self._resampler = Resampler(playout_samplerate, capture_samplerate)
-        self._early = round(
-            self._resampler.delay * capture_samplerate
-        )  # frames until the first has come through
+        self._resampler: Resampler | None = None
+        self._early = 0  # frames until the first has come through the resampler
+        if playout_samplerate != capture_samplerate:
+            self._resampler = Resampler(playout_samplerate, capture_samplerate)
+            self._early = round(self._resampler.delay * capture_samplerate)
         self._caller = bytearray()
         self._agent = bytearray()
         self._lost_caller = 0
@@ -50,7 +51,8 @@ class Recorder:
         """Write what is left, and complete the file."""
         try:
             self._take_played()
-            self._add(bytes(2 * round(self._resampler.delay * self._resampler.samplerate_in)))
+            if self._resampler is not None:
+                self._add(bytes(2 * round(self._resampler.delay * self._resampler.samplerate_in)))
             length = max(len(self._caller), len(self._agent))
             self._caller += bytes(length - len(self._caller))
             self._agent += bytes(length - len(self._agent))
@@ -65,6 +67,9 @@ class Recorder:
         self._lost_agent = lost
 
     def _add(self, block: bytes) -> None:
+        if self._resampler is None:
+            self._agent += block
+            return
         resampled = self._resampler.process(block)
         self._agent += resampled[self._early :].tobytes()
         self._early = max(0, self._early - len(resampled))

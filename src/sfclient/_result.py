@@ -1,5 +1,6 @@
 """What the service keeps of a call: asked for afterwards, where the key is kept."""
 
+import json
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from sfclient._dialects import HttpAnswer, HttpRequest, WsMediaDialect
 from sfclient._errors import ServiceError, UsageError
 from sfclient._http import service_at
 from sfclient._session import base_url_of
+from sfclient._urls import sendable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +45,34 @@ async def request_result(
     NetworkError, ServiceError
         The service cannot be reached, or answers something else.
     """
-    if not call_id.strip():
+    call_id = sendable(call_id, "call ID").strip()
+    if not call_id:
         raise UsageError("the call ID is empty: it is in the events and the statistics of a call")
     if base_url is None:
         base_url = base_url_of(WsMediaDialect, region)
     service = service_at(base_url, api_key, ssl_context, allow_insecure=allow_insecure)
-    answer = await service.ask(HttpRequest("GET", f"/calls/{quote(call_id.strip(), safe='')}"))
+    answer = await service.ask(HttpRequest("GET", f"/calls/{quote(call_id, safe='')}"))
     if answer.status in (400, 404):
         raise UsageError(
             f"the service knows no call {call_id!r} (HTTP {answer.status}){answer.detail}: "
             "is the region right?"
         )
     record = _record(answer)
-
-    def text(name: str) -> str:
-        value = record.get(name)
-        return value if isinstance(value, str) else ""
-
+    if record.get("call_id", call_id) != call_id:
+        raise ServiceError("the service answered the record of another call: ask again")
     return CallResult(
-        call_id.strip(), text("status"), text("end_call_reason"), text("transcript"), record
+        call_id,
+        _text(record.get("status")),
+        _text(record.get("end_call_reason")),
+        _text(record.get("transcript")),
+        record,
     )
+
+
+def _text(value: object) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value)
 
 
 def _record(answer: HttpAnswer) -> dict[str, Any]:
@@ -74,9 +84,11 @@ def _record(answer: HttpAnswer) -> dict[str, Any]:
             status=answer.status,
         )
     match answer.fields:
-        case {"response": {"calls": [{} as record, *_]}}:
-            return dict(record)
         case {"response": {"calls": []}}:
             raise ServiceError("the service has no record of the call yet: ask again later")
-        case record:
-            return record
+        case {"response": {"calls": [{"status": _} as record, *_]}}:
+            return dict(record)
+        case {"status": _, **rest} if "response" not in rest:
+            return answer.fields
+        case _:
+            raise ServiceError("the service's answer has no status of a call: is the ID right?")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sfclient._dialects import Dialect, StartedCall, dialect_named
 from sfclient._errors import ServiceError, UsageError
 from sfclient._http import service_at
-from sfclient._urls import check_url
+from sfclient._urls import check_url, sendable
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ async def request_session(
         ssl_context,
         allow_insecure=allow_insecure,
     )
-    if not assistant_id.strip():
+    if not sendable(assistant_id, "agent ID").strip():
         raise UsageError("the agent ID is empty: copy it from the dashboard")
     options = {
         "from_number": from_number,
@@ -106,8 +106,12 @@ async def request_session(
     }
     given = {name: value for name, value in options.items() if value is not None}
     known = {field.name for field in dataclasses.fields(kind.order)}
-    for name in given.keys() - known:
-        raise UsageError(f"the {dialect} dialect has no {name}: leave it out")
+    for name, value in given.items():
+        if name not in known:
+            raise UsageError(
+                f"{name} is not for the {dialect} dialect: leave it out, or choose another dialect"
+            )
+        sendable(value, name)
     order = kind.order(assistant_id.strip(), speaks, **given)
     answer = await service.ask(order.session_request())
     url = order.session_url(answer)

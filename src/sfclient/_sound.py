@@ -16,15 +16,15 @@ CAPTURE_SECONDS = 20.0
 STALE_SECONDS = 1.0
 # A chunk that comes so much too late takes along all that was recorded meanwhile.
 LATE_SECONDS = 0.2
-# On a steady clock: a chunk waits so long for the microphone, is so close to the one before it at
-# most, and leaves so much behind at most; what is older is dropped.
+# On a steady clock: a chunk waits so long for the microphone, and is so close to the one before it
+# at most. When it is later than the backlog, speech that is older than it is dropped.
 GRACE_BEATS = 0.5
 CLOSEST_BEATS = 0.75
-BACKLOG_BEATS = 10
+BACKLOG_SECONDS = 0.2
 # Clocks of sound cards differ by less than one in a thousand; a block more or less is settled in
 # seconds.
 LEAN = 0.01
-LEANING_BEATS = 50
+LEANING_SECONDS = 1.0
 # A minute of speech may arrive in a second; beyond this the network is made to wait.
 PLAYOUT_SECONDS = 180.0
 # Gathered before the agent's speech (re)starts: three of the 20 ms messages that most services
@@ -77,6 +77,8 @@ class Capture:
         self._wire_samplerate = wire_samplerate
         self._chunk_frames = chunk_frames
         self._ready = bytearray()  # taken from the queue, not yet a chunk
+        self.missing_frames = 0
+        """Of the last chunk, filled up with zeros at its end."""
         self._sent_frames = 0
         self._padded_frames = 0
         self._late_frames = 0  # dropped after they were taken from the queue
@@ -120,8 +122,11 @@ class Capture:
     def sent(self, chunk: bytes, seconds: float) -> None:
         """Count a chunk that took so long to leave, not counting when the program was kept from running."""
         self._sent_frames += len(chunk) // 2
+        self._padded_frames += self.missing_frames
         if seconds > STALE_SECONDS:
             self.queue.flush()
+            self._late_frames += len(self._ready) // 2
+            self._ready.clear()
             self._stalls += 1
 
     def close(self) -> None:
@@ -156,13 +161,14 @@ class PacedCapture(Capture):
     """From the capture queue to a chunk at each beat of a steady clock.
 
     Zeros fill up a chunk for which the microphone is late. Beats that were missed are made up for little by little, no
-    chunk closer than `CLOSEST_BEATS` to the one before it; what is `BACKLOG_BEATS` late by then is dropped. The clock
-    leans to the device's own by at most `LEAN`, so that between the two neither zeros nor delay pile up.
+    chunk closer than `CLOSEST_BEATS` to the one before it; after more than `BACKLOG_SECONDS` the rest is dropped. The
+    clock leans to the device's own by at most `LEAN`, so that between the two neither zeros nor delay pile up.
     """
 
     def __init__(self, device_samplerate: int, wire_samplerate: int, chunk_frames: int) -> None:
         super().__init__(device_samplerate, wire_samplerate, chunk_frames)
         self._beat = chunk_frames / wire_samplerate
+        self._backlog = max(BACKLOG_SECONDS, 2 * self._beat)
         self._due = math.inf
         self._last = -math.inf
         self._lean = 1.0
@@ -173,26 +179,28 @@ class PacedCapture(Capture):
         if self._due == math.inf:
             await self._chunk_recorded()
             self._due = trio.current_time() + self._beat / 2  # a cushion for blocks that are late
-        await trio.sleep_until(self._due)
+        await _sleep_until(self._due)
         with trio.move_on_after(GRACE_BEATS * self._beat):
             await self._chunk_recorded()
-        await trio.sleep_until(self._last + CLOSEST_BEATS * self._beat)
+        await _sleep_until(self._last + CLOSEST_BEATS * self._beat)
         self._last = trio.current_time()
-        # No further back than what is left has been recorded, by a beat and the cushion of the start.
-        furthest = self._last - (BACKLOG_BEATS - 1.5) * self._beat
-        self._due = max(self._due + self._lean * self._beat, furthest)
-        return self._due_chunk()
-
-    def _due_chunk(self) -> bytes:
-        late = max(0, len(self._ready) // 2 - (1 + BACKLOG_BEATS) * self._chunk_frames)
-        chunk = bytes(self._ready[2 * late : 2 * (late + self._chunk_frames)])
-        del self._ready[: 2 * late + len(chunk)]
-        missing = self._chunk_frames - len(chunk) // 2
-        self._late_frames += late
-        self._stalls += late > 0
-        self._padded_frames += missing
+        if self._last > self._due + self._backlog:
+            self._drop_all_but(self._chunk_frames + round(self._backlog * self._wire_samplerate))
+            # As if what is left had been recorded just now, with the cushion of the start.
+            self._due = self._last - self._backlog + self._beat / 2
+        self._due += self._lean * self._beat
+        chunk = bytes(self._ready[: 2 * self._chunk_frames])
+        del self._ready[: len(chunk)]
+        self.missing_frames = self._chunk_frames - len(chunk) // 2
         self._lean_to_the_device(len(self._ready) // 2 if chunk else None)
-        return chunk + bytes(2 * missing)
+        return chunk + bytes(2 * self.missing_frames)
+
+    def _drop_all_but(self, frames: int) -> None:
+        late = len(self._ready) // 2 - frames
+        if late > 0:
+            del self._ready[: 2 * late]
+            self._late_frames += late
+            self._stalls += 1
 
     def _lean_to_the_device(self, level: int | None) -> None:
         """Keep the fewest frames that a chunk leaves behind between an eighth of a chunk and a whole one.
@@ -204,12 +212,18 @@ class PacedCapture(Capture):
             self._lean = 1.0
             return
         self._levels.append(level)
-        if len(self._levels) < LEANING_BEATS:
+        if len(self._levels) * self._beat < LEANING_SECONDS:
             return
         fewest = min(self._levels)
         self._levels.clear()
         slower, faster = fewest < self._chunk_frames // 8, fewest > self._chunk_frames
         self._lean = 1 + LEAN * (slower - faster)
+
+
+async def _sleep_until(deadline: float) -> None:
+    """Costs nothing if it has passed: in a program under load, each checkpoint is a wait."""
+    if deadline > trio.current_time():
+        await trio.sleep_until(deadline)
 
 
 class Playout:
@@ -247,16 +261,17 @@ class Playout:
     async def _queue(self, pcm: memoryview) -> None:
         flushes = self._flushes
         pcm = pcm[self.queue.write(pcm) :]
-        while pcm:
-            self.full = True
-            self._waiting_frames = len(pcm) // 2
-            await trio.sleep(FULL_SECONDS)
-            if flushes != self._flushes:
-                self._refused_frames += len(pcm) // 2
-                break
-            pcm = pcm[self.queue.write(pcm) :]
-        self.full = False
-        self._waiting_frames = 0
+        try:
+            while pcm and flushes == self._flushes:
+                self.full = True
+                self._waiting_frames = len(pcm) // 2
+                await trio.sleep(FULL_SECONDS)
+                if flushes == self._flushes:
+                    pcm = pcm[self.queue.write(pcm) :]
+        finally:
+            self.full = False
+            self._waiting_frames = 0
+            self._refused_frames += len(pcm) // 2
 
     @property
     def pending(self) -> bool:

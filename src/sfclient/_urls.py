@@ -45,3 +45,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def sendable(text: str, what: str) -> str:
+    """The text itself. Raises `UsageError` if it is none, as what a terminal could not decode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the {what} {text!r} holds characters that cannot be sent") from None
+    return text

@@ -12,6 +12,7 @@ trio_websocket.
   are bounded here.
 """
 
+import math
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,7 +30,7 @@ from trio_websocket import (
 )
 from wsproto.utilities import LocalProtocolError
 
-from sfclient._errors import NetworkError, ServiceError, printable, unreachable
+from sfclient._errors import NetworkError, ServiceError, bad_environment, printable, unreachable
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._urls import check_url
 
@@ -99,16 +100,16 @@ class WebSocket:
         except ConnectionClosed as closed:
             raise _closed(closed) from None
 
-    async def send(self, message: str | bytes) -> None:
-        """Send a message whole: once begun, only `close` can stop it, and then the stream is given
-        up."""
+    async def send(self, message: str | bytes, within: float = math.inf) -> None:
+        """Send a message whole: once begun, only `close` can stop it, or that it takes longer than
+        `within` seconds, and then the stream is given up."""
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             # Not `async with`, whose checkpoint costs a program under load a wait for each message.
             self._sender.acquire_nowait()
         except trio.WouldBlock:
             await self._sender.acquire()
-        self._sending = trio.CancelScope(shield=True)
+        self._sending = trio.CancelScope(shield=True, deadline=trio.current_time() + within)
         try:
             with self._sending:
                 await self._connection.send_message(message)
@@ -205,7 +206,10 @@ async def _connect(parts: SplitResult, ssl_context: ssl.SSLContext | None) -> tr
         raise unreachable(f"{host}:{port}", error) from None
     if not secure:
         return stream
-    context = ssl_context or httpx.create_ssl_context()
+    try:
+        context = ssl_context or httpx.create_ssl_context()
+    except OSError as error:
+        raise bad_environment(error) from None
     tls = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
     try:
         await tls.do_handshake()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import as_file, files
@@ -18,7 +19,7 @@ import trio
 
 from sfclient._call import Call, open_call
 from sfclient._devices import Audio, Device, WavInput, is_stuck, list_devices
-from sfclient._dialects import DIALECTS
+from sfclient._dialects import DIALECTS, StartedCall
 from sfclient._errors import SfclientError, UsageError, printable
 from sfclient._events import (
     Connected,
@@ -35,6 +36,16 @@ from sfclient._result import request_result
 from sfclient._session import Session, request_session
 
 KEY_VARIABLE = "SYNTHFLOW_API_KEY"
+ORDER_OPTIONS = (
+    "from_number",
+    "to_number",
+    "lead_name",
+    "agent_version",
+    "codec",
+    "framing",
+    "region",
+    "base_url",
+)
 DEMO_WORDS = "Hello! I would like to book a table for two, on Friday evening at half past seven."
 DEMO_RECORDING = "call.wav"
 DEMO_ECHO_SECONDS = 0.5
@@ -59,7 +70,9 @@ def _main(argv: Sequence[str] | None) -> int:
             args.session_url = _read_line()  # before trio: a thread that reads cannot be stopped
         return trio.run(command, args)
     except SfclientError as error:
-        print(f"sfclient: {error}", file=sys.stderr)
+        is_told = error.call_id is None or error.call_id in str(error)
+        record = "" if is_told else f" (for its record: sfclient result {error.call_id})"
+        print(f"sfclient: {error}{record}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:
         # Whoever read our output has gone; Python must not try again at exit.
@@ -204,20 +217,20 @@ async def _session(args: argparse.Namespace) -> Session:
     if (args.assistant_id is None) == (args.session_url is None):
         raise UsageError("give either an ASSISTANT_ID or a --session-url")
     if args.session_url is not None:
+        if DIALECTS[args.dialect].starts_calls:
+            raise UsageError(
+                f"a {args.dialect} call cannot be held from a session URL alone: give an ASSISTANT_ID"
+            )
+        for name in ORDER_OPTIONS:
+            if getattr(args, name) is not None:
+                raise UsageError(f"{name} goes with an ASSISTANT_ID, not with a --session-url")
         return Session(args.session_url, args.dialect)
     return await request_session(
         args.assistant_id,
         api_key=os.environ.get(KEY_VARIABLE, ""),
         dialect=args.dialect,
-        from_number=args.from_number,
-        to_number=args.to_number,
-        lead_name=args.lead_name,
-        agent_version=args.agent_version,
-        codec=args.codec,
-        framing=args.framing,
-        region=args.region,
-        base_url=args.base_url,
         allow_insecure=args.allow_insecure,
+        **{name: getattr(args, name) for name in ORDER_OPTIONS},
     )
 
 
@@ -232,7 +245,12 @@ async def _hold(
 ) -> int:
     """Hold a call and tell of it, until it ends, the time is up, or a signal comes."""
     call: Call | None = None
+    call_id: str | None = None
     problem: SfclientError | None = None
+
+    def note(started: StartedCall) -> None:
+        nonlocal call_id
+        call_id = started.call_id or None
 
     def stop() -> None:
         if call is None:
@@ -245,7 +263,7 @@ async def _hold(
             nursery.start_soon(_at_each, signals, stop)
             try:
                 _tell(Connecting())
-                session = await get_session()
+                session = _noting(await get_session(), note)
                 async with open_call(
                     session, audio, record=record, allow_insecure=allow_insecure
                 ) as call:
@@ -257,11 +275,34 @@ async def _hold(
             except SfclientError as error:
                 problem = error
             nursery.cancel_scope.cancel()
-    if stats is not None and (call is not None or problem is not None):
-        write_report(stats, report(call, problem))
+    if call is None and problem is None and call_id is not None:
+        print(f"Hung up before the call {call_id} began")
+    if stats is not None:
+        write_report(stats, report(call, problem or _hung_up(call_id)))
     if problem is not None:
         raise problem
     return 0
+
+
+def _hung_up(call_id: str | None) -> SfclientError:
+    """Why there is a report of no call, if nothing went wrong."""
+    error = SfclientError("hung up before the call began")
+    error.party, error.call_id = "caller", call_id
+    return error
+
+
+def _noting(session: Session, note: Callable[[StartedCall], None]) -> Session:
+    """Tells of the call that is started even if it is left before it begins."""
+    start_call = session.start_call
+    if start_call is None:
+        return session
+
+    async def start(server_name: str) -> StartedCall:
+        started = await start_call(server_name)
+        note(started)
+        return started
+
+    return replace(session, start_call=start)
 
 
 async def _at_each(signals: AsyncIterator[int], act: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import trio
 
-from sfclient._sound import BACKLOG_BEATS, CLOSEST_BEATS, PacedCapture
+from sfclient._sound import BACKLOG_SECONDS, CLOSEST_BEATS, PacedCapture
 
 SAMPLERATE = 16_000
 CHUNK = 320
@@ -88,6 +88,43 @@ async def test_longer_blocks_are_padded_at_first_and_never_again(
     assert before <= block * SAMPLERATE + 2 * CHUNK
 
 
+@pytest.mark.parametrize(
+    ("chunk_seconds", "block"),
+    [(0.005, 0.1), (0.005, 0.3), (0.01, 0.12), (0.02, 0.24), (0.02, 0.5), (1.0, 0.01), (1.0, 0.3)],
+)
+async def test_any_chunk_settles_with_any_block(autojump_clock, nursery, chunk_seconds, block):
+    capture = PacedCapture(SAMPLERATE, SAMPLERATE, round(chunk_seconds * SAMPLERATE))
+    nursery.start_soon(Microphone(capture, block).run, 80)
+    await collect(capture, 20)
+    before = capture.statistics()
+    await collect(capture, 50)
+    after = capture.statistics()
+    assert after.padded_frames == before.padded_frames
+    assert after.dropped_frames == 0
+    check_conservation(capture)
+
+
+async def test_stale_speech_is_dropped_with_long_chunks_too(autojump_clock, nursery):
+    capture = PacedCapture(SAMPLERATE, SAMPLERATE, SAMPLERATE)
+    nursery.start_soon(Microphone(capture).run, 80)
+    await collect(capture, 5)
+    await trio.sleep(9)
+    await collect(capture, 10)
+    assert capture.statistics().queued_frames < 3.5 * SAMPLERATE
+    check_conservation(capture)
+
+
+async def test_padding_that_was_not_sent_is_not_counted(capture, autojump_clock):
+    capture.queue.write(counting(CHUNK + 100))
+    for missing in (0, CHUNK - 100):
+        await capture.next_chunk()
+        assert capture.missing_frames == missing
+    capture.close()
+    counts = capture.statistics()
+    assert (counts.sent_frames, counts.padded_frames) == (0, 0)
+    assert counts.dropped_frames == CHUNK + 100
+
+
 @pytest.mark.parametrize("drift", [-1e-3, -1e-4, 1e-4, 1e-3])
 async def test_clock_follows_a_device_that_drifts(capture, autojump_clock, nursery, drift):
     nursery.start_soon(Microphone(capture, drift=drift).run, 125)
@@ -135,7 +172,7 @@ async def test_long_stall_drops_the_oldest_and_makes_no_burst(capture, autojump_
     after, times = await collect(capture, 5)
     assert np.all(np.diff(times) > CLOSEST_BEATS * BEAT - 1e-9)
     counts = capture.statistics()
-    assert counts.dropped_frames / SAMPLERATE == pytest.approx(1.5 - BACKLOG_BEATS * BEAT, abs=0.05)
+    assert counts.dropped_frames / SAMPLERATE == pytest.approx(1.5 - BACKLOG_SECONDS, abs=0.05)
     assert counts.overruns == 1
     assert capture.lost_frames == counts.dropped_frames
     assert np.array_equal(after, counting(len(after), len(before) + counts.dropped_frames))

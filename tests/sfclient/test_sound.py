@@ -50,6 +50,16 @@ class TestCapture:
         assert (counts.queued_frames, counts.dropped_frames) == ((4800, 0) if left else (0, 4800))
         assert capture.lost_frames == (0 if left else 4800)
 
+    async def test_stale_speech_that_was_taken_from_the_queue_is_dropped_too(self):
+        capture = Capture(48_000, 48_000, CHUNK)
+        recorded(capture, 3 * CHUNK)
+        capture.sent(await capture.next_chunk(), STALE_SECONDS + 0.1)
+        recorded(capture, CHUNK)
+        capture.sent(await capture.next_chunk(), 0)
+        counts = capture.statistics()
+        assert (counts.sent_frames, counts.dropped_frames) == (2 * CHUNK, 2 * CHUNK)
+        assert counts.overruns == 1
+
     async def test_what_is_left_at_the_end_is_dropped(self):
         capture = Capture(48_000, 48_000, CHUNK)
         recorded(capture, 1500)

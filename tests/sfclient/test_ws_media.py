@@ -1,13 +1,17 @@
 """A ws-media call from the key to the record: what is asked of the service, in which order, and what it may answer."""
 
 import json
+import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import trio
+from websockets.trio.server import ServerConnection
+from websockets.trio.server import serve as websockets_serve
 
 from sfclient import (
     AgentNotFoundError,
@@ -175,7 +179,7 @@ class TestTolerance:
         assert MessageReceived('{"type": "hello"}', {"type": "hello"}) in events
 
     async def test_payload_though_rtp_was_asked_for_is_the_services_fault(self, fast_clock):
-        with pytest.raises(ServiceError, match="use payload"):
+        with pytest.raises(ServiceError, match="choose another framing"):
             async with hold(
                 SpeakAgent(noise(5), "realtime"), framing="rtp", quirks=("payload_anyway",)
             ) as held:
@@ -190,6 +194,35 @@ class TestTolerance:
         with pytest.raises(ServiceError, match="server-name"):
             async with hold(quirks=("nameless_server_info",)):
                 raise AssertionError
+
+
+@pytest.mark.parametrize("code", [1008, 1011])
+async def test_any_close_code_ends_the_call_when_the_last_word_is_played(fast_clock, code):
+    answer = noise(0.5)
+
+    async def agent(call: SimulatedCall) -> None:
+        await call.send_audio(answer)
+        await call.close(code, "out of words")
+
+    async with hold(agent) as held:
+        ended = await held.call.wait_ended()
+    assert (ended.by, ended.code, ended.audio) == ("agent", code, "drained")
+    assert held.heard == answer
+
+
+async def test_recording_is_bit_for_bit_on_both_sides(fast_clock, tmp_path):
+    spoken, answer = noise(1), noise(0.5)
+    path = tmp_path / "both.wav"
+    async with open_simulator(SpeakAgent(answer, "burst")) as simulator:
+        session = await session_of(simulator)
+        audio = Audio(MemoryInput(spoken, samplerate=16_000), MemoryOutput())
+        async with open_call(session, audio, record=path):
+            await trio.sleep(2)
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getnchannels()) == (16_000, 2)
+        sides = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, 2)
+    assert sides[:16_000, 0].tobytes() == spoken
+    assert sides[sides[:, 1] != 0, 1].tobytes() == answer
 
 
 class TestFormats:
@@ -278,9 +311,20 @@ class TestRefusals:
     async def test_answer_without_sid_and_url(self, body):
         async with open_simulator(listen, answers={START: (200, body)}) as simulator:
             session = await session_of(simulator)
-            with pytest.raises(ServiceError, match="no wsMediaUrl"):
+            with pytest.raises(ServiceError, match="no wsMediaUrl") as told:
                 async with open_call(session, Audio(MemoryInput(), MemoryOutput())):
                     raise AssertionError
+        assert told.value.call_id == body.get("callId")
+
+    async def test_url_of_the_call_of_the_wrong_kind(self):
+        body = {"callId": "c", "wsMediaUrl": "https://x/token-7"}
+        async with open_simulator(listen, answers={START: (200, body)}) as simulator:
+            session = await session_of(simulator)
+            with pytest.raises(ServiceError, match="begins with https://") as told:
+                async with open_call(session, Audio(MemoryInput(), MemoryOutput())):
+                    raise AssertionError
+        assert told.value.call_id == "c"
+        assert "token-7" not in str(told.value)
 
     async def test_answer_without_base_url(self):
         async with open_simulator(listen, answers={BASE_URL: (200, {})}) as simulator:
@@ -351,19 +395,49 @@ class TestBackend:
                 ):
                     raise AssertionError
 
-    @pytest.mark.parametrize("answer", [None, "sid", StartedCall("")])
+    async def test_websocket_stays_alive_while_the_function_works(self, fast_clock):
+        """Hundreds of messages come meanwhile, and pings are answered."""
+        pongs = []
+
+        async def serve(connection: ServerConnection) -> None:
+            await connection.send('{"type": "server_info", "server-name": "m"}')
+            for _ in range(600):
+                await connection.send(bytes(640))
+            pong = await connection.ping()
+            with trio.fail_after(5):
+                await pong.wait()
+            pongs.append(1)
+            await connection.recv()
+            await connection.send('{"type": "call_info"}')
+            await trio.sleep_forever()
+
+        async def start(server_name: str) -> StartedCall:
+            await trio.sleep(10)
+            return StartedCall("sid")
+
+        async with trio.open_nursery() as nursery:
+            server = await nursery.start(partial(websockets_serve, serve, 0, host="127.0.0.1"))
+            url = f"ws://127.0.0.1:{server.listeners[0].socket.getsockname()[1]}/"
+            session = Session(url, "ws-media", start_call=start)
+            async with open_call(session, Audio(MemoryInput(), MemoryOutput())) as call:
+                assert pongs
+                assert call.statistics().dialect["early_messages"] == 600
+            nursery.cancel_scope.cancel()
+
+    @pytest.mark.parametrize("answer", [None, {"sid": "secret-sid"}, "secret-sid", StartedCall("")])
     async def test_function_that_returns_something_else(self, answer):
         async def start(server_name: str) -> Any:
             return answer
 
         async with open_simulator(listen) as simulator:
             url = (await session_of(simulator)).url
-            with pytest.raises(UsageError, match="StartedCall"):
+            with pytest.raises(UsageError, match="StartedCall") as told:
                 async with open_call(
                     Session(url, "ws-media", start_call=start),
                     Audio(MemoryInput(), MemoryOutput()),
                 ):
                     raise AssertionError
+        assert "secret-sid" not in str(told.value)
 
     async def test_secrets_stay_out_of_the_repr(self):
         async with open_simulator(listen) as simulator:
@@ -423,12 +497,33 @@ class TestRecord:
             (401, {}, AuthenticationError, "key"),
             (429, {}, ServiceError, "HTTP 429"),
             (200, {"response": {"calls": []}}, ServiceError, "later"),
+            (200, {"status": "ok", "response": {"calls": None}}, ServiceError, "no status"),
+            (200, {"hello": 1}, ServiceError, "no status"),
+            (200, {"call_id": "d", "status": "completed"}, ServiceError, "another call"),
         ],
     )
     async def test_result_that_cannot_be_had(self, status, body, kind, message):
         async with open_simulator(listen, answers={"GET /calls/c": (status, body)}) as simulator:
             with pytest.raises(kind, match=message):
                 await request_result("c", api_key=simulator.key, base_url=simulator.base_url)
+
+    @pytest.mark.parametrize("text", ["\udcff"])
+    async def test_what_a_terminal_could_not_decode(self, text):
+        with pytest.raises(UsageError, match="cannot be sent"):
+            await request_result(text, api_key="k")
+        with pytest.raises(UsageError, match="cannot be sent"):
+            await request_session(text, api_key="k")
+        with pytest.raises(UsageError, match="cannot be sent"):
+            await request_session("a", api_key="k", dialect="ws-media", lead_name=text, **NUMBERS)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("HTTPS_PROXY", "ftp://x"), ("HTTPS_PROXY", "socks5://x"), ("SSL_CERT_FILE", "/no/file")],
+    )
+    async def test_environment_of_no_use(self, monkeypatch, name, value):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(UsageError, match="variable of the environment"):
+            await request_result("c", api_key="k")
 
     async def test_empty_call_id(self):
         with pytest.raises(UsageError, match="call ID is empty"):

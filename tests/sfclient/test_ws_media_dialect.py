@@ -75,7 +75,9 @@ class TestHandshake:
         dialect = WsMediaDialect()
         assert told(dialect, '{"type": "server_info", "server_name": "m"}') == [StartCall("m")]
 
-    @pytest.mark.parametrize("name", [{}, {"server-name": ""}, {"server-name": 7}])
+    @pytest.mark.parametrize(
+        "name", [{}, {"server-name": ""}, {"server_name": ""}, {"server-name": 7}]
+    )
     def test_server_info_without_a_name_is_the_services_fault(self, name):
         with pytest.raises(ServiceError, match="server-name"):
             told(WsMediaDialect(), json.dumps({"type": "server_info"} | name))
@@ -95,6 +97,7 @@ class TestHandshake:
 
     def test_no_sid_means_to_connect_elsewhere_and_talk(self):
         dialect = WsMediaDialect()
+        told(dialect, bytes(641))
         told(dialect, SERVER_INFO)
         started = StartedCall("", "call-1", "wss://media.example/1")
         assert list(dialect.started(started)) == [Reconnect("wss://media.example/1")]
@@ -114,14 +117,22 @@ class TestHandshake:
         dialect = talking()
         assert [type(action) for action in told(dialect, SERVER_INFO)] == [PassOn]
 
-    def test_audio_is_played_at_any_time(self):
-        dialect = WsMediaDialect()
+    def test_audio_is_played_from_the_bind_on(self):
+        """Before, nobody has said in which codec."""
+        dialect = WsMediaDialect("pcmu")
         opened(dialect)
-        assert heard(dialect, b"\x01\x02") == b"\x02\x01"
+        assert heard(dialect, b"\x01") == b""
         told(dialect, SERVER_INFO)
+        assert heard(dialect, b"\x01") == b""
         list(dialect.started(StartedCall("sid-1")))
-        assert heard(dialect, b"\x01\x02") == b"\x02\x01"
+        assert heard(dialect, b"\x01") == ulaw_to_int16(b"\x01").tobytes()
         assert told(dialect, CALL_INFO) == TALKING
+        assert dialect.statistics()["early_messages"] == 2
+
+    def test_sid_that_the_service_repeats_is_not_passed_on(self):
+        assert told(talking(), '{"type": "bound", "sid": "sid-1"}') == [
+            PassOn('{"type": "bound", "sid": "***"}', {"type": "bound", "sid": "***"})
+        ]
 
     def test_secrets_stay_out_of_the_repr(self):
         assert "sid-1" not in repr(StartedCall("sid-1", "c", "wss://x/token"))
@@ -199,6 +210,23 @@ class TestRtpThatWasNotAskedFor:
         assert heard(dialect, *rtp(codec, *payloads)) == heard(talking(codec=codec), *payloads)
         assert dialect.statistics()["rtp_packets"] == 5
 
+    @pytest.mark.parametrize("field", ["payload type", "timestamp"])
+    def test_what_is_odd_of_it_does_not_hide_it(self, field):
+        """It is stripped if it can be played, and else refused, but never played as noise."""
+        messages = rtp("l16", *(bytes([n]) * 640 for n in range(1, 60)))
+        odd = [
+            message[:1] + b"\x0b" + message[2:]
+            if field == "payload type"
+            else message[:4] + bytes(4) + message[8:]
+            for message in messages
+        ]
+        dialect = talking()
+        if field == "timestamp":
+            assert heard(dialect, *odd) == b"".join(message[12:] for message in messages)
+            return
+        with pytest.raises(ServiceError, match="no l16 in RTP"):
+            heard(dialect, *odd)
+
     def test_after_ordinary_audio(self):
         payloads = [bytes([n]) * 640 for n in range(1, 4)]
         dialect = talking()
@@ -252,16 +280,16 @@ class TestRtpThatWasAskedFor:
     def test_another_payload_type_is_not_played(self):
         dialect = talking(codec="pcmu", framing="rtp")
         assert heard(dialect, Sender(13).packet(b"\x40", 0), *rtp("pcmu", b"\xff")) == b"\0\0"
-        assert dialect.statistics()["rtp_invalid"] == 1
+        assert dialect.statistics()["rtp_foreign"] == 1
 
     def test_noise_that_looks_like_rtp_now_and_then_is_the_services_fault(self):
         noise = np.random.default_rng(1).bytes(640 * 100)
-        with pytest.raises(ServiceError, match="use payload"):
+        with pytest.raises(ServiceError, match="choose another framing"):
             heard(talking(framing="rtp"), *(noise[at : at + 640] for at in range(0, 64_000, 640)))
 
     def test_a_second_without_rtp_is_the_services_fault(self):
         dialect = talking(framing="rtp")
-        with pytest.raises(ServiceError, match="use payload"):
+        with pytest.raises(ServiceError, match="choose another framing"):
             heard(dialect, *[bytes(640)] * 50)
 
 

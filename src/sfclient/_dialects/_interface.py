@@ -7,7 +7,7 @@ reads the answers. A new dialect is one more file, and a line in the table of ``
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -172,6 +172,9 @@ class Dialect(ABC):
     """Of speech in a message to the agent."""
     paced: ClassVar[bool] = False
     """Whether messages leave on a steady clock, with zeros where speech is missing; else as soon as it is recorded."""
+
+    orderly_codes: ClassVar[Container[int]] = {1000, 1001, 1005, *range(3000, 5000)}
+    """Close codes of an end in order: normal, going away, none given (RFC 6455, 7.4.1), and an application's own."""
 
     capture_samplerate: int
     """Of the caller's speech on the wire, in Hz."""

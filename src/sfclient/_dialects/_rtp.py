@@ -27,12 +27,9 @@ class Packet:
     ssrc: int
     payload: bytes
 
-    def is_followed_by(self, other: "Packet", frames: int) -> bool:
-        """Whether `other` is the next packet of the same source, `frames` later."""
-        return (other.ssrc, other.payload_type) == (self.ssrc, self.payload_type) and (
-            other.sequence == (self.sequence + 1) & 0xFFFF
-            and other.timestamp == (self.timestamp + frames) & 0xFFFFFFFF
-        )
+    def is_followed_by(self, other: "Packet") -> bool:
+        """Whether `other` is the next packet of the same source."""
+        return other.ssrc == self.ssrc and other.sequence == (self.sequence + 1) & 0xFFFF
 
 
 def parse(message: bytes) -> Packet | None:
@@ -57,10 +54,13 @@ class Counts:
     lost: int = 0
     """Sequence numbers that were skipped and never came."""
     late: int = 0
-    """Came when a later one had been taken; dropped."""
+    """Came when a later one had been taken, or far from any other; dropped."""
     duplicate: int = 0
+    """Came twice; dropped."""
+    foreign: int = 0
+    """Of another payload type, such as comfort noise; dropped."""
     invalid: int = 0
-    """No RTP, or of another payload type."""
+    """No RTP; dropped."""
     timestamp_gaps: int = 0
     """Times that a packet did not begin where the one before it ended."""
 
@@ -68,23 +68,45 @@ class Counts:
 class Receiver:
     """Takes one packet after another, and counts what is wrong with them."""
 
-    def __init__(self, bytes_a_frame: int) -> None:
+    def __init__(self, bytes_a_frame: int, payload_types: range) -> None:
         self.counts = Counts()
+        self.unreadable = 0
+        """Messages since the last packet that was taken."""
         self._bytes_a_frame = bytes_a_frame
+        self._payload_types = payload_types
         self._ssrc: int | None = None
         self._next_sequence = 0
         self._next_timestamp = 0
+        self._restart: int | None = None  # RFC 3550, A.1: the number that would confirm a jump
         self._missing: set[int] = set()
 
-    def receive(self, packet: Packet | None) -> bytes:
-        """Its payload, empty if it is not to be played."""
+    def receive(self, message: bytes) -> bytes:
+        """The payload, in whole frames; empty if it is not to be played."""
+        packet = parse(message)
+        payload = b""
         if packet is None:
             self.counts.invalid += 1
-            return b""
+        elif self._is_next(packet):
+            if packet.payload_type in self._payload_types:
+                # Of several dynamic types, the one that came first is meant.
+                self._payload_types = range(packet.payload_type, packet.payload_type + 1)
+                self.counts.packets += 1
+                payload = packet.payload
+            else:
+                self.counts.foreign += 1
+        self.unreadable = 0 if payload else self.unreadable + 1
+        return payload[: len(payload) - len(payload) % self._bytes_a_frame]
+
+    def _is_next(self, packet: Packet) -> bool:
+        """Whether it is later than all before it; takes note of what it tells of them."""
         ahead = (packet.sequence - self._next_sequence) & 0xFFFF
-        if packet.ssrc != self._ssrc or MAX_DROPOUT <= ahead < 0x10000 - MAX_MISORDER:
+        if packet.ssrc != self._ssrc or packet.sequence == self._restart:
             self._ssrc = packet.ssrc
             self._missing.clear()
+        elif MAX_DROPOUT <= ahead < 0x10000 - MAX_MISORDER:
+            self._restart = (packet.sequence + 1) & 0xFFFF
+            self.counts.late += 1
+            return False
         elif ahead >= MAX_DROPOUT:
             if packet.sequence in self._missing:
                 self._missing.remove(packet.sequence)
@@ -92,18 +114,18 @@ class Receiver:
                 self.counts.late += 1
             else:
                 self.counts.duplicate += 1
-            return b""
+            return False
         else:
             self.counts.lost += ahead
             looked_for = range(1, min(ahead, MAX_MISORDER) + 1)
             self._missing |= {(packet.sequence - back) & 0xFFFF for back in looked_for}
             self._missing.discard(packet.sequence)  # missed when the numbers came round last
             self.counts.timestamp_gaps += packet.timestamp != self._next_timestamp
-        self.counts.packets += 1
+        self._restart = None
         self._next_sequence = (packet.sequence + 1) & 0xFFFF
         frames = len(packet.payload) // self._bytes_a_frame
         self._next_timestamp = (packet.timestamp + frames) & 0xFFFFFFFF
-        return packet.payload
+        return True
 
 
 class Sender:

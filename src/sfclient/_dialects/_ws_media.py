@@ -151,8 +151,12 @@ class WsMediaOrder(Order):
 
     def started(self, answer: HttpAnswer) -> StartedCall:
         _check(answer, REFUSALS_TO_START)
-        sid, call_id = answer.text("sid"), answer.text("callId")
-        return StartedCall(sid, call_id, "" if sid else answer.required("wsMediaUrl"))
+        sid, call_id = answer.text("sid"), printable(answer.text("callId"))
+        try:
+            return StartedCall(sid, call_id, "" if sid else answer.required("wsMediaUrl"))
+        except ServiceError as error:
+            error.call_id = call_id or None
+            raise
 
 
 def _check(answer: HttpAnswer, refusals: Refusals) -> None:
@@ -182,17 +186,21 @@ class WsMediaDialect(Dialect):
     codecs = tuple(CODECS)
     framings = ("payload", "rtp")
     paced = True
+    # Any ends the call, and its record tells why; but for those that our own side may have sent.
+    orderly_codes = frozenset(range(1000, 5000)) - {1002, 1007, 1009}
 
     def __init__(self, codec: str | None = None, framing: str | None = None) -> None:
         super().__init__(codec, framing)
         self._codec = CODECS[self.codec]
         self.capture_samplerate = self.playout_samplerate = self._codec.samplerate
         self._state = State.SERVER
+        self._sid = ""
+        self._early_messages = 0
         self._half = b""  # the first byte of a sample that was split
-        self._rtp_out = _rtp.Sender(self._codec.payload_types[0]) if self.framing == "rtp" else None
-        self._rtp_in = _rtp.Receiver(self._codec.bytes_a_frame)
+        self._held = b""  # looks like RTP that was not asked for
         self._strips_rtp = self.framing == "rtp"
-        self._held: bytes | None = None  # looks like RTP that was not asked for
+        self._rtp_in = _rtp.Receiver(self._codec.bytes_a_frame, self._codec.payload_types)
+        self._rtp_out = _rtp.Sender(self._codec.payload_types[0]) if self._strips_rtp else None
 
     # The handshake.
 
@@ -207,6 +215,7 @@ class WsMediaDialect(Dialect):
             yield Reconnect(call.url)
             return
         self._state = State.BINDING
+        self._sid = call.sid
         yield Send(json.dumps({"type": "bind", "sid": call.sid}))
         yield WaitAtMost(CALL_INFO_SECONDS)
 
@@ -224,14 +233,19 @@ class WsMediaDialect(Dialect):
 
     def received(self, message: str | bytes) -> Iterator[Action]:
         if isinstance(message, bytes):
-            yield from self._play(self._payload(message))
+            if self._state in (State.SERVER, State.STARTING):
+                self._early_messages += 1  # in which codec, nobody has said yet
+            else:
+                yield from self._play(self._payload(message))
             return
+        if self._sid:
+            message = message.replace(self._sid, "***")
         fields = json_object(message)
         match self._state, (fields or {}).get("type"):
             case State.SERVER, "server_info":
                 assert fields is not None
                 name = fields.get("server-name") or fields.get("server_name")
-                if not isinstance(name, str):
+                if not isinstance(name, str) or not name:
                     raise ServiceError("the service's server_info has no server-name")
                 self._state = State.STARTING
                 yield StartCall(name)
@@ -248,9 +262,8 @@ class WsMediaDialect(Dialect):
         return payload if self._rtp_out is None else self._rtp_out.packet(payload, len(samples))
 
     def closed(self) -> Iterator[Action]:
-        held, self._held = self._held, None
-        if held is not None:
-            yield from self._play(held)
+        held, self._held = self._held, b""
+        yield from self._play(held)
 
     def _play(self, payload: bytes) -> Iterator[Action]:
         payload = self._half + payload
@@ -262,35 +275,32 @@ class WsMediaDialect(Dialect):
     def _payload(self, message: bytes) -> bytes:
         """What of a message is sound, and of one before it that was held back."""
         if self._strips_rtp:
-            payload = self._rtp_in.receive(self._packet(message))
-            counts = self._rtp_in.counts
-            if counts.invalid >= UNREADABLE_MESSAGES and counts.invalid > counts.packets:
-                raise ServiceError("the service sends no RTP though it was asked to: use payload")
+            payload = self._rtp_in.receive(message)
+            if self._rtp_in.unreadable >= UNREADABLE_MESSAGES:
+                raise ServiceError(
+                    f"the service sends no {self.codec} in RTP for a second: choose another framing or codec"
+                )
             return payload
-        held, self._held = self._held or b"", None
-        packet, before = self._suspicion(message), self._suspicion(held)
+        held, self._held = self._held, b""
+        before, packet = self._suspicion(held), self._suspicion(message)
         if packet is None:
             return held + message
-        if before is not None and before.is_followed_by(packet, self._message_frames):
+        if before is not None and before.is_followed_by(packet):
             self._strips_rtp = True
-            return self._rtp_in.receive(before) + self._rtp_in.receive(packet)
+            return self._rtp_in.receive(held) + self._rtp_in.receive(message)
         self._held = message
         return held
 
     def _suspicion(self, message: bytes) -> _rtp.Packet | None:
         """A message that may be RTP although it was not asked for: 20 ms behind a plain header."""
-        plain = _rtp.HEADER.size + self._message_frames * self._codec.bytes_a_frame
-        is_suspect = len(message) == plain and message[0] == _rtp.VERSION << 6
-        return self._packet(message) if is_suspect else None
-
-    def _packet(self, message: bytes) -> _rtp.Packet | None:
-        packet = _rtp.parse(message)
-        is_ours = packet is not None and packet.payload_type in self._codec.payload_types
-        return packet if is_ours else None
-
-    @property
-    def _message_frames(self) -> int:
-        return round(self.chunk_seconds * self._codec.samplerate)
+        payload_bytes = (
+            round(self.chunk_seconds * self._codec.samplerate) * self._codec.bytes_a_frame
+        )
+        is_suspect = (
+            len(message) == _rtp.HEADER.size + payload_bytes and message[0] == _rtp.VERSION << 6
+        )
+        return _rtp.parse(message) if is_suspect else None
 
     def statistics(self) -> dict[str, int]:
-        return {f"rtp_{name}": count for name, count in asdict(self._rtp_in.counts).items()}
+        rtp = {f"rtp_{name}": count for name, count in asdict(self._rtp_in.counts).items()}
+        return {"early_messages": self._early_messages, **rtp}

@@ -1,0 +1,107 @@
+"""How a call ends in order, by whom, and what is still heard, in both dialects."""
+
+from contextlib import suppress
+
+import pytest
+import trio
+from websockets.exceptions import ConnectionClosed
+
+from sfclient.simulator import SimulatedCall, SpeakAgent
+
+from .conftest import listen, noise, without_silence
+
+
+async def test_leaving_the_block_hangs_up(hold, fast_clock):
+    async with hold(listen) as held:
+        await trio.sleep(0.5)
+    assert (held.call.ended.by, held.call.ended.code) == ("caller", 1000)
+    ended = await held.simulator.calls[0].wait_ended()
+    assert (ended.by, ended.code) == ("client", 1000)
+
+
+async def test_hang_up_cuts_the_agent_short(hold, fast_clock):
+    async with hold(SpeakAgent(noise(5, hold.playout_samplerate), "burst")) as held:
+        await trio.sleep(1)
+        held.call.hang_up()
+        ended = await held.call.wait_ended()
+    assert (ended.by, ended.audio) == ("caller", "cut")
+    assert held.call.statistics().playout.dropped_frames > 3 * hold.playout_samplerate
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 4321])
+async def test_agent_closes_in_mid_sentence_and_is_heard_out(hold, fast_clock, code):
+    spoken = noise(3, hold.playout_samplerate)
+
+    async def agent(call: SimulatedCall) -> None:
+        await call.client_ready()
+        await call.send_audio(spoken)
+        await call.close(code, "enough")
+
+    async with hold(agent) as held:
+        ended = await held.call.wait_ended()
+    assert (ended.by, ended.code, ended.reason) == ("agent", code, "enough")
+    assert ended.audio == "drained"
+    assert without_silence(held.speaker.heard) == spoken
+
+
+async def test_microphone_stops_when_the_agent_closes(hold, fast_clock):
+    spoken = noise(3, hold.playout_samplerate)
+    async with hold(SpeakAgent(spoken, "burst", then="close")) as held:
+        await (await held.simulator.wait_call()).wait_ended()
+        await trio.sleep(0.5)
+        before = held.call.statistics().capture
+        assert held.call.ended is None
+        await held.call.wait_ended()
+    after = held.call.statistics().capture
+    assert (after.sent_frames, after.padded_frames) == (before.sent_frames, before.padded_frames)
+
+
+async def test_short_word_is_heard_before_the_agent_closes(hold, fast_clock):
+    word = noise(0.01, hold.playout_samplerate)  # less than the prefill
+
+    async with hold(SpeakAgent(word, "burst", then="close")) as held:
+        await held.call.wait_ended()
+    assert without_silence(held.speaker.heard) == word
+
+
+async def test_agent_closes_at_once(hold, fast_clock):
+    async def agent(call: SimulatedCall) -> None:
+        pass
+
+    async with hold(agent) as held:
+        ended = await held.call.wait_ended()
+    assert (ended.by, ended.code, ended.audio) == ("agent", 1000, "drained")
+
+
+async def test_error_in_the_block_leaves_as_itself(hold, fast_clock):
+    class OwnError(Exception):
+        pass
+
+    with pytest.raises(OwnError):
+        async with hold(listen) as held:
+            raise OwnError
+    assert held.call.ended.by == "caller"
+    assert (await held.simulator.calls[0].wait_ended()).code == 1000
+
+
+async def test_cancelled_call_closes_in_order(hold, fast_clock):
+    with trio.move_on_after(1) as scope:
+        async with hold(listen) as held:
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+    assert held.call.ended.by == "caller"
+
+
+async def test_agent_who_pings_while_we_hang_up_does_no_harm(hold, fast_clock):
+    async def agent(call: SimulatedCall) -> None:
+        await call.client_ready()
+        while True:
+            await call.send_audio(bytes(640))
+            with suppress(ConnectionClosed):
+                await call._websocket.ping()  # whatever the moment
+            await trio.sleep(0.001)
+
+    for _ in range(5):
+        async with hold(agent) as held:
+            await trio.sleep(0.3)
+        assert held.call.ended.by == "caller"

@@ -48,9 +48,12 @@ async def request_result(
     call_id = sendable(call_id, "call ID").strip()
     if not call_id:
         raise UsageError("the call ID is empty: it is in the events and the statistics of a call")
-    if base_url is None:
-        base_url = base_url_of(WsMediaDialect, region)
-    service = service_at(base_url, api_key, ssl_context, allow_insecure=allow_insecure)
+    service = service_at(
+        base_url_of(WsMediaDialect, region, base_url),
+        api_key,
+        ssl_context,
+        allow_insecure=allow_insecure,
+    )
     answer = await service.ask(HttpRequest("GET", f"/calls/{quote(call_id, safe='')}"))
     if answer.status in (400, 404):
         raise UsageError(

@@ -91,7 +91,7 @@ async def request_session(
     if kind.order is None:
         raise UsageError(f"sessions of {dialect} cannot be requested here: open_call takes a URL")
     service = service_at(
-        base_url_of(kind, region) if base_url is None else base_url,
+        base_url_of(kind, region, base_url),
         api_key,
         ssl_context,
         allow_insecure=allow_insecure,
@@ -128,8 +128,12 @@ async def request_session(
     return Session(url, dialect, speaks.codec, speaks.framing, start_call)
 
 
-def base_url_of(dialect: type[Dialect], region: str | None) -> str:
+def base_url_of(dialect: type[Dialect], region: str | None, base_url: str | None) -> str:
     """Where sessions of a dialect are asked for. Raises `UsageError` for a region that it does not have."""
+    if base_url is not None:
+        if region is not None:
+            raise UsageError(f"give a base URL or a region ({region!r}), not both")
+        return base_url
     urls = dialect.order.base_urls if dialect.order else {}
     if region not in urls:
         regions = " or ".join(name for name in urls if name)

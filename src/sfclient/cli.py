@@ -5,6 +5,7 @@ sound device.
 """
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -54,6 +55,9 @@ DEMO_MARGIN_SECONDS = 1.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal lacks ends no call
     status = _main(argv)
     if is_stuck():
         # A dead sound server would hold up the exit of the process for ever.

@@ -130,6 +130,7 @@ class TestOrder:
             ({"codec": "opus"}, "'opus': choose l16"),
             ({"framing": "ogg"}, "'ogg': choose payload"),
             ({"region": "mars"}, "'mars': choose us or eu"),
+            ({"region": "eu", "base_url": "https://x"}, "not both"),
         ],
     )
     async def test_impossible_options_are_told_before_anything_is_asked(self, options, message):
@@ -184,6 +185,16 @@ class TestTolerance:
                 SpeakAgent(noise(5), "realtime"), framing="rtp", quirks=("payload_anyway",)
             ) as held:
                 await held.call.wait_ended()
+
+    async def test_agent_that_speaks_and_hangs_up_without_a_call_info_is_heard_out(
+        self, fast_clock
+    ):
+        answer = noise(0.5)
+        agent = SpeakAgent(answer, "burst", then="close")
+        async with hold(agent, quirks=("no_call_info",)) as held:
+            ended = await held.call.wait_ended()
+        assert (ended.by, ended.audio) == ("agent", "drained")
+        assert held.heard == answer
 
     async def test_server_info_that_never_comes(self, fast_clock):
         with pytest.raises(ServiceError, match="no server_info within 8 s"):

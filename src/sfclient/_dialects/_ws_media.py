@@ -4,7 +4,7 @@
 
     SERVER   wait for server_info --> its name goes into the request that starts the call
     STARTING that request --> a sid, or another URL to connect to (an older flow)
-    BINDING  bind the socket to the sid, wait for call_info, not for ever
+    BINDING  bind the socket to the sid, wait for call_info or speech, not for ever
     TALKING  sound flows both ways
 
 Sound: mono, 20 ms messages on a steady clock; big-endian PCM16 at 16 kHz (`l16`), or G.711 at 8 kHz (`pcmu`, `pcma`),
@@ -118,7 +118,9 @@ class WsMediaOrder(Order):
 
     def __post_init__(self) -> None:
         if not self.from_number.strip() or not self.to_number.strip():
-            raise UsageError("ws-media needs two phone numbers: give from_number and to_number")
+            raise UsageError(
+                "ws-media needs two phone numbers: give from_number and to_number (--from, --to)"
+            )
         if self.agent_version not in (None, "draft"):
             try:
                 uuid.UUID(self.agent_version)
@@ -235,8 +237,10 @@ class WsMediaDialect(Dialect):
         if isinstance(message, bytes):
             if self._state in (State.SERVER, State.STARTING):
                 self._early_messages += 1  # in which codec, nobody has said yet
-            else:
-                yield from self._play(self._payload(message))
+                return
+            if self._state is State.BINDING:
+                yield from self._talk()  # who speaks has bound us
+            yield from self._play(self._payload(message))
             return
         if self._sid:
             message = message.replace(self._sid, "***")
@@ -251,6 +255,8 @@ class WsMediaDialect(Dialect):
                 yield StartCall(name)
             case State.BINDING, "call_info":
                 yield from self._talk()
+            case State.TALKING, "call_info":
+                pass  # late
             case _:
                 yield PassOn(message, fields)
 

@@ -1,0 +1,154 @@
+"""Far sides that are not the simulator: bytes to order over TCP and TLS, and names that all lead here."""
+
+import base64
+import contextlib
+import hashlib
+import re
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+import trustme
+
+Handler = Callable[[trio.abc.Stream], Awaitable[None]]
+
+
+class Peer:
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.authority = f"127.0.0.1:{port}"
+        self.base_url = f"http://{self.authority}"
+        self.connections = 0
+        self.requests: list[bytes] = []
+        """Those that were answered with bytes; a handler reads its own."""
+
+    @property
+    def path(self) -> str:
+        (request,) = self.requests
+        return request.split(b" ")[1].decode()
+
+
+@asynccontextmanager
+async def serving(
+    answer: bytes | Handler, ssl_context: ssl.SSLContext | None = None
+) -> AsyncIterator[Peer]:
+    """A peer that reads a request and answers with these bytes; or does what it likes with every connection."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        peer.connections += 1
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            if ssl_context is not None:
+                stream = trio.SSLStream(
+                    stream, ssl_context, server_side=True, https_compatible=True
+                )
+            if not isinstance(answer, bytes):
+                await answer(stream)
+                return
+            peer.requests.append(await read_head(stream))
+            await stream.send_all(answer)
+            await stream.aclose()
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    peer = Peer(listeners[0].socket.getsockname()[1])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, serve, listeners)
+        yield peer
+        nursery.cancel_scope.cancel()
+
+
+async def closed_port() -> Peer:
+    """Where nobody listens any more."""
+    async with serving(b"") as peer:
+        return peer
+
+
+async def read_head(stream: trio.abc.Stream) -> bytes:
+    """A request. Raises `trio.BrokenResourceError` if it is cut short."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        part = await stream.receive_some()
+        if not part:
+            raise trio.BrokenResourceError
+        head += part
+    return head
+
+
+async def sleep_forever(stream: trio.abc.Stream) -> None:
+    await trio.sleep_forever()
+
+
+# Websockets.
+
+
+def accepted(head: bytes) -> bytes:
+    """The answer that makes it a websocket (RFC 6455, 4.2.2)."""
+    (key,) = re.findall(rb"(?i)sec-websocket-key: *(\S+)", head)
+    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+    )
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    assert len(payload) < 126
+    return bytes([0x80 | opcode, len(payload)]) + payload
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    return frame(8, struct.pack(">H", code) + reason.encode())
+
+
+async def accept(stream: trio.abc.Stream) -> None:
+    """A websocket that echoes nothing, and answers a close."""
+    await stream.send_all(accepted(await read_head(stream)))
+    while not (await stream.receive_some()).startswith(b"\x88"):
+        pass
+    await stream.send_all(close_frame(1000))
+
+
+# Names and certificates.
+
+
+class Resolver(trio.abc.HostnameResolver):
+    """Knows every name as this machine, but for those in ``.invalid``; it never answers for those in ``.slow``."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    async def getaddrinfo(
+        self,
+        host: Any,
+        port: Any,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 -- the base class names it
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Any:
+        self.asked.append(host)
+        if bytes(host).endswith(b".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        if bytes(host).endswith(b".slow"):
+            await trio.sleep_forever()
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    async def getnameinfo(self, sockaddr: Any, flags: int) -> Any:
+        raise NotImplementedError
+
+
+def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """Of a server with a certificate for these names."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+def client_context(authority: trustme.CA) -> ssl.SSLContext:
+    """Of a client that trusts the authority."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context

@@ -1,0 +1,165 @@
+"""Exit status 2: what is wrong is said in a line, and nobody is called."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sfclient.cli import main
+from sfclient.simulator import open_simulator
+
+from ..conftest import noise, write_wav
+from .conftest import KEY, MODULE, SILENT, figures, sfclient
+
+
+class TestWrongUse:
+    async def test_arguments(self) -> None:
+        for args, told in (
+            ([], "COMMAND"),
+            (["call", *SILENT], "either an ASSISTANT_ID or a --session-url"),
+            (["call", "--session-url", "ws://192.0.2.1/?token=t", *SILENT], "in the clear"),
+            (["call", "a", "--base-url", "http://192.0.2.1", *SILENT], "in the clear"),
+        ):
+            done = await sfclient(*args)
+            assert done.status == 2
+            assert told in done.stderr
+            assert len(done.stdout.splitlines()) <= 1
+
+    @pytest.mark.parametrize("key", [None, "nötig", "wrong-key-77"])
+    async def test_key(self, key: str | None, tmp_path: Path) -> None:
+        stats = tmp_path / "s.json"
+        async with open_simulator(key=KEY) as sim:
+            done = await sfclient(
+                "call", "a", "--base-url", sim.base_url, *SILENT, "--stats", stats, key=key
+            )
+        assert done.status == 2
+        assert "key" in done.stderr
+        assert key is None or not key.strip() or key not in done.stderr
+        assert figures(stats)["ended"]["by"] == "caller"
+        assert not sim.calls
+
+    async def test_unknown_agent(self) -> None:
+        async with open_simulator(key=KEY, assistant_id="agent-7") as sim:
+            done = await sfclient("call", "agent-8", "--base-url", sim.base_url, *SILENT)
+        assert done.status == 2
+        assert "agent-8" in done.stderr
+
+    async def test_session_used_up(self) -> None:
+        async with open_simulator(key=KEY) as sim:
+            url = sim.new_session_url()
+            call = ("call", "--session-url", url, *SILENT, "--duration", 0.1)
+            assert (await sfclient(*call)).status == 0
+            done = await sfclient(*call)
+        assert done.status == 1
+        assert "request a new one" in done.stderr
+
+    @pytest.mark.parametrize("option", ["--input", "--output", "--record", "--stats"])
+    async def test_file_in_no_folder(self, option: str, tmp_path: Path) -> None:
+        async with open_simulator(key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.1),
+                *(option, tmp_path / "gone" / "x.wav"),
+            )
+        assert done.status == 2
+        assert "No such file" in done.stderr
+        assert str(tmp_path / "gone" / "x.wav") in done.stderr
+
+    @pytest.mark.parametrize("kind", ["missing", "garbage", "folder"])
+    async def test_input_that_cannot_be_read(self, kind: str, tmp_path: Path) -> None:
+        path = tmp_path / "in.wav"
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "garbage":
+            path.write_bytes(b"ID3" * 100)
+        async with open_simulator(key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, "--input", path, "--output", "none"),
+            )
+        assert done.status == 2
+        assert "in.wav" in done.stderr
+        assert not sim.calls
+
+    @pytest.mark.parametrize("samplerate", [1, 47_999, 2**31 - 1])
+    async def test_input_at_an_odd_rate(self, samplerate: int, tmp_path: Path) -> None:
+        path = write_wav(tmp_path / "in.wav", bytes(200), samplerate)
+        async with open_simulator(key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, "--duration", 0.1),
+                *("--input", path, "--output", "none"),
+            )
+        assert done.status in (0, 2)
+        assert done.status == 0 or str(samplerate) in done.stderr
+
+    async def test_input_at_a_usual_rate(self, tmp_path: Path) -> None:
+        path = write_wav(tmp_path / "in.wav", noise(0.3, 44_100), 44_100)
+        async with open_simulator(key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, "--duration", 0.5),
+                *("--input", path, "--output", "none"),
+            )
+        assert done.status == 0, done.stderr
+        assert any(sim.calls[0].received_audio)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+    @pytest.mark.parametrize("option", ["--output", "--record", "--stats"])
+    async def test_full_disk(self, option: str, tmp_path: Path) -> None:
+        (tmp_path / "out.wav").symlink_to("/dev/full")
+        async with open_simulator(key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.3),
+                *(option, tmp_path / "out.wav"),
+            )
+        assert done.status == 2
+        assert "No space left" in done.stderr
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="closes a descriptor")
+    async def test_no_standard_input(self) -> None:
+        shell = ["sh", "-c", 'exec "$@" <&-', "sh", *MODULE]
+        done = await sfclient("call", "--session-url", "-", *SILENT, command=shell)
+        assert done.status == 2
+
+    @pytest.mark.parametrize("given", [b"", b"\xff\xfe\n"])
+    async def test_no_url_on_standard_input(self, given: bytes) -> None:
+        done = await sfclient("call", "--session-url", "-", *SILENT, stdin=given)
+        assert done.status == 2
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["frobnicate"],
+        ["call"],
+        ["call", "a", "b"],
+        ["call", "a", "--session-url", "ws://127.0.0.1:1/"],
+        ["call", "a", "--key", "x"],
+        ["call", "a", "--api-key", "x"],
+        ["call", "a", "--duration", "0"],
+        ["call", "a", "--duration", "-1"],
+        ["call", "a", "--duration", "nan"],
+        ["call", "a", "--duration", "inf"],
+        ["call", "a", "--duration", "soon"],
+        ["call", "", *SILENT],
+        ["call", "--session-url", "", *SILENT],
+        ["call", "--session-url", "https://127.0.0.1/", *SILENT],
+        ["call", "--session-url", "wss://a..example/", *SILENT],
+        ["call", "--session-url", "ws://10.0.0.1/?token=tok", *SILENT],
+        ["call", "a", "--base-url", "nonsense", *SILENT],
+        ["call", "a", "--base-url", "http://example.com", *SILENT],
+        ["demo", "--fast"],
+        ["devices", "all"],
+        ["simulator", "--port", "70000"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_arguments(
+    args: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Quickly, without a process."""
+    monkeypatch.setenv("SYNTHFLOW_API_KEY", KEY)
+    with pytest.raises(SystemExit) as info:  # argparse does it by itself
+        sys.exit(main(args))
+    status = info.value.code
+    assert status == 2 or (status == 1 and "wss://a..example/" in args)
+    told = capsys.readouterr()
+    assert told.err.strip()
+    assert "token=" not in told.err

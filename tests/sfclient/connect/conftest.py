@@ -1,0 +1,98 @@
+"""From a key to a session and from its URL to a websocket: no test leaves a secret in a log, a task or a socket."""
+
+import json
+import logging
+import os
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import trio
+import trustme
+
+from sfclient import Session, SfclientError, request_session
+from sfclient._websocket import open_websocket
+
+from .._peers import Peer, Resolver
+from ..conftest import open_sockets
+
+KEY = "key-4f9a8c27b1"
+TOKEN = "tok-73ab"
+PATH = f"/websocket/start?token={TOKEN}&a=b%2Fc"
+URL = f"wss://agents.example/websocket/start?token={TOKEN}"
+
+
+def http(status: int, body: object = b"", *headers: str) -> bytes:
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    head = [f"HTTP/1.1 {status} Told", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+async def request_from(peer: Peer, agent: str = "agent", **options: Any) -> Session:
+    return await request_session(agent, **{"api_key": KEY, "base_url": peer.base_url, **options})
+
+
+async def connect(url: str, **options: Any) -> None:
+    async with open_websocket(url, **options):
+        pytest.fail("it is not to open")
+
+
+@contextmanager
+def failing(kind: type[SfclientError], match: str | None = None) -> Iterator[list[SfclientError]]:
+    """Fails in exactly this way, and says nothing of the key or the token."""
+    with failing_in(kind, match=match) as caught:
+        yield caught
+    assert type(caught[0]) is kind
+
+
+@contextmanager
+def failing_in(
+    *kinds: type[SfclientError], match: str | None = None
+) -> Iterator[list[SfclientError]]:
+    """Fails in one of these ways, and says nothing of the key or the token."""
+    caught: list[SfclientError] = []
+    with pytest.raises(kinds, match=match) as info:
+        yield caught
+    told = "".join(traceback.format_exception(info.value)) + repr(info.value)
+    assert KEY not in told
+    assert TOKEN not in told
+    caught.append(info.value)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    caplog.set_level(logging.DEBUG)
+    yield
+    assert KEY not in caplog.text
+    assert TOKEN not in caplog.text
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+async def no_task_or_socket_is_left() -> AsyncIterator[None]:
+    """While trio still runs: what its end would tidy up counts as well."""
+    before = len(open_sockets()), trio.lowlevel.current_statistics().tasks_living
+    yield
+    assert (len(open_sockets()), trio.lowlevel.current_statistics().tasks_living) == before
+
+
+@pytest.fixture
+async def resolver() -> AsyncIterator[Resolver]:
+    resolver = Resolver()
+    trio.socket.set_custom_hostname_resolver(resolver)
+    yield resolver
+    trio.socket.set_custom_hostname_resolver(None)
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()

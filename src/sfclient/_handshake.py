@@ -55,7 +55,8 @@ async def shake_hands(
         if closed.code == ABNORMAL_CLOSURE:
             raise NetworkError("the connection was lost before the call began") from None
         raise ServiceError(
-            f"the service closed before the call began: {closed.code} {closed.reason}".rstrip(),
+            f"the service closed before the call began: {closed.code} "
+            f"{handshake.without_sid(closed.reason)}".rstrip(),
             status=closed.code,
         ) from None
     return handshake.url
@@ -73,6 +74,7 @@ class _Handshake:
         self.deadline = math.inf
         self.is_over = False
         self.url: str | None = None
+        self._sid = ""
         self._websocket = websocket
         self._dialect = dialect
         self._start_call = start_call
@@ -110,8 +112,12 @@ class _Handshake:
             # What came instead may hold the sid, so it is not shown.
             came = "one without" if isinstance(started, StartedCall) else type(started).__name__
             raise UsageError(f"start_call must return a StartedCall with a sid, not {came}")
+        self._sid = started.sid
         self._note(started)
         return started
+
+    def without_sid(self, text: str) -> str:
+        return text.replace(self._sid, "***") if self._sid else text
 
     async def _receive_meanwhile(self) -> None:
         """Pings are not answered while messages wait to be received."""

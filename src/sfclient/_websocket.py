@@ -36,6 +36,7 @@ from sfclient._urls import check_url
 
 CONNECT_SECONDS = 8.0  # for TCP, TLS and the upgrade together
 CLOSE_SECONDS = 2.0  # for the far side to answer our close
+DEAF_SECONDS = 0.1  # for our close to leave when its answer cannot be heard
 STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
 PING_EVERY_SECONDS = 10.0
 PONG_SECONDS = 10.0
@@ -56,7 +57,7 @@ class WebSocketClosed(Exception):  # noqa: N818 -- an end, not always an error
 
 
 class _WatchedStream(trio.abc.Stream):
-    """A stream that tells when its other end is gone."""
+    """A stream that tells when its other end is gone, or nobody listens to it any more."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
@@ -65,7 +66,7 @@ class _WatchedStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         try:
             data = await self._stream.receive_some(max_bytes)
-        except trio.BrokenResourceError:
+        except (trio.BrokenResourceError, trio.Cancelled):
             self.ended.set()
             raise
         if not data:
@@ -86,7 +87,7 @@ class _WatchedStream(trio.abc.Stream):
 class WebSocket:
     """An open websocket. One task receives; several may send."""
 
-    def __init__(self, connection: WebSocketConnection, stream: trio.abc.Stream) -> None:
+    def __init__(self, connection: WebSocketConnection, stream: _WatchedStream) -> None:
         self._connection = connection
         self._stream = stream
         self._sending = trio.CancelScope()
@@ -144,10 +145,18 @@ class WebSocket:
             async with self._sender:
                 pass
         if not patience.cancelled_caught:
-            with trio.move_on_after(CLOSE_SECONDS):
-                await self._connection.aclose()
+            with trio.move_on_after(CLOSE_SECONDS) as answer:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._wait_no_longer_than_it_listens, answer)
+                    await self._connection.aclose()
+                    nursery.cancel_scope.cancel()
         self._sending.cancel()
         await trio.aclose_forcefully(self._stream)
+
+    async def _wait_no_longer_than_it_listens(self, answer: trio.CancelScope) -> None:
+        """When the call is cancelled, so is the task that would hear the far side's close."""
+        await self._stream.ended.wait()
+        answer.deadline = trio.current_time() + DEAF_SECONDS
 
 
 def _closed(closed: ConnectionClosed) -> WebSocketClosed:

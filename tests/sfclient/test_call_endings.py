@@ -85,11 +85,14 @@ async def test_error_in_the_block_leaves_as_itself(hold, fast_clock):
 
 
 async def test_cancelled_call_closes_in_order(hold, fast_clock):
+    """At once, although the task that would hear the answer is cancelled too."""
     with trio.move_on_after(1) as scope:
         async with hold(listen) as held:
+            scope.deadline = trio.current_time() + 1
             await trio.sleep_forever()
     assert scope.cancelled_caught
     assert held.call.ended.by == "caller"
+    assert trio.current_time() < scope.deadline + 0.5
 
 
 async def test_agent_who_pings_while_we_hang_up_does_no_harm(hold, fast_clock):

@@ -2,7 +2,7 @@
 
 import json
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -60,6 +60,17 @@ async def session_of(simulator: Simulator, agent: str = "agent", **options: Any)
             **options,
         },
     )
+
+
+@asynccontextmanager
+async def open_server(
+    serve: Callable[[ServerConnection], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """Of the test's own, for what the simulator would not do."""
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(partial(websockets_serve, serve, 0, host="127.0.0.1"))
+        yield f"ws://127.0.0.1:{server.listeners[0].socket.getsockname()[1]}/"
+        nursery.cancel_scope.cancel()
 
 
 class Held:
@@ -342,6 +353,24 @@ class TestRefusals:
             with pytest.raises(ServiceError, match="no wsMediaBaseUrl"):
                 await session_of(simulator)
 
+    async def test_sid_that_the_service_repeats_is_not_told(self):
+        async def serve(connection: ServerConnection) -> None:
+            await connection.send('{"type": "server_info", "server-name": "m"}')
+            await connection.recv()
+            await connection.aclose(1008, "unknown sid secret-sid")
+
+        async def start(server_name: str) -> StartedCall:
+            return StartedCall("secret-sid", "call-9")
+
+        async with open_server(serve) as url:
+            with pytest.raises(ServiceError, match=r"1008 unknown sid \*\*\*") as told:
+                async with open_call(
+                    Session(url, "ws-media", start_call=start),
+                    Audio(MemoryInput(), MemoryOutput()),
+                ):
+                    raise AssertionError
+        assert told.value.call_id == "call-9"
+
     async def test_wrong_sid_is_told_as_the_service_tells_it(self):
         answers = {START: (200, {"callId": "call-8", "sid": "wrong"})}
         async with open_simulator(listen, answers=answers) as simulator:
@@ -426,14 +455,11 @@ class TestBackend:
             await trio.sleep(10)
             return StartedCall("sid")
 
-        async with trio.open_nursery() as nursery:
-            server = await nursery.start(partial(websockets_serve, serve, 0, host="127.0.0.1"))
-            url = f"ws://127.0.0.1:{server.listeners[0].socket.getsockname()[1]}/"
+        async with open_server(serve) as url:
             session = Session(url, "ws-media", start_call=start)
             async with open_call(session, Audio(MemoryInput(), MemoryOutput())) as call:
                 assert pongs
                 assert call.statistics().dialect["early_messages"] == 600
-            nursery.cancel_scope.cancel()
 
     @pytest.mark.parametrize("answer", [None, {"sid": "secret-sid"}, "secret-sid", StartedCall("")])
     async def test_function_that_returns_something_else(self, answer):

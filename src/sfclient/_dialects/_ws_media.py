@@ -242,7 +242,7 @@ class WsMediaDialect(Dialect):
                 yield from self._talk()  # who speaks has bound us
             yield from self._play(self._payload(message))
             return
-        if self._sid:
+        if len(self._sid) > 3:  # less is no secret, and may be part of anything
             message = message.replace(self._sid, "***")
         fields = json_object(message)
         match self._state, (fields or {}).get("type"):

@@ -160,7 +160,7 @@ def bench(arguments: list[str]) -> int:
 
 
 def realtime(arguments: list[str]) -> int:
-    """measure native callbacks beside Python's on a real PortAudio, for about fifteen minutes"""
+    """measure native callbacks beside Python's on a real PortAudio, for about half an hour"""
     install("bench", sound=True)
     return run("python", "benchmarks/realtime.py", *arguments)
 

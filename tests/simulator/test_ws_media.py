@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import trio
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.trio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.trio.client import ClientConnection
 
 from sfclient.simulator import (
     QUIRKS,
@@ -25,29 +24,7 @@ from sfclient.simulator import (
 from sfclient.simulator._wire import WS_MEDIA_CODECS
 from sfclient.simulator._ws_media import BadBindError, Orders
 
-KEY = {"Authorization": "Bearer simulator-key"}
-ORDERS = "/calls/outbound-test-ws-media"
-BODY = {
-    "modelId": "agent-7",
-    "fromPhoneNumber": "+15550001",
-    "toPhoneNumber": "+15550002",
-    "wsMediaCodec": "l16",
-    "wsMediaFraming": "payload",
-}
-VOICE = np.random.default_rng(1).integers(-9999, 9999, 3200).astype("<i2").tobytes()
-
-
-async def ask(sim: Simulator, method: str, path: str, **options: Any) -> httpx.Response:
-    """A request, with the key unless `headers` are given."""
-    async with httpx.AsyncClient(base_url=sim.base_url, trust_env=False, timeout=5) as client:
-        return await client.request(method, path, **{"headers": KEY, **options})
-
-
-async def order(sim: Simulator, **fields: Any) -> dict[str, str]:
-    answer = await ask(sim, "POST", ORDERS, json=BODY | fields)
-    assert answer.status_code == 200, answer.text
-    body: dict[str, str] = answer.json()
-    return body
+from ._contract import BODY, VOICE, ask, bind, idle, order, until_closed, websocket
 
 
 async def record(sim: Simulator, call_id: str) -> dict[str, Any]:
@@ -60,36 +37,11 @@ async def record(sim: Simulator, call_id: str) -> dict[str, Any]:
     return call
 
 
-@asynccontextmanager
-async def websocket(sim: Simulator, url: str | None = None) -> AsyncIterator[ClientConnection]:
-    """A connection to `url`, the base URL by default, before the first message."""
-    if url is None:
-        url = (await ask(sim, "GET", f"{ORDERS}/base-url")).json()["wsMediaBaseUrl"]
-    ws: ClientConnection
-    with trio.fail_after(10):
-        async with connect(url, proxy=None) as ws:
-            yield ws
-
-
 async def receive(ws: ClientConnection) -> Any:
     """The next message, decoded if it is text."""
     with trio.fail_after(5):
         message = await ws.recv()
     return json.loads(message) if isinstance(message, str) else message
-
-
-async def until_closed(ws: ClientConnection) -> list[str | bytes]:
-    messages = []
-    with trio.fail_after(5):
-        try:
-            while True:
-                messages.append(await ws.recv())
-        except ConnectionClosed:
-            return messages
-
-
-async def bind(ws: ClientConnection, sid: object) -> None:
-    await ws.send(json.dumps({"type": "bind", "sid": sid}))
 
 
 @asynccontextmanager
@@ -102,10 +54,6 @@ async def bound(sim: Simulator, **fields: Any) -> AsyncIterator[ClientConnection
         call_info = await receive(ws)
         assert (call_info["type"], call_info["callId"]) == ("call_info", answer["callId"])
         yield ws
-
-
-async def idle(call: SimulatedCall) -> None:
-    await trio.sleep_forever()
 
 
 async def quiet(ws: ClientConnection) -> bool:

@@ -10,7 +10,6 @@ import httpx
 import numpy as np
 import pytest
 import trio
-from websockets.exceptions import ConnectionClosed
 from websockets.trio.client import ClientConnection, connect
 
 from sfclient.simulator import (
@@ -22,16 +21,7 @@ from sfclient.simulator import (
 )
 from sfclient.simulator._wire import WS_MEDIA_CODECS
 
-KEY = {"Authorization": "Bearer simulator-key"}
-ORDERS = "/calls/outbound-test-ws-media"
-BODY = {
-    "modelId": "agent-7",
-    "fromPhoneNumber": "+15550001",
-    "toPhoneNumber": "+15550002",
-    "wsMediaCodec": "l16",
-    "wsMediaFraming": "payload",
-}
-VOICE = np.random.default_rng(1).integers(-9999, 9999, 3200).astype("<i2").tobytes()
+from ._contract import BODY, KEY, ORDERS, VOICE, idle, until_closed
 
 
 async def receive(ws: ClientConnection) -> bytes:
@@ -39,16 +29,6 @@ async def receive(ws: ClientConnection) -> bytes:
         message = await ws.recv()
     assert isinstance(message, bytes)
     return message
-
-
-async def until_closed(ws: ClientConnection) -> list[str | bytes]:
-    messages = []
-    with trio.fail_after(5):
-        try:
-            while True:
-                messages.append(await ws.recv())
-        except ConnectionClosed:
-            return messages
 
 
 @asynccontextmanager
@@ -60,10 +40,6 @@ async def calling(sim: Simulator, **fields: str) -> AsyncIterator[ClientConnecti
     with trio.fail_after(10):
         async with connect(answer.json()["wsMediaUrl"], proxy=None) as ws:
             yield ws
-
-
-async def idle(call: SimulatedCall) -> None:
-    await trio.sleep_forever()
 
 
 def rtp(payload_type: int, payload: bytes, number: int = 7) -> bytes:

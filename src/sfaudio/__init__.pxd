@@ -13,16 +13,7 @@ from sfaudio._g711 cimport (
     ulaw_decode_samples,
     ulaw_encode_samples,
 )
-from sfaudio._jitter cimport (
-    JitterBuffer,
-    playout_drain,
-    playout_flush,
-    playout_queue,
-    playout_read_float32,
-    playout_read_int16,
-    playout_write,
-)
-from sfaudio._pcm cimport (
+from sfaudio._kernels cimport (
     byteswap_samples,
     float32_to_int16_symmetric,
     float32_to_int16_wire,
@@ -33,10 +24,20 @@ from sfaudio._pcm cimport (
     scale_samples,
     spread_mono,
 )
+from sfaudio._pcm cimport (
+    JitterBuffer,
+    playout_drain,
+    playout_flush,
+    playout_queue,
+    playout_read_float32,
+    playout_read_int16,
+    playout_write,
+)
 from sfaudio._resample cimport (
     Resampler,
     resample_float32,
     resample_int16,
     resampler,
+    resampler_input_frames,
     resampler_output_frames,
 )

@@ -1,9 +1,9 @@
 """Realtime PCM audio, compiled: exact conversion, queues that never wait, resampling.
 
-- `float32_to_int16`, `int16_to_float32`: exact sample conversion (`_pcm`)
+- `float32_to_int16`, `int16_to_float32`: exact sample conversion, and `JitterBuffer`: from a network
+  task to an audio callback (`_pcm`, the heart)
 - `byteswap_int16`, `to_mono`, `from_mono`, `apply_gain`, `level`: blocks of int16 (`_blocks`)
 - `int16_to_ulaw`, `ulaw_to_int16`, `int16_to_alaw`, `alaw_to_int16`: G.711 (`_g711`)
-- `JitterBuffer`: from a network task to an audio callback (`_jitter`)
 - `CaptureQueue`: from an audio callback to a network task (`_capture`)
 - `Resampler`: from one sample rate to another, streaming (`_resample`)
 - `sfaudio.stream.Stream`: a PortAudio stream between queues and a device, with native callbacks
@@ -15,13 +15,13 @@ All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` 
 from sfaudio._blocks import apply_gain, byteswap_int16, from_mono, level, to_mono
 from sfaudio._capture import CaptureQueue
 from sfaudio._g711 import alaw_to_int16, int16_to_alaw, int16_to_ulaw, ulaw_to_int16
-from sfaudio._jitter import JitterBuffer
-from sfaudio._pcm import float32_to_int16, int16_to_float32
+from sfaudio._pcm import JitterBuffer, float32_to_int16, int16_to_float32
 from sfaudio._resample import Resampler
 from sfaudio._statistics import (
     CaptureQueueStatistics,
     JitterBufferStatistics,
     Level,
+    ResamplerStatistics,
     StreamStatistics,
 )
 
@@ -32,6 +32,7 @@ __all__ = [
     "JitterBufferStatistics",
     "Level",
     "Resampler",
+    "ResamplerStatistics",
     "StreamStatistics",
     "alaw_to_int16",
     "apply_gain",

@@ -3,7 +3,7 @@ from typing import SupportsFloat, SupportsIndex, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from sfaudio._pcm import _Out, _Samples
+from sfaudio._buffers import _Out, _Samples
 from sfaudio._statistics import Level
 
 @overload

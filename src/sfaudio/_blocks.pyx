@@ -6,14 +6,11 @@ from cpython.number cimport PyIndex_Check
 from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int16_t
 
-from sfaudio._pcm cimport (
-    RELEASE_GIL_FROM,
-    acquire_samples,
-    block,
+from sfaudio._buffers cimport RELEASE_GIL_FROM, acquire, block, process
+from sfaudio._kernels cimport (
     byteswap_samples,
     measure_level,
     mix_to_mono,
-    process,
     sample_level,
     scale_samples,
     spread_mono,
@@ -190,7 +187,7 @@ def level(src):
         As `int16_to_float32` for its `src`.
     """
     cdef Py_buffer view
-    cdef Py_ssize_t samples = acquire_samples(src, &view, c"h", False, "src")
+    cdef Py_ssize_t samples = acquire(src, &view, c"h", False, "src")
     cdef sample_level found
     cdef double mean
     if samples >= RELEASE_GIL_FROM:

@@ -5,14 +5,16 @@ It takes no GIL and no lock, allocates nothing, makes no system call, and its wo
 of the device it counts, in words that the Python side reads with atomics; a histogram has eight buckets an octave.
 """
 
+from cpython.buffer cimport PyBuffer_Release
 from cpython.number cimport PyNumber_Index
 from libc.stdint cimport int16_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from sfaudio._buffers cimport acquire
 from sfaudio._capture cimport CaptureQueue, capture_queue, capture_write_float32, capture_write_int16
-from sfaudio._jitter cimport JitterBuffer, playout_queue, playout_read_int16
-from sfaudio._pcm cimport int16_samples_to_float32
+from sfaudio._kernels cimport int16_samples_to_float32
+from sfaudio._pcm cimport JitterBuffer, playout_queue, playout_read_int16
 from sfaudio._ring cimport sf_load_acquire, sf_load_relaxed, sf_store_relaxed, sf_store_release
 
 from sfaudio._statistics import StreamStatistics
@@ -82,28 +84,28 @@ cdef inline void _record(histogram *into, uint64_t nanoseconds) noexcept nogil:
         sf_store_relaxed(&into.longest, nanoseconds)
 
 
-cdef void _capture_block(stream_state *state, const float *heard, Py_ssize_t frames) noexcept nogil:
+cdef void _capture_block(stream_state *state, const float *input, Py_ssize_t frames) noexcept nogil:
     """Queue a block, several channels as their mean."""
     cdef float mono[STEP]
     cdef Py_ssize_t channels = state.input_channels
     cdef Py_ssize_t step, i, channel
     cdef float total
     if channels == 1:
-        capture_write_float32(state.capture, heard, frames)
+        capture_write_float32(state.capture, input, frames)
         return
     while frames > 0:
         step = min(frames, <Py_ssize_t> STEP)
         for i in range(step):
             total = 0
             for channel in range(channels):
-                total += heard[i * channels + channel]
+                total += input[i * channels + channel]
             mono[i] = total / <float> channels
         capture_write_float32(state.capture, mono, step)
-        heard += step * channels
+        input += step * channels
         frames -= step
 
 
-cdef void _play_block(stream_state *state, float *said, Py_ssize_t frames) noexcept nogil:
+cdef void _play_block(stream_state *state, float *output, Py_ssize_t frames) noexcept nogil:
     """Fill a block, every channel with the same."""
     cdef int16_t block[STEP]
     cdef float mono[STEP]
@@ -115,18 +117,18 @@ cdef void _play_block(stream_state *state, float *said, Py_ssize_t frames) noexc
         if state.played != NULL:
             capture_write_int16(state.played, block, step)
         if channels == 1:
-            int16_samples_to_float32(block, said, step)
+            int16_samples_to_float32(block, output, step)
         else:
             int16_samples_to_float32(block, mono, step)
             for i in range(step):
                 for channel in range(channels):
-                    said[i * channels + channel] = mono[i]
-        said += step * channels
+                    output[i * channels + channel] = mono[i]
+        output += step * channels
         frames -= step
 
 
 cdef int _callback(
-    const void *heard, void *said, unsigned long frames, const void *time_info, unsigned long flags, void *user_data
+    const void *input, void *output, unsigned long frames, const void *time_info, unsigned long flags, void *user_data
 ) noexcept nogil:
     """A PaStreamCallback."""
     cdef stream_state *state = <stream_state *> user_data
@@ -135,14 +137,14 @@ cdef int _callback(
     if state.callbacks:
         _record(&state.gaps, began - state.last_began)
     if sf_load_acquire(&state.detached):
-        if said != NULL:
-            memset(said, 0, <size_t> frames * <size_t> state.output_channels * sizeof(float))
+        if output != NULL:
+            memset(output, 0, <size_t> frames * <size_t> state.output_channels * sizeof(float))
         return 0
-    if heard != NULL and state.capture != NULL:
-        _capture_block(state, <const float *> heard, <Py_ssize_t> frames)
+    if input != NULL and state.capture != NULL:
+        _capture_block(state, <const float *> input, <Py_ssize_t> frames)
         _add(&state.input_frames, frames)
-    if said != NULL and state.playout != NULL:
-        _play_block(state, <float *> said, <Py_ssize_t> frames)
+    if output != NULL and state.playout != NULL:
+        _play_block(state, <float *> output, <Py_ssize_t> frames)
         _add(&state.output_frames, frames)
     if flags & INPUT_OVERFLOW:
         _add(&state.input_overflows, 1)
@@ -179,6 +181,14 @@ cdef double _upper_edge(Py_ssize_t bucket):
     if bucket < 8:
         return (bucket + 1) / 1e9
     return <double> (<uint64_t> (bucket % 8 + 9) << (bucket // 8 - 1)) / 1e9
+
+
+cdef Py_ssize_t _frames(Py_ssize_t samples, Py_ssize_t channels, Py_ssize_t due) except -1:
+    """How many frames they are, which should be as many as are due, unless that is -1."""
+    if samples % channels or due not in (-1, samples // channels):
+        wanted = f"{due} frames" if due >= 0 else "whole frames"
+        raise ValueError(f"a block has {samples} samples of {channels} channels: that is not {wanted}")
+    return samples // channels
 
 
 cdef class StreamCallback:
@@ -243,6 +253,36 @@ cdef class StreamCallback:
     def userdata(self):
         """What the callback wants as its user data, as an integer."""
         return <uintptr_t> self.state
+
+    def run(self, input, output, flags=0):
+        """Do with a block what the native callback does: for where only Python can be called back.
+
+        Parameters
+        ----------
+        input, output
+            Buffers of float32 samples, interleaved, of as many frames; None for a direction that the stream lacks.
+        flags
+            PaStreamCallbackFlags, as an integer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A buffer is not of float32 samples, not whole frames, or the two are not equally long.
+        """
+        cdef Py_buffer recorded, played
+        cdef Py_ssize_t frames = -1
+        memset(&recorded, 0, sizeof(Py_buffer))
+        memset(&played, 0, sizeof(Py_buffer))
+        try:
+            if input is not None:
+                frames = _frames(acquire(input, &recorded, c"f", False, "input"), self.state.input_channels, -1)
+            if output is not None:
+                frames = _frames(acquire(output, &played, c"f", True, "output"), self.state.output_channels, frames)
+            if frames > 0:
+                _callback(recorded.buf, played.buf, <unsigned long> frames, NULL, flags, self.state)
+        finally:
+            PyBuffer_Release(&recorded)
+            PyBuffer_Release(&played)
 
     def detach(self):
         """Let the queues alone from the next callback on: it plays silence and records nothing.

@@ -12,20 +12,11 @@ from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from sfaudio._pcm cimport acquire_samples, float32_to_int16_wire
-from sfaudio._ring cimport (
-    LARGEST_FRAMES,
-    frames_in_range,
-    ring_frames,
-    sf_fence_acquire,
-    sf_fence_release,
-    sf_load_acquire,
-    sf_load_relaxed,
-    sf_load_samples,
-    sf_store_relaxed,
-    sf_store_release,
-    sf_store_samples,
-)
+from sfaudio._buffers cimport acquire
+from sfaudio._kernels cimport float32_to_int16_wire
+from sfaudio._ring cimport LARGEST_FRAMES, frames_in_range, ring_frames
+from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed, sf_load_samples
+from sfaudio._ring cimport sf_store_relaxed, sf_store_release, sf_store_samples
 
 from sfaudio._statistics import CaptureQueueStatistics
 
@@ -43,6 +34,7 @@ cdef struct capture_queue:
     uint64_t read
     uint64_t dropped
     uint64_t overruns
+    uint64_t padded
 
 
 cdef void capture_write_int16(capture_queue *queue, const int16_t *block, Py_ssize_t frames) noexcept nogil:
@@ -142,7 +134,7 @@ cdef class CaptureQueue:
     def write(self, block):
         """Queue a block of int16 or float32 samples; float32 is converted by the wire rule."""
         cdef Py_buffer view
-        cdef Py_ssize_t frames = acquire_samples(block, &view, c"*", False, "block")
+        cdef Py_ssize_t frames = acquire(block, &view, c"*", False, "block")
         try:
             if view.itemsize == 4:
                 capture_write_float32(self.queue, <const float *> view.buf, frames)
@@ -151,30 +143,51 @@ cdef class CaptureQueue:
         finally:
             PyBuffer_Release(&view)
 
-    def read(self, frames):
-        """Take up to `frames` of the oldest frames, as bytes of native int16 samples."""
-        cdef uint64_t wanted = min(frames_in_range(frames, "frames", 0, LARGEST_FRAMES), self.queue.capacity)
+    def read(self, frames, *, bint pad=False):
+        """Take up to `frames` of the oldest frames, as bytes of native int16 samples.
+
+        With `pad`, just as many: silence follows where the queue has no more, and is counted as `padded_frames`.
+        """
+        cdef uint64_t wanted = frames_in_range(frames, "frames", 0, LARGEST_FRAMES)
+        if not pad:
+            wanted = min(wanted, self.queued_frames)
         cdef bytes out = PyBytes_FromStringAndSize(NULL, <Py_ssize_t> (wanted * sizeof(int16_t)))
-        cdef Py_ssize_t taken = capture_read(
-            self.queue, <int16_t *> <void *> PyBytes_AS_STRING(out), <Py_ssize_t> wanted
-        )
-        return out if <uint64_t> taken == wanted else out[:taken * sizeof(int16_t)]
+        cdef int16_t *samples = <int16_t *> <void *> PyBytes_AS_STRING(out)
+        cdef uint64_t taken = <uint64_t> capture_read(self.queue, samples, <Py_ssize_t> wanted)
+        memset(samples + taken, 0, (wanted - taken) * sizeof(int16_t))
+        self.queue.padded += wanted - taken
+        return out
 
     def read_into(self, out):
         """Move up to as many of the oldest frames as `out`, a buffer of int16, has room for. Returns how many."""
         cdef Py_buffer view
-        cdef Py_ssize_t room = acquire_samples(out, &view, c"h", True, "out")
+        cdef Py_ssize_t room = acquire(out, &view, c"h", True, "out")
         try:
             return capture_read(self.queue, <int16_t *> view.buf, room)
         finally:
             PyBuffer_Release(&view)
 
+    def drop(self, frames):
+        """Throw away up to `frames` of the oldest frames, which are too late to be read: an overrun, if there are any.
+
+        Returns how many there were.
+        """
+        cdef uint64_t wanted = frames_in_range(frames, "frames", 0, LARGEST_FRAMES)
+        cdef uint64_t dropped = self._drop(wanted)
+        self.queue.overruns += dropped > 0
+        return dropped
+
     def flush(self):
         """Throw away what is queued now, counted as dropped."""
+        self._drop(self.queue.capacity)
+
+    cdef uint64_t _drop(self, uint64_t frames):
         cdef uint64_t head = sf_load_acquire(&self.queue.head)
         _give_up_lost(self.queue, head)
-        self.queue.dropped += head - self.queue.tail
-        self.queue.tail = head
+        frames = min(frames, head - self.queue.tail)
+        self.queue.dropped += frames
+        self.queue.tail += frames
+        return frames
 
     def statistics(self):
         """A consistent snapshot of the counters, as `CaptureQueueStatistics`."""
@@ -187,6 +200,7 @@ cdef class CaptureQueue:
             queued_frames=queued,
             dropped_frames=self.queue.dropped + lost,
             overruns=self.queue.overruns + (lost > 0),
+            padded_frames=self.queue.padded,
         )
 
     @property

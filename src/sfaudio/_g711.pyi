@@ -3,7 +3,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from sfaudio._pcm import _Out, _Samples
+from sfaudio._buffers import _Out, _Samples
 
 @overload
 def int16_to_ulaw(src: _Samples, out: None = None) -> NDArray[np.uint8]: ...

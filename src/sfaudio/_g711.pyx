@@ -6,21 +6,10 @@ The tables follow ITU-T Recommendation G.711, tables 1 and 2. What those leave o
 Any thread may call any of these functions, at any rate of samples; long blocks are worked on without the GIL.
 """
 
-from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS,
-    PyBUF_FORMAT,
-    PyBUF_WRITABLE,
-    PyBuffer_Release,
-    PyObject_CheckBuffer,
-    PyObject_GetBuffer,
-)
 from libc.stdint cimport int16_t, uint8_t, uint16_t
-from libc.string cimport memcpy, strcmp
-from numpy cimport NPY_SHORT, NPY_UBYTE, PyArray_SimpleNew, import_array, npy_intp
+from libc.string cimport memcpy
 
-from sfaudio._pcm cimport RELEASE_GIL_FROM, acquire_samples, block, operation
-
-import_array()
+from sfaudio._buffers cimport block, operation, process
 
 
 # ---- the tables: an encoder's by the linear value in two's complement, as unsigned; a decoder's by the code
@@ -131,88 +120,7 @@ cdef void alaw_decode_samples(const uint8_t *src, int16_t *dst, Py_ssize_t sampl
     _decode(src, dst, samples, _alaw_values)
 
 
-# ---- buffers: `process` of _pcm knows samples only, here one side has codes
-
-cdef bint _is_uint8(const char *format) noexcept:
-    if format == NULL:
-        return True
-    if format[0] in b"@=<>!":
-        format += 1  # Of a single byte, any order is the native one.
-    return strcmp(format, b"B") == 0
-
-
-cdef Py_ssize_t _acquire_codes(object obj, Py_buffer *view, bint writable, str name) except -1:
-    cdef bint fits
-    if not PyObject_CheckBuffer(obj):
-        raise TypeError(
-            f"{name} must be a buffer of uint8 codes (a numpy array, bytes, bytearray, memoryview, ...), "
-            f"not {type(obj).__name__}"
-        )
-    try:
-        PyObject_GetBuffer(obj, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
-    except (BufferError, ValueError) as error:
-        need = "writable and C-contiguous" if writable else "C-contiguous"
-        raise ValueError(f"{name} must be {need}: {error}") from None
-    fits = _is_uint8(view.format)
-    if fits and view.ndim > 0:
-        return view.len
-    try:
-        if not fits:
-            raise TypeError(
-                f"{name} must hold uint8 codes, not items of format {view.format.decode()!r}: "
-                "give it bytes, or an array of numpy.uint8"
-            )
-        raise ValueError(f"{name} is zero-dimensional: give it at least one dimension")
-    finally:
-        PyBuffer_Release(view)
-
-
-cdef Py_ssize_t _acquire(object obj, Py_buffer *view, bint codes, bint writable, str name) except -1:
-    if codes:
-        return _acquire_codes(obj, view, writable, name)
-    return acquire_samples(obj, view, c"h", writable, name)
-
-
-cdef object _process(operation run, bint encode, object src, object out):
-    cdef block io
-    cdef Py_ssize_t room
-    io.frames = _acquire(src, &io.src, not encode, False, "src")
-    try:
-        if out is None:
-            out = _new_out(&io, encode)
-        room = _acquire(out, &io.out, encode, True, "out")
-        try:
-            _check_room(&io, room, encode)
-            if io.frames >= RELEASE_GIL_FROM:
-                with nogil:
-                    run(&io)
-            else:
-                run(&io)
-        finally:
-            PyBuffer_Release(&io.out)
-    finally:
-        PyBuffer_Release(&io.src)
-    return out
-
-
-cdef object _new_out(block *io, bint encode):
-    """With the shape of src, but flat if that is samples in raw bytes."""
-    cdef int kind = NPY_UBYTE if encode else NPY_SHORT
-    if io.src.shape == NULL or encode and io.src.itemsize == 1:
-        return PyArray_SimpleNew(1, <npy_intp *> &io.frames, kind)
-    return PyArray_SimpleNew(io.src.ndim, <npy_intp *> io.src.shape, kind)
-
-
-cdef int _check_room(block *io, Py_ssize_t room, bint encode) except -1:
-    cdef const char *src = <const char *> io.src.buf
-    cdef const char *out = <const char *> io.out.buf
-    if room < io.frames:
-        what, due = ("codes", "samples") if encode else ("samples", "codes")
-        raise ValueError(f"out has room for {room} {what}, but src has {io.frames} {due}")
-    if io.frames and src < out + io.out.len and out < src + io.src.len:
-        raise ValueError("out must not share memory with src: give it a buffer of its own")
-    return 0
-
+# ---- one pass over a block
 
 cdef void _to_ulaw(block *io) noexcept nogil:
     ulaw_encode_samples(<const int16_t *> io.src.buf, <uint8_t *> io.out.buf, io.frames)
@@ -228,6 +136,18 @@ cdef void _to_alaw(block *io) noexcept nogil:
 
 cdef void _from_alaw(block *io) noexcept nogil:
     alaw_decode_samples(<const uint8_t *> io.src.buf, <int16_t *> io.out.buf, io.frames)
+
+
+cdef object _encode_block(operation run, object src, object out):
+    cdef block io
+    io.src_channels = io.out_channels = 1
+    return process(&io, run, src, c"h", out, c"B")
+
+
+cdef object _decode_block(operation run, object src, object out):
+    cdef block io
+    io.src_channels = io.out_channels = 1
+    return process(&io, run, src, c"B", out, c"h")
 
 
 def int16_to_ulaw(src, out=None):
@@ -256,7 +176,7 @@ def int16_to_ulaw(src, out=None):
     ValueError
         Not contiguous; read-only, overlapping or too small `out`; not a whole number of samples.
     """
-    return _process(_to_ulaw, True, src, out)
+    return _encode_block(_to_ulaw, src, out)
 
 
 def ulaw_to_int16(src, out=None):
@@ -283,7 +203,7 @@ def ulaw_to_int16(src, out=None):
     ValueError
         Not contiguous; read-only, overlapping or too small `out`.
     """
-    return _process(_from_ulaw, False, src, out)
+    return _decode_block(_from_ulaw, src, out)
 
 
 def int16_to_alaw(src, out=None):
@@ -305,7 +225,7 @@ def int16_to_alaw(src, out=None):
     TypeError, ValueError
         As `int16_to_ulaw`.
     """
-    return _process(_to_alaw, True, src, out)
+    return _encode_block(_to_alaw, src, out)
 
 
 def alaw_to_int16(src, out=None):
@@ -327,4 +247,4 @@ def alaw_to_int16(src, out=None):
     TypeError, ValueError
         As `ulaw_to_int16`.
     """
-    return _process(_from_alaw, False, src, out)
+    return _decode_block(_from_alaw, src, out)

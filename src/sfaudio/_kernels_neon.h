@@ -1,8 +1,10 @@
-/* The kernels for 64-bit Arm, included by _kernels.h. NEON belongs to the base architecture: nothing to detect. */
+/* The kernels for 64-bit Arm. NEON belongs to the base architecture: nothing to detect. */
 #ifndef SF_KERNELS_NEON_H
 #define SF_KERNELS_NEON_H
 
 #include <arm_neon.h>
+
+#include "_kernels_c.h"
 
 /* Bytes are loaded and stored, because those have no alignment. */
 static inline float32x4_t sf_neon_f32(const uint8_t *at) { return vreinterpretq_f32_u8(vld1q_u8(at)); }

@@ -1,8 +1,10 @@
-/* The kernels for x86, included by _kernels.h: SSE2, AVX2 (with FMA) and AVX-512 (F, BW, DQ, VL). */
+/* The kernels for x86: SSE2, AVX2 (with FMA) and AVX-512 (F, BW, DQ, VL). */
 #ifndef SF_KERNELS_X86_H
 #define SF_KERNELS_X86_H
 
 #include <immintrin.h>
+
+#include "_kernels_c.h"
 
 #if defined(__GNUC__) || defined(__clang__)
 #include <cpuid.h>

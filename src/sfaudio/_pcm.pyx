@@ -1,251 +1,36 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""Conversion between float32 and int16, exact for every input; the kernels and buffers for all work on blocks."""
+"""The heart: float32 <-> int16, and the queue from a network task to an audio callback, which pads its underruns.
 
-from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS,
-    PyBUF_FORMAT,
-    PyBUF_WRITABLE,
-    PyBuffer_Release,
-    PyObject_CheckBuffer,
-    PyObject_GetBuffer,
-)
-from libc.stdint cimport int16_t, uint32_t, uint64_t
-from libc.string cimport memset
-from numpy cimport (
-    NPY_ARRAY_C_CONTIGUOUS,
-    NPY_ARRAY_WRITEABLE,
-    NPY_FLOAT,
-    NPY_SHORT,
-    PyArray_CheckExact,
-    PyArray_CHKFLAGS,
-    PyArray_DATA,
-    PyArray_DIMS,
-    PyArray_ISNOTSWAPPED,
-    PyArray_ITEMSIZE,
-    PyArray_NBYTES,
-    PyArray_NDIM,
-    PyArray_SimpleNew,
-    PyArray_TYPE,
-    import_array,
-    ndarray,
-    npy_intp,
-)
+Positions in the queue are 64-bit frame counts since the start: they never wrap, and a ring index is a position masked.
+The writer publishes `head` with release order after the samples are in place; the reader acquires it before it looks.
+"""
 
-import sys
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int16_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from sfaudio._buffers cimport acquire, block, process
+from sfaudio._kernels cimport float32_to_int16_symmetric, float32_to_int16_wire, int16_samples_to_float32
+from sfaudio._ring cimport LARGEST_FRAMES, frames_in_range, ring_frames
+from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
+from sfaudio._ring cimport sf_store_relaxed, sf_store_release
+
+from sfaudio._statistics import JitterBufferStatistics
 
 
-cdef extern from "_kernels.h" nogil:
-    ctypedef struct sf_level:
-        uint64_t sum_squares
-        uint64_t clipped
-        uint32_t peak
-    ctypedef struct sf_kernels_t:
-        void (*f32_to_i16_wire)(const void *src, void *dst, size_t n) noexcept nogil
-        void (*f32_to_i16_symmetric)(const void *src, void *dst, size_t n) noexcept nogil
-        void (*i16_to_f32)(const void *src, void *dst, size_t n) noexcept nogil
-        void (*swap_i16)(const void *src, void *dst, size_t n) noexcept nogil
-        size_t (*gain_i16)(const void *src, void *dst, size_t n, float gain) noexcept nogil
-        void (*level_i16)(const void *src, size_t n, sf_level *out) noexcept nogil
-    enum:
-        SF_LEVELS
-    const char *sf_level_names[]
-    sf_kernels_t sf_kernels
-    void sf_kernels_init()
-    int sf_kernels_force(int level)
-    int sf_kernels_level()
-    unsigned int sf_kernels_available()
-    void sf_mono_i16(const void *src, void *dst, size_t frames, int channels)
-    void sf_spread_i16(const void *src, void *dst, size_t frames, int channels)
-
-
-import_array()
-sf_kernels_init()
-
-cdef bytes _NATIVE_ORDERS = b"@=<" if sys.byteorder == "little" else b"@=>!"
-
-
-# ---- for native code
-
-cdef void float32_to_int16_wire(const float *src, int16_t *dst, Py_ssize_t frames) noexcept nogil:
-    sf_kernels.f32_to_i16_wire(src, dst, <size_t> frames)
-
-
-cdef void float32_to_int16_symmetric(const float *src, int16_t *dst, Py_ssize_t frames) noexcept nogil:
-    sf_kernels.f32_to_i16_symmetric(src, dst, <size_t> frames)
-
-
-cdef void int16_samples_to_float32(const int16_t *src, float *dst, Py_ssize_t frames) noexcept nogil:
-    sf_kernels.i16_to_f32(src, dst, <size_t> frames)
-
-
-cdef void byteswap_samples(const int16_t *src, int16_t *dst, Py_ssize_t samples) noexcept nogil:
-    sf_kernels.swap_i16(src, dst, <size_t> samples)
-
-
-cdef void mix_to_mono(const int16_t *src, int16_t *dst, Py_ssize_t frames, int channels) noexcept nogil:
-    sf_mono_i16(src, dst, <size_t> frames, channels)
-
-
-cdef void spread_mono(const int16_t *src, int16_t *dst, Py_ssize_t frames, int channels) noexcept nogil:
-    sf_spread_i16(src, dst, <size_t> frames, channels)
-
-
-cdef Py_ssize_t scale_samples(const int16_t *src, int16_t *dst, Py_ssize_t samples, float gain) noexcept nogil:
-    return <Py_ssize_t> sf_kernels.gain_i16(src, dst, <size_t> samples, gain)
-
-
-cdef sample_level measure_level(const int16_t *src, Py_ssize_t samples) noexcept nogil:
-    cdef sf_level found
-    sf_kernels.level_i16(src, <size_t> samples, &found)
-    return sample_level(found.sum_squares, found.clipped, found.peak)
-
-
-# ---- buffers
-
-cdef char _native_code(const char *format) noexcept:
-    """The type code of a struct-style format with one native item, 0 for anything else."""
-    if format == NULL:
-        return c"B"
-    if format[0] != 0 and format[1] == 0:
-        return format[0]
-    if format[0] in _NATIVE_ORDERS and format[1] != 0 and format[2] == 0:
-        return format[1]
-    return 0
-
-
-cdef bint _borrow_array(ndarray array, Py_buffer *view, char code, bint writable) noexcept:
-    """Fill `view` from an array that is just what is wanted; leave any other, and its error, to the buffer protocol.
-
-    The protocol takes numpy several times as long as the conversion of a block. What is borrowed lives as long as the
-    caller's reference, and PyBuffer_Release finds nothing to release.
-    """
-    cdef int kind = PyArray_TYPE(array)
-    if not (kind == NPY_FLOAT and code != c"h" or kind == NPY_SHORT and code != c"f"):
-        return False
-    if not PyArray_CHKFLAGS(array, NPY_ARRAY_C_CONTIGUOUS | (NPY_ARRAY_WRITEABLE if writable else 0)):
-        return False
-    if not PyArray_ISNOTSWAPPED(array) or PyArray_NDIM(array) == 0:
-        return False
-    memset(view, 0, sizeof(Py_buffer))
-    view.buf = PyArray_DATA(array)
-    view.len = PyArray_NBYTES(array)
-    view.itemsize = PyArray_ITEMSIZE(array)
-    view.ndim = PyArray_NDIM(array)
-    view.shape = <Py_ssize_t *> PyArray_DIMS(array)
-    return True
-
-
-cdef Py_ssize_t acquire_samples(
-    object obj, Py_buffer *view, char code, bint writable, str name
-) except -1:
-    cdef Py_ssize_t itemsize
-    cdef bint fits
-    cdef char came
-    if PyArray_CheckExact(obj) and _borrow_array(obj, view, code, writable):
-        return view.len // view.itemsize
-    if not PyObject_CheckBuffer(obj):
-        raise TypeError(
-            f"{name} must be a buffer of {_wanted(code)} samples (a numpy array, array, bytes, memoryview, ...), "
-            f"not {type(obj).__name__}"
-        )
-    try:
-        PyObject_GetBuffer(obj, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
-    except (BufferError, ValueError) as error:
-        need = "writable and C-contiguous" if writable else "C-contiguous"
-        raise ValueError(f"{name} must be {need}: {error}") from None
-    came = _native_code(view.format)
-    fits = came == code or code == c"*" and came in b"fh" or came in b"Bbc"
-    itemsize = 4 if code == c"f" or came == c"f" else 2
-    if fits and view.ndim > 0 and view.len % itemsize == 0:
-        return view.len // itemsize
-    try:
-        if not fits:
-            raise TypeError(
-                f"{name} must hold native {_wanted(code)} samples (or raw bytes of them), "
-                f"not items of format {view.format.decode()!r}"
-            )
-        if view.ndim == 0:
-            raise ValueError(f"{name} is zero-dimensional: give it at least one dimension")
-        raise ValueError(
-            f"{name} has {view.len} bytes, which is not a whole number of {itemsize}-byte {_wanted(code)} samples"
-        )
-    finally:
-        PyBuffer_Release(view)
-
-
-cdef str _wanted(char code):
-    return "float32" if code == c"f" else "int16" if code == c"h" else "int16 or float32"
-
-
-# ---- one pass from src to out
-
-cdef object process(block *io, operation run, object src, char src_code, object out, char out_code):
-    cdef Py_ssize_t samples = acquire_samples(src, &io.src, src_code, False, "src")
-    try:
-        io.frames = samples // io.src_channels
-        if io.frames * io.src_channels != samples:
-            raise ValueError(f"src has {samples} samples, which is no whole number of frames of {io.src_channels}")
-        if io.src_channels != io.out_channels:
-            _check_dimensions(io)
-        if out is None:
-            out = _new_out(io, NPY_FLOAT if out_code == c"f" else NPY_SHORT)
-        room = acquire_samples(out, &io.out, out_code, True, "out")
-        try:
-            _check_room(io, samples, room, src_code == out_code and io.src_channels == io.out_channels)
-            if samples >= RELEASE_GIL_FROM:
-                with nogil:
-                    run(io)
-            else:
-                run(io)
-        finally:
-            PyBuffer_Release(&io.out)
-    finally:
-        PyBuffer_Release(&io.src)
-    return out
-
-
-cdef int _check_dimensions(block *io) except -1:
-    """Planar samples, a row to a channel, would pass for frames otherwise."""
-    if io.src.ndim > 1 and io.src.itemsize > 1 and io.src.shape[io.src.ndim - 1] != io.src_channels:
-        raise ValueError(
-            f"src must have {io.src_channels} channels in its last dimension, not {io.src.shape[io.src.ndim - 1]}"
-        )
-    return 0
-
-
-cdef object _new_out(block *io, int kind):
-    """With the shape of src, but flat if that is raw bytes or the channels change."""
-    cdef npy_intp samples = io.frames * io.out_channels
-    if io.src.itemsize == 1 or io.src.shape == NULL or io.src_channels != io.out_channels:
-        return PyArray_SimpleNew(1, &samples, kind)
-    return PyArray_SimpleNew(io.src.ndim, <npy_intp *> io.src.shape, kind)
-
-
-cdef int _check_room(block *io, Py_ssize_t samples, Py_ssize_t room, bint in_place) except -1:
-    cdef const char *src = <const char *> io.src.buf
-    cdef const char *out = <const char *> io.out.buf
-    if room < io.frames * io.out_channels:
-        due = f"src has {samples}"
-        if io.src_channels != io.out_channels:
-            due = f"{io.frames * io.out_channels} are due"
-        raise ValueError(f"out has room for {room} samples, but {due}")
-    if samples and src < out + io.out.len and out < src + io.src.len and not (in_place and src == out):
-        raise ValueError(
-            "out must not share memory with src: give it a buffer of its own" + (", or src itself" if in_place else "")
-        )
-    return 0
-
+# ---- conversion
 
 cdef void _to_int16_wire(block *io) noexcept nogil:
-    sf_kernels.f32_to_i16_wire(io.src.buf, io.out.buf, <size_t> io.frames)
+    float32_to_int16_wire(<const float *> io.src.buf, <int16_t *> io.out.buf, io.frames)
 
 
 cdef void _to_int16_symmetric(block *io) noexcept nogil:
-    sf_kernels.f32_to_i16_symmetric(io.src.buf, io.out.buf, <size_t> io.frames)
+    float32_to_int16_symmetric(<const float *> io.src.buf, <int16_t *> io.out.buf, io.frames)
 
 
 cdef void _to_float32(block *io) noexcept nogil:
-    sf_kernels.i16_to_f32(io.src.buf, io.out.buf, <size_t> io.frames)
+    int16_samples_to_float32(<const int16_t *> io.src.buf, <float *> io.out.buf, io.frames)
 
 
 def float32_to_int16(src, out=None, *, rule="wire"):
@@ -312,21 +97,293 @@ def int16_to_float32(src, out=None):
     return process(&io, _to_float32, src, c"h", out, c"f")
 
 
-# ---- for the tests: the kernels of another level of the processor, exact alike
+# ---- the queue
 
-def _kernel_levels():
-    """The levels that this machine can run, the plainest first."""
-    return tuple([sf_level_names[i].decode() for i in range(SF_LEVELS) if sf_kernels_available() >> i & 1])
+cdef struct playout_queue:
+    int16_t *ring
+    uint64_t mask
+    uint64_t capacity
+    uint64_t prefill
+    uint64_t fade
+    # The writer's. A request is the position up to which it holds, so it never has to be taken back.
+    uint64_t head
+    uint64_t flush_to
+    uint64_t drain_to
+    int split_byte  # the first byte of a split sample, -1 for none
+    char writer_ends_here[64]  # the two sides share no cache line
+    # The reader's, readable by the writer through `sequence`, which is odd while they change.
+    uint64_t sequence
+    uint64_t tail
+    uint64_t read
+    uint64_t dropped
+    uint64_t padded
+    uint64_t underruns
+    # The reader's alone.
+    bint playing
+    uint64_t waited  # frames of silence since there was something to play
+    uint64_t fade_left
+    uint64_t fade_total
+    char *out  # where the next frames of the block under way go
+    size_t itemsize  # of its samples: 2 for int16, 4 for float32
 
 
-def _kernel_level():
-    """The level in use."""
-    return sf_level_names[sf_kernels_level()].decode()
+cdef inline void _put(playout_queue *queue, const int16_t *samples, Py_ssize_t frames) noexcept nogil:
+    """Move frames to the block."""
+    if queue.itemsize == sizeof(float):
+        int16_samples_to_float32(samples, <float *> queue.out, frames)
+    else:
+        memcpy(queue.out, samples, frames * sizeof(int16_t))
+    queue.out += frames * queue.itemsize
 
 
-def _force_kernel_level(name):
-    """Use a level, in the whole process. Not while another thread converts."""
-    for i in range(SF_LEVELS):
-        if sf_level_names[i].decode() == name and sf_kernels_force(i) == 0:
-            return
-    raise ValueError(f"the level must be one of {', '.join(_kernel_levels())}, not {name!r}")
+cdef inline void _pad(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
+    """Fill the block up with silence."""
+    memset(queue.out, 0, frames * queue.itemsize)
+    sf_store_relaxed(&queue.padded, queue.padded + <uint64_t> frames)
+
+
+cdef inline void _take(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
+    """Play queued frames as they are."""
+    cdef Py_ssize_t at = <Py_ssize_t> (queue.tail & queue.mask)
+    cdef Py_ssize_t first = min(frames, <Py_ssize_t> queue.mask + 1 - at)
+    _put(queue, queue.ring + at, first)
+    _put(queue, queue.ring, frames - first)
+    sf_store_relaxed(&queue.read, queue.read + <uint64_t> frames)
+    sf_store_release(&queue.tail, queue.tail + <uint64_t> frames)
+
+
+cdef inline void _take_faded(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
+    """Play queued frames down a straight line that reaches zero with the last of `fade_total`."""
+    cdef char *out = queue.out
+    cdef Py_ssize_t i
+    cdef float gain
+    _take(queue, frames)
+    for i in range(frames):
+        queue.fade_left -= 1
+        gain = <float> queue.fade_left / <float> queue.fade_total
+        if queue.itemsize == sizeof(float):
+            (<float *> out)[i] *= gain
+        else:
+            (<int16_t *> out)[i] = <int16_t> ((<int16_t *> out)[i] * gain)
+
+
+cdef Py_ssize_t _flushed(playout_queue *queue, uint64_t flush_to, Py_ssize_t frames) noexcept nogil:
+    """Fade out, then drop what a flush asked for. Returns how many frames of the block the fade has filled."""
+    cdef Py_ssize_t faded = 0
+    if queue.playing:
+        if queue.fade_left == 0:
+            queue.fade_total = queue.fade_left = min(queue.fade, flush_to - queue.tail)
+        faded = min(frames, <Py_ssize_t> queue.fade_left)
+        _take_faded(queue, faded)
+        if queue.fade_left:
+            return faded
+        queue.playing = False
+    queue.waited = 0
+    sf_store_relaxed(&queue.dropped, queue.dropped + (flush_to - queue.tail))
+    sf_store_release(&queue.tail, flush_to)
+    return faded
+
+
+cdef Py_ssize_t _read(playout_queue *queue, void *out, size_t itemsize, Py_ssize_t frames) noexcept nogil:
+    cdef uint64_t drain_to = sf_load_acquire(&queue.drain_to)
+    cdef uint64_t flush_to = sf_load_acquire(&queue.flush_to)
+    cdef uint64_t head = sf_load_acquire(&queue.head)
+    cdef uint64_t queued
+    cdef Py_ssize_t faded = 0, taken
+
+    queue.out, queue.itemsize = <char *> out, itemsize
+    sf_store_relaxed(&queue.sequence, queue.sequence + 1)
+    sf_fence_release()
+    if flush_to > queue.tail:
+        faded = _flushed(queue, flush_to, frames)
+        frames -= faded
+    queued = head - queue.tail
+    if not queue.playing and queued:
+        # A start is due when enough has gathered, when nothing more is to come, or when the wait has been as long as
+        # gathering would take: the end of a sentence may be shorter than the prefill.
+        queue.playing = queued >= queue.prefill or drain_to > queue.tail or queue.waited >= queue.prefill
+        queue.waited = 0 if queue.playing else queue.waited + <uint64_t> frames
+    taken = min(frames, <Py_ssize_t> queued) if queue.playing else 0
+    _take(queue, taken)
+    if taken < frames:
+        if queue.playing and queue.tail > drain_to:
+            sf_store_relaxed(&queue.underruns, queue.underruns + 1)
+        queue.playing = False
+        _pad(queue, frames - taken)
+    sf_store_release(&queue.sequence, queue.sequence + 1)
+    return faded + taken
+
+
+cdef Py_ssize_t playout_read_int16(playout_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil:
+    return _read(queue, out, sizeof(int16_t), frames)
+
+
+cdef Py_ssize_t playout_read_float32(playout_queue *queue, float *out, Py_ssize_t frames) noexcept nogil:
+    return _read(queue, out, sizeof(float), frames)
+
+
+cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, Py_ssize_t length) noexcept nogil:
+    cdef uint64_t head = queue.head
+    cdef Py_ssize_t room = <Py_ssize_t> (queue.capacity - (head - sf_load_acquire(&queue.tail)))
+    cdef Py_ssize_t used = 0
+    cdef Py_ssize_t frames, at, first
+    if queue.split_byte >= 0:
+        if length == 0 or room == 0:
+            return 0
+        queue.ring[head & queue.mask] = <int16_t> (queue.split_byte | (data[0] << 8))
+        queue.split_byte = -1
+        head += 1
+        room -= 1
+        used = 1
+    frames = min(room, (length - used) // 2)
+    at = <Py_ssize_t> (head & queue.mask)
+    first = min(frames, <Py_ssize_t> queue.mask + 1 - at)
+    memcpy(queue.ring + at, data + used, first * sizeof(int16_t))
+    memcpy(queue.ring, data + used + first * sizeof(int16_t), (frames - first) * sizeof(int16_t))
+    used += frames * <Py_ssize_t> sizeof(int16_t)
+    if length - used == 1:
+        queue.split_byte = data[used]
+        used += 1
+    sf_store_release(&queue.head, head + <uint64_t> frames)
+    return used
+
+
+cdef void playout_flush(playout_queue *queue) noexcept nogil:
+    sf_store_release(&queue.flush_to, queue.head)
+
+
+cdef void playout_drain(playout_queue *queue) noexcept nogil:
+    sf_store_release(&queue.drain_to, queue.head)
+
+
+cdef class JitterBuffer:
+    """A queue of mono int16 samples between one network task and one audio callback.
+
+    Threads: one thread at a time may *write* (`write`, `flush`, `drain`, `abort`, `statistics`, `writable_frames`) and
+    one, the same or another, may *read* (`read_into`). `queued_frames` may be asked from anywhere. Neither side ever
+    waits for the other, and the reader allocates nothing and makes no system call.
+
+    Playing starts when `prefill` frames are queued, or when some have waited for as long as `prefill` frames take to
+    play, or at once after `drain`. When the queue runs empty, the rest of the block is silence, and playing starts
+    anew. Samples are played exactly as written, but for the fade of a flush.
+
+    Parameters
+    ----------
+    capacity
+        Most frames it will hold. The memory, the next power of two of 2-byte samples, is allocated here, once.
+    prefill
+        Frames to gather before playing (re)starts, at most `capacity`; 0 plays whatever there is.
+    fade
+        Frames over which a flush fades out what is playing, in a straight line to zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter is no whole number, or out of range.
+    MemoryError
+        There is no memory for `capacity`.
+    """
+
+    def __cinit__(self, capacity, *, prefill=0, fade=0):
+        cdef uint64_t frames = frames_in_range(capacity, "capacity", 1, LARGEST_FRAMES)
+        self.queue = <playout_queue *> calloc(1, sizeof(playout_queue))
+        if self.queue == NULL:
+            raise MemoryError
+        self.queue.capacity = frames
+        self.queue.prefill = frames_in_range(prefill, "prefill", 0, frames)
+        self.queue.fade = frames_in_range(fade, "fade", 0, frames)
+        self.queue.split_byte = -1
+        self.queue.mask = ring_frames(frames) - 1
+        self.queue.ring = <int16_t *> calloc(self.queue.mask + 1, sizeof(int16_t))
+        if self.queue.ring == NULL:
+            raise MemoryError(f"no memory for a jitter buffer of {frames} frames")
+
+    def __dealloc__(self):
+        if self.queue != NULL:
+            free(self.queue.ring)
+            free(self.queue)
+
+    def write(self, data):
+        """Queue PCM16 bytes, split anywhere: half a sample waits for its other half.
+
+        `data` is any C-contiguous buffer. Returns how many of its bytes were taken, which is fewer than all when the
+        queue is full: write the rest once there is room. Little-endian, as on every supported platform.
+        """
+        cdef Py_buffer view
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            return playout_write(self.queue, <const unsigned char *> view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+
+    def read_into(self, out):
+        """Fill `out`, a buffer of int16 or float32 samples; what the queue cannot give is silence.
+
+        Returns how many frames came from the queue. float32 samples are int16 / 32768.
+        """
+        cdef Py_buffer view
+        cdef Py_ssize_t frames = acquire(out, &view, c"*", True, "out")
+        try:
+            return _read(self.queue, view.buf, sizeof(float) if view.itemsize == 4 else sizeof(int16_t), frames)
+        finally:
+            PyBuffer_Release(&view)
+
+    def flush(self):
+        """Throw away what is queued now; what sounds is faded out first. What is written afterwards is played."""
+        playout_flush(self.queue)
+
+    def drain(self):
+        """Play out what is queued now without waiting for more; running empty is then no underrun."""
+        playout_drain(self.queue)
+
+    def abort(self):
+        """Throw away what is queued at once, without a fade. Only when no thread reads any more."""
+        self.queue.dropped += self.queue.head - self.queue.tail
+        self.queue.tail = self.queue.head
+        self.queue.playing = False
+        self.queue.waited = 0
+        self.queue.fade_left = 0
+
+    def statistics(self):
+        """A consistent snapshot of the counters, as `JitterBufferStatistics`. Writer's thread."""
+        cdef uint64_t sequence, tail, read, dropped, padded, underruns
+        while True:
+            sequence = sf_load_acquire(&self.queue.sequence)
+            tail = sf_load_relaxed(&self.queue.tail)
+            read = sf_load_relaxed(&self.queue.read)
+            dropped = sf_load_relaxed(&self.queue.dropped)
+            padded = sf_load_relaxed(&self.queue.padded)
+            underruns = sf_load_relaxed(&self.queue.underruns)
+            sf_fence_acquire()
+            if sequence % 2 == 0 and sf_load_relaxed(&self.queue.sequence) == sequence:
+                break
+        return JitterBufferStatistics(
+            written_frames=self.queue.head,
+            read_frames=read,
+            queued_frames=self.queue.head - tail,
+            dropped_frames=dropped,
+            padded_frames=padded,
+            underruns=underruns,
+            partial_bytes=int(self.queue.split_byte >= 0),
+        )
+
+    @property
+    def capacity(self):
+        """Most frames it will hold."""
+        return self.queue.capacity
+
+    @property
+    def prefill(self):
+        """Frames to gather before playing (re)starts."""
+        return self.queue.prefill
+
+    @property
+    def queued_frames(self):
+        """Frames waiting, at this moment."""
+        cdef uint64_t tail = sf_load_acquire(&self.queue.tail)  # first: it never passes a later head
+        return sf_load_acquire(&self.queue.head) - tail
+
+    @property
+    def writable_frames(self):
+        """Frames there is room for; it can only grow until the next `write`."""
+        return self.queue.capacity - (self.queue.head - sf_load_acquire(&self.queue.tail))

@@ -8,8 +8,9 @@ from libc.stdint cimport int16_t
 
 cdef struct resampler
 
-# How many frames the next `frames` frames of input will give.
+# How many frames the next `frames` frames of input will give; how many of input the next `frames` of output need.
 cdef Py_ssize_t resampler_output_frames(resampler *state, Py_ssize_t frames) noexcept nogil
+cdef Py_ssize_t resampler_input_frames(resampler *state, Py_ssize_t frames) noexcept nogil
 # Take all `frames` of input; `out` has room for what resampler_output_frames told. Returns how many were given.
 cdef Py_ssize_t resample_int16(resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out) noexcept nogil
 cdef Py_ssize_t resample_float32(resampler *state, const float *src, Py_ssize_t frames, float *out) noexcept nogil
@@ -20,4 +21,4 @@ cdef class Resampler:
     cdef readonly int samplerate_in
     cdef readonly int samplerate_out
     cdef Py_ssize_t _filter_taps  # of the filter itself, without those that fill the last lanes
-    cdef Py_ssize_t _process(self, Py_buffer *src, Py_ssize_t frames, object out) except -1
+    cdef Py_ssize_t _process(self, Py_buffer *src, Py_ssize_t frames, object out, Py_ssize_t most) except -1

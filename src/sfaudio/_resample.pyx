@@ -8,16 +8,22 @@ ch. 3).
 """
 
 from cpython.buffer cimport PyBuffer_Release
-from libc.stdint cimport int16_t
+from libc.stdint cimport int16_t, int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
-from sfaudio._pcm cimport acquire_samples, float32_to_int16_symmetric, int16_samples_to_float32
+from sfaudio._buffers cimport acquire
+from sfaudio._kernels cimport float32_to_int16_symmetric, int16_samples_to_float32
 
 import math
 
 import numpy
 
+from sfaudio._statistics import ResamplerStatistics
+
+
+cdef extern from *:
+    Py_ssize_t PY_SSIZE_T_MAX
 
 cdef extern from "_fir.h" nogil:
     enum:
@@ -33,6 +39,7 @@ STOPBAND_DB = 96.0
 
 cdef enum:
     STEP = 256  # frames taken at a time
+    LARGEST_RATIO = 64  # of the rates, so most output frames that end at one input frame
 
 
 cdef struct resampler:
@@ -40,9 +47,13 @@ cdef struct resampler:
     Py_ssize_t up
     Py_ssize_t down
     Py_ssize_t taps
-    float *history  # [taps - 1 + STEP], oldest first
+    float *history  # [taps + STEP], oldest first
     Py_ssize_t phase  # of the next output frame
-    Py_ssize_t skip  # input frames to come before the one that it ends at
+    Py_ssize_t skip  # input frames to come before the one that it ends at; -1: it is held back, and ends at the last
+    int64_t taken
+    int64_t given
+    int64_t padded
+    int64_t ahead  # of all that was before the last reset, or came out of `drain`, in frames of input / up
 
 
 def _coefficients(samplerate_in, samplerate_out):
@@ -65,49 +76,77 @@ cdef Py_ssize_t resampler_output_frames(resampler *state, Py_ssize_t frames) noe
     return ((frames - state.skip) * state.up - state.phase + state.down - 1) // state.down
 
 
-cdef Py_ssize_t _run(resampler *state, Py_ssize_t frames, float *out) noexcept nogil:
-    """Filter the `frames` frames that follow the history; then they are history."""
+cdef Py_ssize_t resampler_input_frames(resampler *state, Py_ssize_t frames) noexcept nogil:
+    if frames <= 0:
+        return 0
+    return state.skip + (state.phase + (frames - 1) * state.down) // state.up + 1
+
+
+cdef Py_ssize_t _run(resampler *state, Py_ssize_t frames, float *out, Py_ssize_t most) noexcept nogil:
+    """Filter the `frames` frames that follow the history; then they are history. Gives `most` frames at most."""
     cdef Py_ssize_t given = 0
-    while state.skip < frames:
+    while state.skip < frames and given < most:
         out[given] = sf_dot(
-            state.rows + state.phase * state.taps, state.history + state.skip, <size_t> state.taps
+            state.rows + state.phase * state.taps, state.history + 1 + state.skip, <size_t> state.taps
         )
         given += 1
         state.phase += state.down
         state.skip += state.phase // state.up
         state.phase %= state.up
     state.skip -= frames
-    memmove(state.history, state.history + frames, (state.taps - 1) * sizeof(float))
+    state.taken += frames
+    state.given += given
+    memmove(state.history, state.history + frames, state.taps * sizeof(float))
     return given
 
 
-cdef Py_ssize_t resample_float32(resampler *state, const float *src, Py_ssize_t frames, float *out) noexcept nogil:
+# `most` frames are given at most; the input must be no more than what they need, or what is beyond is lost.
+
+cdef Py_ssize_t _float32(
+    resampler *state, const float *src, Py_ssize_t frames, float *out, Py_ssize_t most
+) noexcept nogil:
     cdef Py_ssize_t given = 0
     cdef Py_ssize_t step
-    while frames > 0:
+    while frames > 0 or state.skip < 0 and given < most:
         step = min(frames, STEP)
-        memcpy(state.history + state.taps - 1, src, step * sizeof(float))
-        given += _run(state, step, out + given)
+        memcpy(state.history + state.taps, src, step * sizeof(float))
+        given += _run(state, step, out + given, most - given)
         src += step
         frames -= step
     return given
 
 
-cdef Py_ssize_t resample_int16(resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out) noexcept nogil:
-    cdef float filtered[STEP]
+cdef Py_ssize_t _int16(
+    resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out, Py_ssize_t most
+) noexcept nogil:
+    cdef float filtered[STEP + LARGEST_RATIO]
     cdef Py_ssize_t given = 0
-    # As many input frames as surely fit the scratch when they have become output frames.
-    cdef Py_ssize_t most = max(1, min(STEP, (STEP - 1) * state.down // state.up))
+    # As many input frames as surely fit the scratch when they, and what was held back, have become output frames.
+    cdef Py_ssize_t longest = max(1, min(STEP, (STEP - 1) * state.down // state.up))
     cdef Py_ssize_t step, count
-    while frames > 0:
-        step = min(frames, most)
-        int16_samples_to_float32(src, state.history + state.taps - 1, step)
-        count = _run(state, step, filtered)
+    while frames > 0 or state.skip < 0 and given < most:
+        step = min(frames, longest)
+        int16_samples_to_float32(src, state.history + state.taps, step)
+        count = _run(state, step, filtered, most - given)
         float32_to_int16_symmetric(filtered, out + given, count)
         given += count
         src += step
         frames -= step
     return given
+
+
+cdef Py_ssize_t resample_float32(resampler *state, const float *src, Py_ssize_t frames, float *out) noexcept nogil:
+    return _float32(state, src, frames, out, PY_SSIZE_T_MAX)
+
+
+cdef Py_ssize_t resample_int16(resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out) noexcept nogil:
+    return _int16(state, src, frames, out, PY_SSIZE_T_MAX)
+
+
+cdef Py_ssize_t _count(object frames) except -1:
+    if frames < 0:
+        raise ValueError(f"frames must not be negative: {frames}")
+    return frames
 
 
 cdef class Resampler:
@@ -116,7 +155,7 @@ cdef class Resampler:
     Threads: one at a time. Streaming allocates nothing but the arrays that `process` returns.
 
     Every output frame is given as soon as the last input frame it depends on is there, so nothing is held back but
-    the delay of the filter, at most 2 ms. Frequencies up to 0.43 of the lower rate (0.40 at 8 kHz) pass, with images
+    the delay of the filter, at most 2 ms, and what `process` was not asked for. Frequencies up to 0.43 of the lower rate (0.40 at 8 kHz) pass, with images
     and aliases of them more than 90 dB below; what lies between there and half the rate is rolled off. The same input
     gives the same bits in any chunking.
 
@@ -139,8 +178,8 @@ cdef class Resampler:
             if not 1000 <= rate <= 768_000:
                 raise ValueError(f"{name} must be between 1000 and 768000 Hz, not {rate}")
         common = math.gcd(samplerate_in, samplerate_out)
-        if max(samplerate_in, samplerate_out) > 64 * min(samplerate_in, samplerate_out):
-            raise ValueError(f"the ratio of {samplerate_in} Hz to {samplerate_out} Hz is over 64")
+        if max(samplerate_in, samplerate_out) > LARGEST_RATIO * min(samplerate_in, samplerate_out):
+            raise ValueError(f"the ratio of {samplerate_in} Hz to {samplerate_out} Hz is over {LARGEST_RATIO}")
         if samplerate_out // common > 1024:
             raise ValueError(
                 f"{samplerate_in} Hz to {samplerate_out} Hz takes {samplerate_out // common} phases: at most 1024"
@@ -160,7 +199,7 @@ cdef class Resampler:
         self.state.down = samplerate_in // common
         self.state.taps = view.shape[1]
         self.state.rows = <float *> calloc(view.shape[0] * view.shape[1], sizeof(float))
-        self.state.history = <float *> calloc(self.state.taps - 1 + STEP, sizeof(float))
+        self.state.history = <float *> calloc(self.state.taps + STEP, sizeof(float))
         if self.state.rows == NULL or self.state.history == NULL:
             raise MemoryError
         memcpy(self.state.rows, &view[0, 0], view.shape[0] * view.shape[1] * sizeof(float))
@@ -178,23 +217,49 @@ cdef class Resampler:
         return (self._filter_taps - 1.0 / self.state.up) / (2.0 * self.samplerate_in)
 
     def output_frames(self, frames):
-        """How many frames the next `frames` frames of input will give."""
-        if frames < 0:
-            raise ValueError(f"frames must not be negative: {frames}")
-        return resampler_output_frames(self.state, frames)
+        """How many frames the next `frames` frames of input will give, with those that are held back."""
+        return resampler_output_frames(self.state, _count(frames))
 
-    def process(self, src):
+    def input_frames(self, frames):
+        """How many frames of input the next `frames` frames of output need."""
+        return resampler_input_frames(self.state, _count(frames))
+
+    def process(self, src, frames=None):
         """Resample the next frames of the stream.
 
-        `src` is a buffer of int16 or float32 samples, or of raw bytes of int16. Returns a new `numpy.ndarray` of the
-        same type, with a frame more or less than ``len(src) * samplerate_out / samplerate_in``, none perhaps.
+        Parameters
+        ----------
+        src
+            A buffer of int16 or float32 samples, or of raw bytes of int16.
+        frames
+            How many frames to give; None for all that `src` makes. What the last frame of `src` makes beyond is held
+            back for the next call. What they need beyond `src` is silence at their end, counted as `padded_frames`.
+
+        Returns
+        -------
+        A new `numpy.ndarray` of the type of `src`. Without `frames`, it has a frame more or less than
+        ``len(src) * samplerate_out / samplerate_in``, none perhaps.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `int16_to_float32` for its `src`; `src` has more than ``input_frames(frames)``. Nothing was taken.
         """
         cdef Py_buffer view
-        cdef Py_ssize_t frames = acquire_samples(src, &view, c"*", False, "src")
+        cdef Py_ssize_t given
+        cdef Py_ssize_t came = acquire(src, &view, c"*", False, "src")
+        cdef Py_ssize_t wanted = resampler_output_frames(self.state, came)
         try:
-            dtype = numpy.float32 if view.itemsize == 4 else numpy.int16
-            out = numpy.empty(resampler_output_frames(self.state, frames), dtype)
-            self._process(&view, frames, out)
+            if frames is not None:
+                wanted = _count(frames)
+                if came > resampler_input_frames(self.state, wanted):
+                    needed = resampler_input_frames(self.state, wanted)
+                    raise ValueError(f"src has {came} frames, but {frames} frames of output need {needed}: give it those")
+            out = numpy.empty(wanted, numpy.float32 if view.itemsize == 4 else numpy.int16)
+            given = self._process(&view, came, out, wanted)
+            if given < wanted:
+                out[given:] = 0
+                self.state.padded += wanted - given
             return out
         finally:
             PyBuffer_Release(&view)
@@ -205,28 +270,47 @@ cdef class Resampler:
         ValueError if `out` has less room than ``output_frames(len(src))``; then nothing was taken.
         """
         cdef Py_buffer view
-        cdef Py_ssize_t frames = acquire_samples(src, &view, c"*", False, "src")
+        cdef Py_ssize_t came = acquire(src, &view, c"*", False, "src")
         try:
-            return self._process(&view, frames, out)
+            return self._process(&view, came, out, PY_SSIZE_T_MAX)
         finally:
             PyBuffer_Release(&view)
 
-    cdef Py_ssize_t _process(self, Py_buffer *src, Py_ssize_t frames, object out) except -1:
+    cdef Py_ssize_t _process(self, Py_buffer *src, Py_ssize_t frames, object out, Py_ssize_t most) except -1:
         cdef Py_buffer view
         cdef bint is_float = src.itemsize == 4
-        cdef Py_ssize_t room = acquire_samples(out, &view, c"f" if is_float else c"h", True, "out")
-        cdef Py_ssize_t wanted = resampler_output_frames(self.state, frames)
+        cdef Py_ssize_t room = acquire(out, &view, c"f" if is_float else c"h", True, "out")
+        cdef Py_ssize_t due = min(most, resampler_output_frames(self.state, frames))
         try:
-            if room < wanted:
-                raise ValueError(f"out has room for {room} frames, but {wanted} are due")
+            if room < due:
+                raise ValueError(f"out has room for {room} frames, but {due} are due")
             if is_float:
-                return resample_float32(self.state, <const float *> src.buf, frames, <float *> view.buf)
-            return resample_int16(self.state, <const int16_t *> src.buf, frames, <int16_t *> view.buf)
+                return _float32(self.state, <const float *> src.buf, frames, <float *> view.buf, most)
+            return _int16(self.state, <const int16_t *> src.buf, frames, <int16_t *> view.buf, most)
         finally:
             PyBuffer_Release(&view)
 
+    def drain(self, dtype=numpy.int16):
+        """The end of the stream, which is still in the filter: `delay` of it, as int16 or float32 samples."""
+        silence = numpy.zeros(math.ceil(self.delay * self.samplerate_in), dtype)
+        out = self.process(silence)
+        self.state.taken -= len(silence)
+        self.state.ahead += len(silence) * self.state.up
+        return out
+
     def reset(self):
-        """Forget the stream so far: what comes next begins after silence."""
-        memset(self.state.history, 0, (self.state.taps - 1) * sizeof(float))
+        """Forget the stream so far, and what was held back: what comes next begins after silence."""
+        memset(self.state.history, 0, self.state.taps * sizeof(float))
+        self.state.ahead += self.state.skip * self.state.up + self.state.phase
         self.state.phase = 0
         self.state.skip = 0
+
+    def statistics(self):
+        """A snapshot of the counters, as `ResamplerStatistics`."""
+        cdef int64_t ahead = self.state.ahead + self.state.skip * self.state.up + self.state.phase
+        return ResamplerStatistics(
+            input_frames=self.state.taken,
+            output_frames=self.state.given,
+            padded_frames=self.state.padded,
+            ahead_ticks=ahead * math.gcd(self.samplerate_in, self.samplerate_out),
+        )

@@ -37,9 +37,27 @@ class CaptureQueueStatistics:
     queued_frames: int
     """Frames waiting."""
     dropped_frames: int
-    """The oldest frames, given up because the reader came too late or flushed."""
+    """The oldest frames, given up because the reader came too late, dropped or flushed them."""
     overruns: int
-    """Times frames were found lost because the reader came too late."""
+    """Times frames were given up because the reader came too late, or dropped them as too late."""
+    padded_frames: int = 0
+    """Frames of silence handed to the reader in place of queued ones; not part of the sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResamplerStatistics:
+    """A snapshot, in which ``output_frames * samplerate_in == input_frames * samplerate_out + ahead_ticks``."""
+
+    input_frames: int
+    """Frames taken."""
+    output_frames: int
+    """Frames given for them, and by `Resampler.drain`."""
+    padded_frames: int
+    """Frames of silence given in place of output for which there was no input; not part of the sum."""
+    ahead_ticks: int
+    """How much longer the output is than the input, in units of 1 / (samplerate_in * samplerate_out) seconds: what
+    rounding (less than an output frame, at each `Resampler.reset` anew) and `Resampler.drain` have added. Negative
+    while a part of the last frame is held back."""
 
 
 class Level(NamedTuple):

@@ -12,16 +12,13 @@
 sounddevice is imported when a stream is opened: importing this module needs no PortAudio.
 """
 
-import time
 from importlib import import_module
 from types import ModuleType, TracebackType
 from typing import Any
 
-import numpy as np
-
 from sfaudio._callback import StreamCallback
 from sfaudio._capture import CaptureQueue
-from sfaudio._jitter import JitterBuffer
+from sfaudio._pcm import JitterBuffer
 from sfaudio._statistics import StreamStatistics
 
 Device = int | str | None
@@ -53,10 +50,10 @@ class Stream:
     latency
         In seconds, or ``"low"`` or ``"high"``.
     native
-        Whether the callback is native. False has Python called back, which stutters when anything
-        else in the process holds the GIL: for where sounddevice lacks the door, and to compare.
+        Whether PortAudio calls the compiled callback itself. If not, or where sounddevice lacks the
+        door for it, Python calls it, which stutters when anything else in the process holds the GIL.
     measure_cpu
-        See `StreamCallback`; of native callbacks only.
+        See `StreamCallback`.
 
     Raises
     ------
@@ -85,8 +82,7 @@ class Stream:
         if capture is None and playout is None:
             raise ValueError("a stream needs a capture queue, a jitter buffer, or both")
         inputs, outputs = channels if isinstance(channels, tuple) else (channels, channels)
-        heard, said = device if isinstance(device, tuple) else (device, device)
-        self._callback: StreamCallback | _PythonCallback
+        input_device, output_device = device if isinstance(device, tuple) else (device, device)
         settings: dict[str, Any] = {
             "samplerate": samplerate,
             "blocksize": blocksize,
@@ -94,25 +90,26 @@ class Stream:
             "latency": latency,
         }
         if capture is not None and playout is not None:
-            settings |= {"kind": "duplex", "device": (heard, said), "channels": (inputs, outputs)}
+            kind = "duplex"
+            settings |= {"device": (input_device, output_device), "channels": (inputs, outputs)}
         elif capture is not None:
-            settings |= {"kind": "input", "device": heard, "channels": inputs}
+            kind = "input"
+            settings |= {"device": input_device, "channels": inputs}
         else:
-            settings |= {"kind": "output", "device": said, "channels": outputs}
+            kind = "output"
+            settings |= {"device": output_device, "channels": outputs}
         sounddevice = import_module("sounddevice")
-        if native and hasattr(sounddevice, "_StreamBase"):
-            self._callback = StreamCallback(
-                capture,
-                playout,
-                played,
-                input_channels=inputs,
-                output_channels=outputs,
-                measure_cpu=measure_cpu,
-            )
-            self._stream = _open_native(sounddevice, self._callback, settings)
-        else:
-            self._callback = _PythonCallback(capture, playout, played)
-            self._stream = _open_python(sounddevice, self._callback, settings)
+        self._callback = StreamCallback(
+            capture,
+            playout,
+            played,
+            input_channels=inputs,
+            output_channels=outputs,
+            measure_cpu=measure_cpu,
+        )
+        is_native = native and hasattr(sounddevice, "_StreamBase")
+        door = _open_native if is_native else _open_called_by_python
+        self._stream = door(sounddevice, kind, self._callback, settings)
 
     def start(self) -> None:
         """Begin to record and play. Takes as long as the device needs."""
@@ -176,16 +173,17 @@ class Stream:
         return self._callback.statistics()
 
     @property
-    def callback(self) -> "StreamCallback | _PythonCallback":
-        """What PortAudio calls."""
+    def callback(self) -> StreamCallback:
+        """What is called for each block."""
         return self._callback
 
 
 def _open_native(
-    sounddevice: ModuleType, callback: StreamCallback, settings: dict[str, Any]
+    sounddevice: ModuleType, kind: str, callback: StreamCallback, settings: dict[str, Any]
 ) -> Any:
     """The door: sounddevice takes the address of a callback, as it does for library authors."""
     return sounddevice._StreamBase(
+        kind,
         callback=callback.address,
         userdata=sounddevice._ffi.cast("void *", callback.userdata),
         wrap_callback=None,
@@ -193,78 +191,37 @@ def _open_native(
     )
 
 
-def _open_python(
-    sounddevice: ModuleType, callback: "_PythonCallback", settings: dict[str, Any]
+def _open_called_by_python(
+    sounddevice: ModuleType, kind: str, callback: StreamCallback, settings: dict[str, Any]
 ) -> Any:
-    kind = settings.pop("kind")
-    make = {
-        "duplex": sounddevice.Stream,
-        "input": sounddevice.InputStream,
-        "output": sounddevice.OutputStream,
+    """Python is called back with the buffers of the block, and passes them on."""
+
+    def duplex(indata: Any, outdata: Any, _frames: int, _time: Any, flags: Any) -> None:
+        callback.run(indata, outdata, _bits(flags))
+
+    def input_only(indata: Any, frames: int, time: Any, flags: Any) -> None:
+        duplex(indata, None, frames, time, flags)
+
+    def output_only(outdata: Any, frames: int, time: Any, flags: Any) -> None:
+        duplex(None, outdata, frames, time, flags)
+
+    make, called = {
+        "duplex": (sounddevice.RawStream, duplex),
+        "input": (sounddevice.RawInputStream, input_only),
+        "output": (sounddevice.RawOutputStream, output_only),
     }[kind]
-    return make(callback=getattr(callback, kind), **settings)
+    return make(callback=called, **settings)
 
 
-class _PythonCallback:
-    """What a native callback does, in Python."""
+# By the bits of PaStreamCallbackFlags (portaudio.h).
+_FLAGS = (
+    "input_underflow",
+    "input_overflow",
+    "output_underflow",
+    "output_overflow",
+    "priming_output",
+)
 
-    def __init__(
-        self,
-        capture: CaptureQueue | None,
-        playout: JitterBuffer | None,
-        played: CaptureQueue | None,
-    ) -> None:
-        self._capture = capture
-        self._playout = playout
-        self._played = played
-        self._detached = False
-        self._began: float | None = None
-        self._durations: list[float] = []
-        self._gaps: list[float] = []
-        self._counts = dict.fromkeys(
-            ("input_frames", "output_frames", "input_overflows", "output_underflows"), 0
-        )
 
-    def duplex(self, heard: Any, said: Any, frames: int, _time: Any, flags: Any) -> None:
-        began = time.perf_counter()
-        if self._began is not None:
-            self._gaps.append(began - self._began)
-        self._began = began
-        if heard is not None and self._capture is not None and not self._detached:
-            self._capture.write(np.ascontiguousarray(heard.mean(axis=1, dtype=np.float32)))
-            self._counts["input_frames"] += frames
-        if said is not None:
-            block = np.zeros(frames, np.int16)
-            if self._playout is not None and not self._detached:
-                self._playout.read_into(block)
-            if self._played is not None and not self._detached:
-                self._played.write(block)
-            said[:] = block[:, None] / np.float32(32768)
-            self._counts["output_frames"] += frames
-        self._counts["input_overflows"] += bool(flags.input_overflow)
-        self._counts["output_underflows"] += bool(flags.output_underflow)
-        self._durations.append(time.perf_counter() - began)
-
-    def input(self, heard: Any, frames: int, time: Any, flags: Any) -> None:
-        self.duplex(heard, None, frames, time, flags)
-
-    def output(self, said: Any, frames: int, time: Any, flags: Any) -> None:
-        self.duplex(None, said, frames, time, flags)
-
-    def detach(self) -> None:
-        self._detached = True
-
-    @property
-    def idle_seconds(self) -> float | None:
-        return None if self._began is None else time.perf_counter() - self._began
-
-    def statistics(self) -> StreamStatistics:
-        durations, gaps = sorted(self._durations) or [0.0], sorted(self._gaps) or [0.0]
-        return StreamStatistics(
-            callbacks=len(self._durations),
-            longest_callback=durations[-1],
-            p999_callback=durations[int(0.999 * (len(durations) - 1))],
-            longest_gap=gaps[-1],
-            p999_gap=gaps[int(0.999 * (len(gaps) - 1))],
-            **self._counts,
-        )
+def _bits(flags: Any) -> int:
+    return sum(getattr(flags, name) << bit for bit, name in enumerate(_FLAGS))

@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 SFAUDIO = HERE.parents[1] / "src" / "sfaudio"
-MODULES = ("pcm", "capture", "jitter", "callback")
+MODULES = ("kernels", "pcm", "capture", "callback")
 
 
 def lacking(what: str) -> None:

@@ -1,7 +1,7 @@
 /* Opens one of the Cython modules, as Cython translated it, to the C programs of this folder:
  *
- *     cython src/sfaudio/_jitter.pyx -o generated/_jitter.c
- *     cc -c -ffunction-sections -fdata-sections -DMODULE_JITTER -Igenerated -Isrc/sfaudio ... modules.c
+ *     cython src/sfaudio/_pcm.pyx -o generated/_pcm.c
+ *     cc -c -ffunction-sections -fdata-sections -DMODULE_PCM -Igenerated -Isrc/sfaudio ... modules.c
  *
  * Linked with --gc-sections, a program needs no Python; the linker would say so if a function that it reaches did.
  */
@@ -16,20 +16,20 @@ void pause_in_copy(void);
 #define sf_load_relaxed(at) (__pyx_v_queue->tail)
 #endif
 
-#if defined(MODULE_PCM)
-#include "_pcm.c"
+#if defined(MODULE_KERNELS)
+#include "_kernels.c"
 #include "modules.h"
 
-void link_pcm(void) { sf_kernels_init(); }
+void link_kernels(void) { sf_kernels_init(); }
 
 void float32_to_int16_wire(const float *src, int16_t *dst, ptrdiff_t frames)
 {
-    __pyx_f_7sfaudio_4_pcm_float32_to_int16_wire(src, dst, frames);
+    __pyx_f_7sfaudio_8_kernels_float32_to_int16_wire(src, dst, frames);
 }
 
 void int16_samples_to_float32(const int16_t *src, float *dst, ptrdiff_t frames)
 {
-    __pyx_f_7sfaudio_4_pcm_int16_samples_to_float32(src, dst, frames);
+    __pyx_f_7sfaudio_8_kernels_int16_samples_to_float32(src, dst, frames);
 }
 
 #elif defined(MODULE_CAPTURE)
@@ -38,7 +38,7 @@ void int16_samples_to_float32(const int16_t *src, float *dst, ptrdiff_t frames)
 
 typedef struct __pyx_t_7sfaudio_8_capture_capture_queue capture_queue;
 
-void link_capture(void) { __pyx_f_7sfaudio_4_pcm_float32_to_int16_wire = float32_to_int16_wire; }
+void link_capture(void) { __pyx_f_7sfaudio_8_kernels_float32_to_int16_wire = float32_to_int16_wire; }
 
 void *capture_new(uint64_t capacity)
 {
@@ -73,13 +73,13 @@ counters capture_counters(void *of)
     return (counters){queue->head, queue->read, queue->dropped, queue->head - queue->tail, 0};
 }
 
-#elif defined(MODULE_JITTER)
-#include "_jitter.c"
+#elif defined(MODULE_PCM)
+#include "_pcm.c"
 #include "modules.h"
 
-typedef struct __pyx_t_7sfaudio_7_jitter_playout_queue playout_queue;
+typedef struct __pyx_t_7sfaudio_4_pcm_playout_queue playout_queue;
 
-void link_jitter(void) { __pyx_f_7sfaudio_4_pcm_int16_samples_to_float32 = int16_samples_to_float32; }
+void link_pcm(void) { __pyx_f_7sfaudio_8_kernels_int16_samples_to_float32 = int16_samples_to_float32; }
 
 void *playout_new(uint64_t capacity)
 {
@@ -98,15 +98,15 @@ void playout_set_fade(void *queue, uint64_t frames) { ((playout_queue *)queue)->
 
 ptrdiff_t playout_read_int16(void *queue, int16_t *out, ptrdiff_t frames)
 {
-    return __pyx_f_7sfaudio_7_jitter_playout_read_int16(queue, out, frames);
+    return __pyx_f_7sfaudio_4_pcm_playout_read_int16(queue, out, frames);
 }
 
 ptrdiff_t playout_write(void *queue, const void *data, ptrdiff_t length)
 {
-    return __pyx_f_7sfaudio_7_jitter_playout_write(queue, data, length);
+    return __pyx_f_7sfaudio_4_pcm_playout_write(queue, data, length);
 }
 
-void playout_flush(void *queue) { __pyx_f_7sfaudio_7_jitter_playout_flush(queue); }
+void playout_flush(void *queue) { __pyx_f_7sfaudio_4_pcm_playout_flush(queue); }
 
 uint64_t playout_tail(void *queue) { return ((playout_queue *)queue)->tail; }
 
@@ -127,8 +127,8 @@ void link_callback(void)
 {
     __pyx_f_7sfaudio_8_capture_capture_write_int16 = (void *)capture_write_int16;
     __pyx_f_7sfaudio_8_capture_capture_write_float32 = (void *)capture_write_float32;
-    __pyx_f_7sfaudio_7_jitter_playout_read_int16 = (void *)playout_read_int16;
-    __pyx_f_7sfaudio_4_pcm_int16_samples_to_float32 = int16_samples_to_float32;
+    __pyx_f_7sfaudio_4_pcm_playout_read_int16 = (void *)playout_read_int16;
+    __pyx_f_7sfaudio_8_kernels_int16_samples_to_float32 = int16_samples_to_float32;
 }
 
 void *stream_new(void *capture, void *playout, void *played, int input_channels, int output_channels)
@@ -142,9 +142,9 @@ void *stream_new(void *capture, void *playout, void *played, int input_channels,
     return state;
 }
 
-int stream_callback(void *state, const float *heard, float *said, unsigned long frames, unsigned long flags)
+int stream_callback(void *state, const float *input, float *output, unsigned long frames, unsigned long flags)
 {
-    return __pyx_f_7sfaudio_9_callback__callback(heard, said, frames, 0, flags, state);
+    return __pyx_f_7sfaudio_9_callback__callback(input, output, frames, 0, flags, state);
 }
 
 uint64_t stream_callbacks(void *state) { return ((stream_state *)state)->callbacks; }
@@ -152,13 +152,13 @@ uint64_t stream_callbacks(void *state) { return ((stream_state *)state)->callbac
 void stream_detach(void *state) { ((stream_state *)state)->detached = 1; }
 
 /* Where the linker begins in test_callback_object.py: all that the callback can reach, and nothing else. */
-int callback_path(void *state, const float *heard, float *said, unsigned long frames)
+int callback_path(void *state, const float *input, float *output, unsigned long frames)
 {
-    link_pcm();
+    link_kernels();
     link_capture();
-    link_jitter();
+    link_pcm();
     link_callback();
-    return stream_callback(state, heard, said, frames, 0);
+    return stream_callback(state, input, output, frames, 0);
 }
 
 #endif

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /* As the modules' initialisation does: choose the kernels, give each module the functions of the others. */
-void link_pcm(void);
+void link_kernels(void);
 void link_capture(void);
-void link_jitter(void);
+void link_pcm(void);
 void link_callback(void);
 
 void float32_to_int16_wire(const float *src, int16_t *dst, ptrdiff_t frames);
@@ -33,7 +33,7 @@ uint64_t playout_tail(void *queue); /* reader's thread */
 counters playout_counters(void *queue);
 
 void *stream_new(void *capture, void *playout, void *played, int input_channels, int output_channels);
-int stream_callback(void *state, const float *heard, float *said, unsigned long frames, unsigned long flags);
+int stream_callback(void *state, const float *input, float *output, unsigned long frames, unsigned long flags);
 uint64_t stream_callbacks(void *state);
 void stream_detach(void *state);
 

@@ -14,10 +14,10 @@ enum { FRAMES = 480, BLOCKS = 2000 };
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static void *volatile kept;
 
-static void block(void *stream, const float *heard, float *said, unsigned long frames, unsigned long flags,
+static void block(void *stream, const float *input, float *output, unsigned long frames, unsigned long flags,
                   const char *fault) [[clang::nonblocking]]
 {
-    stream_callback(stream, heard, said, frames, flags);
+    stream_callback(stream, input, output, frames, flags);
     if (strcmp(fault, "malloc") == 0) kept = malloc(64);
     if (strcmp(fault, "lock") == 0) pthread_mutex_lock(&mutex);
     if (strcmp(fault, "write") == 0 && write(2, "", 0) < 0) return;
@@ -25,16 +25,16 @@ static void block(void *stream, const float *heard, float *said, unsigned long f
 
 int main(int count, char **arguments)
 {
-    static float heard[8 * FRAMES], said[8 * FRAMES];
+    static float input[8 * FRAMES], output[8 * FRAMES];
     static int16_t speech[2 * FRAMES];
     const char *fault = count > 1 ? arguments[1] : "";
     unsigned long callbacks = 0;
 
-    link_pcm();
+    link_kernels();
     link_capture();
-    link_jitter();
+    link_pcm();
     link_callback();
-    for (int i = 0; i < 8 * FRAMES; i++) heard[i] = (float)(i % 37) / 16.0f - 1.0f;
+    for (int i = 0; i < 8 * FRAMES; i++) input[i] = (float)(i % 37) / 16.0f - 1.0f;
     for (int i = 0; i < 2 * FRAMES; i++) speech[i] = (int16_t)(i * 31);
 
     /* Mono and many channels; one direction, both, and a recording; small, usual and large blocks; full queues, empty
@@ -50,7 +50,7 @@ int main(int count, char **arguments)
                 if (playout && i % 5 < 3) playout_write(playout, speech, i % 3 ? FRAMES : 4 * FRAMES);
                 if (playout && i % 11 == 7) playout_flush(playout);
                 if (i == BLOCKS - 10) stream_detach(stream);
-                block(stream, capture ? heard : NULL, playout ? said : NULL, i % 4 ? FRAMES : 1 + i % FRAMES, i % 32, fault);
+                block(stream, capture ? input : NULL, playout ? output : NULL, i % 4 ? FRAMES : 1 + i % FRAMES, i % 32, fault);
             }
             callbacks += stream_callbacks(stream);
         }

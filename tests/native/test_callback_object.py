@@ -47,10 +47,10 @@ def test_what_is_planted_far_down_the_path_is_found(
     planted = Workshop(workshop.folder / "planted", workshop.compiler, workshop)
     sources = planted.folder / "sfaudio"
     shutil.copytree(SFAUDIO, sources)
-    plant(sources / "_jitter.pyx", "cdef uint64_t read_before = queue.read", "free(queue.ring)")
+    plant(sources / "_pcm.pyx", "cdef Py_ssize_t faded = 0, taken", "free(queue.ring)")
     plant(sources / "_callback.pyx", "cdef Py_ssize_t octave = 0", "with gil: print(nanoseconds)")
-    planted.translate(sources, ("jitter", "callback"))
-    with_faults = {name: planted.module(name, "-O1") for name in ("jitter", "callback")}
+    planted.translate(sources, ("pcm", "callback"))
+    with_faults = {name: planted.module(name, "-O1") for name in ("pcm", "callback")}
     found = undefined(planted, list((objects | with_faults).values()))
     assert {"free", "PyGILState_Ensure"} <= found
 

@@ -25,7 +25,7 @@ SAMPLE_ACCESS = {
 }
 UNORDERED_STORE = "-DSF_RELEASE=__ATOMIC_RELAXED"
 UNORDERED_LOAD = "-DSF_ACQUIRE=__ATOMIC_RELAXED"
-MODULE = {"playout": "jitter", "capture": "capture", "overtaken": "capture"}
+MODULE = {"playout": "pcm", "capture": "capture", "overtaken": "capture"}
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def common(workshop: Workshop) -> list[Path]:
     command = [workshop.compiler, "-fsanitize=thread", empty, "-o", empty.with_suffix("")]
     if subprocess.run(command, capture_output=True).returncode != 0:
         lacking("ThreadSanitizer")
-    return [workshop.compile("stress_queues.c", *FLAGS), workshop.module("pcm", *FLAGS)]
+    return [workshop.compile("stress_queues.c", *FLAGS), workshop.module("kernels", *FLAGS)]
 
 
 def stress(
@@ -46,7 +46,7 @@ def stress(
     """Run one of the scenarios of stress_queues.c."""
     flags = [*FLAGS, *SAMPLE_ACCESS[scenario], *faults]
     module = workshop.module(MODULE[scenario], *flags)
-    other = workshop.module({"jitter": "capture", "capture": "jitter"}[MODULE[scenario]], *FLAGS)
+    other = workshop.module({"pcm": "capture", "capture": "pcm"}[MODULE[scenario]], *FLAGS)
     program = workshop.link(*common, module, other, flags=("-fsanitize=thread",))
     env = os.environ | {"TSAN_OPTIONS": f"halt_on_error=1:exitcode={RACE}"}
     command = [program, scenario, f"{SAMPLES}"]

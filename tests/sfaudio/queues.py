@@ -157,6 +157,7 @@ class CaptureQueueModel:
     read_frames: int = 0
     dropped_frames: int = 0
     overruns: int = 0
+    padded_frames: int = 0
 
     def write(self, samples: list[int]) -> None:
         self.written_frames += len(samples)
@@ -177,6 +178,19 @@ class CaptureQueueModel:
         self.read_frames += len(taken)
         return taken
 
+    def read_padded(self, frames: int) -> list[int]:
+        taken = self.read(frames)
+        self.padded_frames += frames - len(taken)
+        return taken + [0] * (frames - len(taken))
+
+    def drop(self, frames: int) -> int:
+        self.find_out()
+        dropped = len(self.kept[:frames])
+        del self.kept[:frames]
+        self.dropped_frames += dropped
+        self.overruns += dropped > 0
+        return dropped
+
     def flush(self) -> None:
         self.find_out()
         self.dropped_frames += len(self.kept)
@@ -189,4 +203,5 @@ class CaptureQueueModel:
             queued_frames=len(self.kept),
             dropped_frames=self.dropped_frames + self.lost,
             overruns=self.overruns + (self.lost > 0),
+            padded_frames=self.padded_frames,
         )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sfaudio import Level, _pcm, apply_gain, byteswap_int16, from_mono, level, to_mono
+from sfaudio import Level, _kernels, apply_gain, byteswap_int16, from_mono, level, to_mono
 
 ALL_INT16 = np.arange(-32768, 32768, dtype=np.int16)
 EXTREMES = np.array([-32768, -32767, -1, 0, 1, 32766, 32767], np.int16)
@@ -19,12 +19,12 @@ CHANNELS = [1, 2, 3, 6, 1024]
 GAINS = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 0.1, 2.0, -7.3, 1e-40, 3e38, -3e38, 32767 / 32768]
 
 
-@pytest.fixture(params=_pcm._kernel_levels(), autouse=True, scope="module")
+@pytest.fixture(params=_kernels.kernel_levels(), autouse=True, scope="module")
 def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = _pcm._kernel_level()
-    _pcm._force_kernel_level(request.param)
+    before = _kernels.kernel_level()
+    _kernels.force_kernel_level(request.param)
     yield request.param
-    _pcm._force_kernel_level(before)
+    _kernels.force_kernel_level(before)
 
 
 def samples(count: int) -> Any:

@@ -41,6 +41,13 @@ class Pair:
         untouched = frames - len(expected)
         assert room.tolist() == [99, *expected, *[99] * untouched, 99]
 
+    def read_padded(self, frames: int) -> None:
+        block = np.frombuffer(self.queue.read(frames, pad=True), np.int16)
+        assert block.tolist() == self.model.read_padded(frames)
+
+    def drop(self, frames: int) -> None:
+        assert self.queue.drop(frames) == self.model.drop(frames)
+
     def flush(self) -> None:
         self.queue.flush()
         self.model.flush()
@@ -73,6 +80,14 @@ class AgainstTheModel(RuleBasedStateMachine):
     def read_into(self, frames: int) -> None:
         self.pair.read_into(frames)
 
+    @rule(frames=st.integers(0, 50))
+    def read_padded(self, frames: int) -> None:
+        self.pair.read_padded(frames)
+
+    @rule(frames=st.integers(0, 50))
+    def drop(self, frames: int) -> None:
+        self.pair.drop(frames)
+
     @rule()
     def flush(self) -> None:
         self.pair.flush()
@@ -101,8 +116,10 @@ def test_long_random_lives_agree_with_the_model(seed: int) -> None:
                 lambda samples=samples: pair.write_float32(samples),
                 lambda frames=frames: pair.read(frames),
                 lambda frames=frames: pair.read_into(frames),
+                lambda frames=frames: pair.read_padded(frames),
+                lambda frames=frames: pair.drop(frames),
                 pair.flush,
             ],
-            [6, 1, 1, 5, 5, 1],
+            [6, 1, 1, 5, 5, 1, 1, 1],
         )[0]()
         pair.compare()

@@ -153,6 +153,7 @@ def test_a_capture_queue_is_written_and_read_from_cython(example: Any) -> None:
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 def test_a_resampler_is_used_from_cython(example: Any, dtype: Any) -> None:
     samples = np.random.default_rng(1).integers(-9999, 9999, 1000).astype(dtype)
+    assert example.input_frames_of(Resampler(44100, 48000), 480) == 441
     expected = Resampler(44100, 48000).process(samples)
     out = np.zeros(len(expected), dtype)
     counts = example.resample(Resampler(44100, 48000), samples, out)

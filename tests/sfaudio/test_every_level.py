@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfaudio import _pcm, float32_to_int16, int16_to_float32
+from sfaudio import _kernels, float32_to_int16, int16_to_float32
 
 CONFORMANCE = json.loads(Path(__file__).with_name("float32_to_int16.json").read_text())
 BLOCK = 1 << 24  # bit patterns per digest
 ALL_INT16 = np.arange(-32768, 32768, dtype=np.int16)
 
 
-@pytest.fixture(params=_pcm._kernel_levels())
+@pytest.fixture(params=_kernels.kernel_levels())
 def level(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = _pcm._kernel_level()
-    _pcm._force_kernel_level(request.param)
+    before = _kernels.kernel_level()
+    _kernels.force_kernel_level(request.param)
     yield request.param
-    _pcm._force_kernel_level(before)
+    _kernels.force_kernel_level(before)
 
 
 def floats(block: int) -> Any:
@@ -31,17 +31,17 @@ def floats(block: int) -> Any:
 
 
 def test_the_best_level_is_in_use() -> None:
-    levels = _pcm._kernel_levels()
+    levels = _kernels.kernel_levels()
     assert levels[0] == "c"
-    assert _pcm._kernel_level() == levels[-1]
+    assert _kernels.kernel_level() == levels[-1]
 
 
 def test_an_unknown_level_is_refused() -> None:
-    before = _pcm._kernel_level()
+    before = _kernels.kernel_level()
     for name in ("", "mmx", None):
         with pytest.raises(ValueError, match="the level must be one of c"):
-            _pcm._force_kernel_level(name)  # type: ignore[arg-type]
-    assert _pcm._kernel_level() == before
+            _kernels.force_kernel_level(name)  # type: ignore[arg-type]
+    assert _kernels.kernel_level() == before
 
 
 # 2^-15, the least that is heard; values near one; NaNs and infinity; and their negatives.

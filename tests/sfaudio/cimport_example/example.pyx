@@ -28,6 +28,7 @@ from sfaudio cimport (
     resample_float32,
     resample_int16,
     resampler,
+    resampler_input_frames,
     resampler_output_frames,
     sample_level,
     scale_samples,
@@ -165,6 +166,10 @@ def resample(Resampler resampling not None, src, out):
             due = resampler_output_frames(state, float_src.shape[0])
             given = resample_float32(state, &float_src[0], float_src.shape[0], &float_out[0])
     return due, given
+
+
+def input_frames_of(Resampler resampler not None, Py_ssize_t frames):
+    return resampler_input_frames(resampler.state, frames)
 
 
 # ---- both sides of a queue at once, each on its core: sample number n is n, in 16 bits

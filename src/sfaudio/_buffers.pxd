@@ -1,0 +1,30 @@
+"""What the functions of this package do to their arguments. For its modules, not for others to cimport.
+
+A format is a letter, as in struct: 'f' float32, 'h' int16, 'B' uint8 codes, '*' float32 or int16.
+"""
+
+cdef enum:
+    # Below this many samples the work takes less time than giving up the GIL and fighting to get it back.
+    RELEASE_GIL_FROM = 16384
+
+# Fill `view` with the items of `obj`, of this format ('*': `view.itemsize` tells which); raw bytes count as what is
+# wanted, under '*' as int16. Returns how many there are; `view` must be released.
+cdef Py_ssize_t acquire(object obj, Py_buffer *view, char format, bint writable, str name) except -1
+
+
+# One pass over a block. An operation reads `frames` frames of `src`, of `src_channels` items each, and writes as many
+# of `out_channels` items to `out`.
+cdef struct block:
+    Py_buffer src
+    Py_buffer out
+    Py_ssize_t frames
+    int src_channels
+    int out_channels
+    float gain
+    Py_ssize_t clipped
+
+ctypedef void (*operation)(block *io) noexcept nogil
+
+# Acquire both buffers, check that they go together, run, release. Only the channels, and what the operation itself
+# reads, must be set in `io`. Returns `out`, or a new array in place of None.
+cdef object process(block *io, operation run, object src, char src_format, object out, char out_format)

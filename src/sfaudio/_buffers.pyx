@@ -1,0 +1,191 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+"""What every function does to its arguments: formats, shapes, room, overlap, and a new array where one is wanted."""
+
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS,
+    PyBUF_FORMAT,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_CheckBuffer,
+    PyObject_GetBuffer,
+)
+from libc.string cimport memset
+from numpy cimport (
+    NPY_ARRAY_C_CONTIGUOUS,
+    NPY_ARRAY_WRITEABLE,
+    NPY_FLOAT,
+    NPY_SHORT,
+    NPY_UBYTE,
+    PyArray_CheckExact,
+    PyArray_CHKFLAGS,
+    PyArray_DATA,
+    PyArray_DIMS,
+    PyArray_ISNOTSWAPPED,
+    PyArray_ITEMSIZE,
+    PyArray_NBYTES,
+    PyArray_NDIM,
+    PyArray_SimpleNew,
+    PyArray_TYPE,
+    import_array,
+    ndarray,
+    npy_intp,
+)
+
+import sys
+
+import_array()
+
+cdef bytes _NATIVE_ORDERS = b"@=<" if sys.byteorder == "little" else b"@=>!"
+
+
+cdef int _array_type(char format) noexcept:
+    return NPY_FLOAT if format == c"f" else NPY_SHORT if format == c"h" else NPY_UBYTE
+
+
+cdef char _native_format(const char *format) noexcept:
+    """The letter of a struct-style format with one native item, 0 for anything else."""
+    if format == NULL:
+        return c"B"
+    if format[0] != 0 and format[1] == 0:
+        return format[0]
+    if format[0] != 0 and format[1] != 0 and format[2] == 0:
+        # Of a single byte, any order is the native one.
+        if format[0] in _NATIVE_ORDERS or format[0] in b"<>!" and format[1] in b"Bbc":
+            return format[1]
+    return 0
+
+
+cdef bint _borrow_array(ndarray array, Py_buffer *view, char format, bint writable) noexcept:
+    """Fill `view` from an array that is just what is wanted; leave any other, and its error, to the buffer protocol.
+
+    The protocol takes numpy several times as long as the conversion of a block. What is borrowed lives as long as the
+    caller's reference, and PyBuffer_Release finds nothing to release.
+    """
+    cdef int kind = PyArray_TYPE(array)
+    if kind != _array_type(format) and not (format == c"*" and (kind == NPY_FLOAT or kind == NPY_SHORT)):
+        return False
+    if not PyArray_CHKFLAGS(array, NPY_ARRAY_C_CONTIGUOUS | (NPY_ARRAY_WRITEABLE if writable else 0)):
+        return False
+    if not PyArray_ISNOTSWAPPED(array) or PyArray_NDIM(array) == 0:
+        return False
+    memset(view, 0, sizeof(Py_buffer))
+    view.buf = PyArray_DATA(array)
+    view.len = PyArray_NBYTES(array)
+    view.itemsize = PyArray_ITEMSIZE(array)
+    view.ndim = PyArray_NDIM(array)
+    view.shape = <Py_ssize_t *> PyArray_DIMS(array)
+    return True
+
+
+cdef Py_ssize_t acquire(object obj, Py_buffer *view, char format, bint writable, str name) except -1:
+    cdef Py_ssize_t itemsize
+    cdef bint fits
+    cdef char came
+    if PyArray_CheckExact(obj) and _borrow_array(obj, view, format, writable):
+        return view.len // view.itemsize
+    if not PyObject_CheckBuffer(obj):
+        raise TypeError(
+            f"{name} must be a buffer of {_wanted(format)} (a numpy array, array, bytes, memoryview, ...), "
+            f"not {type(obj).__name__}"
+        )
+    try:
+        PyObject_GetBuffer(obj, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
+    except (BufferError, ValueError) as error:
+        need = "writable and C-contiguous" if writable else "C-contiguous"
+        raise ValueError(f"{name} must be {need}: {error}") from None
+    came = _native_format(view.format)
+    fits = came == format or format == c"*" and came in b"fh" or format != c"B" and came in b"Bbc"
+    itemsize = 1 if format == c"B" else 4 if format == c"f" or came == c"f" else 2
+    if fits and view.ndim > 0 and view.len % itemsize == 0:
+        return view.len // itemsize
+    try:
+        _refuse(view, format, itemsize, fits, name)
+    finally:
+        PyBuffer_Release(view)
+
+
+cdef int _refuse(Py_buffer *view, char format, Py_ssize_t itemsize, bint fits, str name) except -1:
+    if not fits and format == c"B":
+        raise TypeError(
+            f"{name} must hold uint8 codes, not items of format {view.format.decode()!r}: "
+            "give it bytes, or an array of numpy.uint8"
+        )
+    if not fits:
+        raise TypeError(
+            f"{name} must hold native {_wanted(format)} (or raw bytes of them), "
+            f"not items of format {view.format.decode()!r}"
+        )
+    if view.ndim == 0:
+        raise ValueError(f"{name} is zero-dimensional: give it at least one dimension")
+    raise ValueError(
+        f"{name} has {view.len} bytes, which is not a whole number of {itemsize}-byte {_wanted(format)}"
+    )
+
+
+cdef str _wanted(char format):
+    if format == c"B":
+        return "uint8 codes"
+    return f"{'float32' if format == c'f' else 'int16' if format == c'h' else 'int16 or float32'} samples"
+
+
+cdef str _noun(char format):
+    return "codes" if format == c"B" else "samples"
+
+
+cdef object process(block *io, operation run, object src, char src_format, object out, char out_format):
+    cdef Py_ssize_t items = acquire(src, &io.src, src_format, False, "src")
+    cdef Py_ssize_t room
+    try:
+        io.frames = items // io.src_channels
+        if io.frames * io.src_channels != items:
+            raise ValueError(f"src has {items} samples, which is no whole number of frames of {io.src_channels}")
+        if io.src_channels != io.out_channels:
+            _check_dimensions(io)
+        if out is None:
+            out = _new_out(io, src_format, out_format)
+        room = acquire(out, &io.out, out_format, True, "out")
+        try:
+            _check_room(io, room, src_format, out_format)
+            if items >= RELEASE_GIL_FROM:
+                with nogil:
+                    run(io)
+            else:
+                run(io)
+        finally:
+            PyBuffer_Release(&io.out)
+    finally:
+        PyBuffer_Release(&io.src)
+    return out
+
+
+cdef int _check_dimensions(block *io) except -1:
+    """Planar samples, a row to a channel, would pass for frames otherwise."""
+    if io.src.ndim > 1 and io.src.itemsize > 1 and io.src.shape[io.src.ndim - 1] != io.src_channels:
+        raise ValueError(
+            f"src must have {io.src_channels} channels in its last dimension, not {io.src.shape[io.src.ndim - 1]}"
+        )
+    return 0
+
+
+cdef object _new_out(block *io, char src_format, char out_format):
+    """With the shape of src, but flat if that is raw bytes of samples or the channels change."""
+    cdef npy_intp items = io.frames * io.out_channels
+    cdef bint is_raw = io.src.itemsize == 1 and src_format != c"B"
+    if is_raw or io.src.shape == NULL or io.src_channels != io.out_channels:
+        return PyArray_SimpleNew(1, &items, _array_type(out_format))
+    return PyArray_SimpleNew(io.src.ndim, <npy_intp *> io.src.shape, _array_type(out_format))
+
+
+cdef int _check_room(block *io, Py_ssize_t room, char src_format, char out_format) except -1:
+    cdef const char *src = <const char *> io.src.buf
+    cdef const char *out = <const char *> io.out.buf
+    cdef bint same_channels = io.src_channels == io.out_channels
+    cdef bint in_place = same_channels and src_format == out_format
+    if room < io.frames * io.out_channels:
+        due = f"src has {io.frames} {_noun(src_format)}" if same_channels else f"{io.frames * io.out_channels} are due"
+        raise ValueError(f"out has room for {room} {_noun(out_format)}, but {due}")
+    if io.src.len and src < out + io.out.len and out < src + io.src.len and not (in_place and src == out):
+        raise ValueError(
+            "out must not share memory with src: give it a buffer of its own" + (", or src itself" if in_place else "")
+        )
+    return 0

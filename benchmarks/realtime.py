@@ -28,11 +28,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+
+import sfaudio.stream
+from sfaudio import CaptureQueue, JitterBuffer, StreamStatistics
+from sfaudio._callback import StreamCallback
 
 BLOCKSIZES = (480, 120)  # frames at 48 kHz: 10 and 2.5 ms
 HOGS = 4
@@ -60,11 +65,52 @@ def busy_python() -> Iterator[None]:
             thread.join()
 
 
+class PythonCallback(StreamCallback):
+    """What others write in Python: the work of the compiled callback, done with numpy."""
+
+    def __init__(
+        self,
+        capture: CaptureQueue | None,
+        playout: JitterBuffer | None,
+        played: CaptureQueue | None,
+        **channels: Any,
+    ) -> None:
+        self._capture = capture
+        self._playout = playout
+        self._counts: Counter[str] = Counter()
+        self._began = self._longest_gap = 0.0
+
+    def run(self, input: Any, output: Any, flags: int = 0) -> None:  # noqa: A002 -- of the base
+        began = time.perf_counter()
+        if self._began:
+            self._longest_gap = max(self._longest_gap, began - self._began)
+        self._began = began
+        if input is not None and self._capture is not None:
+            self._capture.write(np.frombuffer(input, np.float32))
+        if output is not None and self._playout is not None:
+            block = np.zeros(len(output) // 4, np.int16)
+            self._playout.read_into(block)
+            np.frombuffer(output, np.float32)[:] = block / np.float32(32768)
+        self._counts["input_overflows"] += flags >> 1 & 1
+        self._counts["output_underflows"] += flags >> 2 & 1
+        self._counts["callbacks"] += 1
+
+    @property
+    def idle_seconds(self) -> float | None:
+        return time.perf_counter() - self._began if self._began else None
+
+    def statistics(self) -> StreamStatistics:
+        return StreamStatistics(**self._counts, longest_gap=self._longest_gap)
+
+
 def call_under_load(url: str, native: bool, seconds: float) -> dict[str, Any]:
     """Hold a call through the JACK device, and say what became of it."""
     import trio
 
     from sfclient import Audio, Connected, Device, open_call
+
+    if not native:
+        sfaudio.stream.StreamCallback = PythonCallback  # type: ignore[misc]
 
     async def hold() -> dict[str, Any]:
         device = Device("JACK", native=native)
@@ -98,16 +144,13 @@ def call_under_load(url: str, native: bool, seconds: float) -> dict[str, Any]:
     return trio.run(hold)
 
 
-def callback_cost(native: bool, callbacks: int) -> dict[str, Any]:
+def callback_cost(callbacks: int) -> dict[str, Any]:
     """Run a stream for so many callbacks under load; microseconds of CPU and of the clock."""
-    from sfaudio import CaptureQueue, JitterBuffer
-    from sfaudio.stream import Stream
-
     capture, playout = CaptureQueue(48_000), JitterBuffer(48_000 * 60)
     noise = np.random.default_rng(1).integers(-9000, 9000, 48_000, np.int16).tobytes()
     with (
-        Stream(
-            capture, playout, samplerate=48_000, device="JACK", native=native, measure_cpu=True
+        sfaudio.stream.Stream(
+            capture, playout, samplerate=48_000, device="JACK", measure_cpu=True
         ) as stream,
         busy_python(),
     ):
@@ -317,7 +360,7 @@ def _calls_under_load(env: dict[str, str], blocksize: int, seconds: float) -> No
 
 
 def _cost(env: dict[str, str], callbacks: int) -> None:
-    cost = measured(env, "cost", True, callbacks)
+    cost = measured(env, "cost", callbacks)
     for name in ("cpu", "wall"):
         p50, p99, p9999 = cost[name]
         print(

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from sfaudio import CaptureQueue, JitterBuffer
 from sfaudio._callback import StreamCallback
-from sfaudio.stream import Stream
+from sfaudio.stream import Stream, _bits
 
 # A program that plays a ramp and records while threads hold the GIL, 100 ms at a time.
 BUSY = """
@@ -74,10 +75,10 @@ def test_busy_python_does_not_disturb_a_native_stream(jack, blocksize):
 
 
 @pytest.mark.jack
-def test_python_callback_does_the_same_work_while_python_is_idle(jack):
-    """What it is there to be compared with: the same stream, stuttering."""
+def test_where_python_is_called_back_the_same_is_done_but_it_stutters(jack):
     figures = hold_the_gil(jack, native=False)
     assert figures["in_order"]
+    assert figures["output_frames"] == figures["played"] == figures["captured"] > 0
     assert figures["output_underflows"] > 0
 
 
@@ -121,6 +122,54 @@ def test_lost_device_is_reported_and_taken_back(jack, tmp_path):
     assert figures["capture"]["sent_frames"] > 48_000 * (device["silent_seconds"] + 0.5)
     assert len(device["streams"]) == 2
     assert figures["capture"]["overruns"] == 0
+
+
+class TestBlocksByHand:
+    """What a stream does for each block, without a device: Python calls the compiled callback."""
+
+    def test_a_block_goes_into_one_queue_and_comes_out_of_the_other(self):
+        capture, playout, played = CaptureQueue(100), JitterBuffer(100), CaptureQueue(100)
+        callback = StreamCallback(capture, playout, played, input_channels=2, output_channels=3)
+        playout.write(np.array([8192, -16384], np.int16).tobytes())
+        output = np.full((4, 3), 9, np.float32)
+        callback.run(np.array([[0.5, 0.25]] * 4, np.float32), output, 1 << 1 | 1 << 2 | 1 << 4)
+        assert np.frombuffer(capture.read(10), np.int16).tolist() == [int(0.375 * 32767)] * 4
+        assert output.tolist() == [[0.25] * 3, [-0.5] * 3, [0.0] * 3, [0.0] * 3]
+        assert np.frombuffer(played.read(10), np.int16).tolist() == [8192, -16384, 0, 0]
+        seen = callback.statistics()
+        assert (seen.callbacks, seen.input_frames, seen.output_frames) == (1, 4, 4)
+        assert (seen.input_overflows, seen.output_underflows, seen.priming_callbacks) == (1, 1, 1)
+
+    def test_raw_bytes_are_taken_as_a_raw_stream_gives_them(self):
+        capture, playout = CaptureQueue(100), JitterBuffer(100)
+        StreamCallback(capture).run(np.ones(5, np.float32).tobytes(), None)
+        assert capture.queued_frames == 5
+        output = bytearray(b"\xff" * 20)
+        StreamCallback(playout=playout).run(None, output)
+        assert output == bytes(20)
+
+    @pytest.mark.parametrize(
+        ("input_frames", "output_frames", "message"),
+        [(3, 4, "8 samples of 2 channels: that is not 3 frames"), (1.5, None, "not whole frames")],
+    )
+    def test_what_is_no_block_is_refused_and_nothing_recorded(
+        self, input_frames, output_frames, message
+    ):
+        capture = CaptureQueue(100)
+        callback = StreamCallback(capture, JitterBuffer(9), input_channels=2, output_channels=2)
+        output = None if output_frames is None else np.zeros(2 * output_frames, np.float32)
+        with pytest.raises(ValueError, match=message):
+            callback.run(np.zeros(int(2 * input_frames), np.float32), output)
+        with pytest.raises(TypeError, match="input must hold native float32"):
+            callback.run(np.zeros(4, np.int16), output)
+        assert capture.statistics().written_frames == callback.statistics().callbacks == 0
+
+    def test_flags_of_sounddevice_are_those_of_portaudio(self):
+        class Flags:
+            input_underflow = output_overflow = False
+            input_overflow = output_underflow = priming_output = True
+
+        assert _bits(Flags()) == 0b10110
 
 
 def test_stream_without_queues_is_refused():

@@ -6,8 +6,8 @@
 - `Audio` and its ends: where sound comes from and goes to (``_devices``)
 - `SfclientError` and below: what can go wrong, by whose fault it is (``_errors``)
 - ``sfclient.simulator``: a local agent, for developing without an account
-- ``_dialects``: what is said on the wire; ``_websocket``: the socket; ``_sound``: queues between
-  wire and device
+- ``_dialects``: what is said on the wire; ``_websocket``: the socket; ``_uplink``, ``_playout``: the
+  two directions of the sound
 """
 
 from sfclient._call import Call, CallStatistics, open_call
@@ -46,9 +46,11 @@ from sfclient._events import (
     Event,
     MessageReceived,
 )
+from sfclient._playout import PlayoutStatistics
+from sfclient._recording import RecordingStatistics
 from sfclient._result import CallResult, request_result
 from sfclient._session import Session, request_session
-from sfclient._sound import CaptureStatistics, PlayoutStatistics
+from sfclient._uplink import CaptureStatistics
 
 __all__ = [
     "AgentNotFoundError",
@@ -76,6 +78,7 @@ __all__ = [
     "NetworkError",
     "NullOutput",
     "PlayoutStatistics",
+    "RecordingStatistics",
     "RemoteError",
     "ServiceError",
     "Session",

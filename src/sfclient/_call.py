@@ -11,7 +11,7 @@ end.
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -29,14 +29,7 @@ from sfclient._dialects import (
     StartedCall,
     dialect_named,
 )
-from sfclient._errors import (
-    DeviceError,
-    NetworkError,
-    Party,
-    ServiceError,
-    SfclientError,
-    UsageError,
-)
+from sfclient._errors import NetworkError, Party, ServiceError, SfclientError, UsageError
 from sfclient._events import (
     Connected,
     Connecting,
@@ -49,19 +42,12 @@ from sfclient._events import (
 )
 from sfclient._handshake import shake_hands
 from sfclient._nursery import open_unwrapped_nursery
-from sfclient._recording import Recorder
+from sfclient._playout import Playout, PlayoutStatistics
+from sfclient._recording import Recorder, RecordingStatistics
 from sfclient._session import Session
-from sfclient._sound import (
-    Capture,
-    CaptureStatistics,
-    PacedCapture,
-    Playout,
-    PlayoutStatistics,
-)
+from sfclient._uplink import CaptureStatistics, PacedUplink, Uplink
 from sfclient._websocket import ABNORMAL_CLOSURE, WebSocket, WebSocketClosed, open_websocket
 
-TICK_SECONDS = 0.1
-FIRST_SOUND_SECONDS = 5.0  # a microphone that has recorded nothing by then is broken
 UNREAD_EVENTS = 1000
 
 
@@ -69,17 +55,19 @@ UNREAD_EVENTS = 1000
 class CallStatistics:
     """A snapshot of a call."""
 
-    ended: Ended | None
+    ended: Ended | None = None
     """None while it lasts."""
-    capture: CaptureStatistics
-    playout: PlayoutStatistics
-    dialect: dict[str, int]
+    capture: CaptureStatistics = CaptureStatistics()
+    playout: PlayoutStatistics = PlayoutStatistics()
+    recording: RecordingStatistics | None = None
+    """None if the call is not recorded."""
+    dialect: dict[str, int] = field(default_factory=dict)
     """Counts of what only the dialect knows, such as lost RTP packets."""
-    call_id: str | None
+    call_id: str | None = None
     """Under which the service keeps the record of the call, if it told."""
-    dropped_events: int
+    dropped_events: int = 0
     """Events that nobody read in time."""
-    devices: tuple[DeviceStatistics, ...]
+    devices: tuple[DeviceStatistics, ...] = ()
     """Of each real sound device, or of the one for both directions."""
 
 
@@ -94,23 +82,23 @@ class Call:
         self,
         dialect: Dialect,
         lines: list[Line],
-        capture: Capture,
+        uplink: Uplink,
         playout: Playout,
         recorder: Recorder | None,
+        on_call_id: Callable[[str], None] | None,
     ) -> None:
         self._dialect = dialect
         self._lines = lines
-        self._capture = capture
+        self._uplink = uplink
         self._playout = playout
         self._recorder = recorder
+        self._on_call_id = on_call_id
         self._call_id: str | None = None
-        self._muted = False
         self._connected = False
         self._closed_by: Party | None = None  # the first who ended it, with code and reason
         self._code: int | None = None
         self._reason = ""
         self._cut = False
-        self._ticks = 0
         self._stop = trio.Event()
         self._over = trio.Event()
         self._uplink_scope = trio.CancelScope()
@@ -150,12 +138,12 @@ class Call:
 
     def mute(self, muted: bool = True) -> None:
         """Send silence instead of the microphone, at the same pace; or the microphone again."""
-        self._muted = muted
+        self._uplink.muted = muted
 
     @property
     def muted(self) -> bool:
         """Whether silence is sent instead of the microphone."""
-        return self._muted
+        return self._uplink.muted
 
     @property
     def connected(self) -> bool:
@@ -182,8 +170,9 @@ class Call:
         """A snapshot of all counters; it may be asked for after the end too."""
         return CallStatistics(
             self._ended,
-            self._capture.statistics(),
+            self._uplink.statistics(),
             self._playout.statistics(),
+            self._recorder.statistics() if self._recorder else None,
             self._dialect.statistics(),
             self._call_id,
             self._dropped_events,
@@ -194,23 +183,23 @@ class Call:
 
     def _note(self, started: StartedCall) -> None:
         self._call_id = started.call_id or None
+        if self._call_id and self._on_call_id:
+            self._on_call_id(self._call_id)
 
     async def _hold(self, websocket: WebSocket, started: Callable[[], None]) -> None:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
         queues = Queues(
-            self._capture.queue,
+            self._uplink.queue,
             self._playout.queue,
             self._recorder.played if self._recorder else None,
-            lambda there: self._tell(DeviceReturned() if there else DeviceLost()),
         )
         async with open_unwrapped_nursery() as tasks:
             try:
                 for line in self._lines:
-                    await tasks.start(line.run, queues)
-                tasks.start_soon(self._uplink, websocket)
-                tasks.start_soon(self._downlink, websocket)
+                    await tasks.start(line.run, queues, self._device_changed)
+                tasks.start_soon(self._talk, websocket)
+                tasks.start_soon(self._listen, websocket)
                 tasks.start_soon(websocket.keep_alive)
-                tasks.start_soon(self._tick)
                 if self._recorder:
                     tasks.start_soon(self._recorder.run)
                 started()
@@ -223,39 +212,23 @@ class Call:
                     await websocket.close()
                 tasks.cancel_scope.cancel()
 
-    async def _uplink(self, websocket: WebSocket) -> None:
+    def _device_changed(self, is_there: bool) -> None:
+        self._tell(DeviceReturned() if is_there else DeviceLost())
+
+    async def _talk(self, websocket: WebSocket) -> None:
+        async def send(chunk: bytes) -> None:
+            await websocket.send(self._dialect.encode(chunk))
+
         with self._uplink_scope:
-            with trio.move_on_after(FIRST_SOUND_SECONDS) as patience:
-                chunk = await self._capture.next_chunk()
-            if patience.cancelled_caught:
-                raise DeviceError(
-                    f"the microphone recorded nothing for {FIRST_SOUND_SECONDS:g} s: is it in use?"
-                )
+            await self._uplink.wait_recorded()
             try:
                 for action in self._dialect.recording():
                     await self._act(websocket, action)
-                while True:
-                    if self._muted:
-                        chunk = bytes(len(chunk))
-                    began, lost_frames = self._ticks, self._capture.lost_frames
-                    await websocket.send(self._dialect.encode(chunk))
-                    self._capture.sent(chunk, (self._ticks - began) * TICK_SECONDS)
-                    if self._recorder:
-                        spoken = chunk[: len(chunk) - 2 * self._capture.missing_frames]
-                        self._recorder.caller(spoken, lost_frames)
-                    chunk = await self._capture.next_chunk()
+                await self._uplink.run(send)
             except WebSocketClosed:
-                pass  # the downlink knows why
+                pass  # who listens knows why
 
-    async def _tick(self) -> None:
-        """Measure the time in which the program runs: a tick that comes late was kept from it, and does not count."""
-        while True:
-            began = trio.current_time()
-            await trio.sleep(TICK_SECONDS)
-            if trio.current_time() < began + 1.5 * TICK_SECONDS:
-                self._ticks += 1
-
-    async def _downlink(self, websocket: WebSocket) -> None:
+    async def _listen(self, websocket: WebSocket) -> None:
         try:
             while True:
                 for action in self._dialect.received(await websocket.receive()):
@@ -275,7 +248,7 @@ class Call:
             for action in self._dialect.closed():
                 await self._act(websocket, action)
         await websocket.close()
-        await self._playout.drain(max(line.playout_latency for line in self._lines))
+        await self._playout.drain(max(line.output_latency for line in self._lines))
         self._stop.set()
 
     async def _act(self, websocket: WebSocket, action: Action) -> None:
@@ -311,7 +284,7 @@ class Call:
         audio: Literal["drained", "cut"] = (
             "cut" if self._cut or self._playout.pending else "drained"
         )
-        self._capture.close()
+        self._uplink.close()
         self._playout.close()
         self._ended = Ended(self._closed_by, self._code, self._reason, audio)
         self._events_in.close()
@@ -328,6 +301,7 @@ async def open_call(
     record: str | Path | None = None,
     ssl_context: ssl.SSLContext | None = None,
     allow_insecure: bool = False,
+    on_call_id: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Call]:
     """Hold a call with an agent; on leaving, it is over, and nothing is left of it.
 
@@ -357,6 +331,9 @@ async def open_call(
         For certificates that the default does not know. They are verified in any case.
     allow_insecure
         Allow ``ws://`` beyond this machine.
+    on_call_id
+        Is told the ID under which the service keeps the record of the call, as soon as the service has told it: so it
+        is known even of a call that is cancelled before it begins. An error of the call has it as its `call_id`.
 
     Raises
     ------
@@ -386,6 +363,7 @@ async def open_call(
             chunk_seconds,
             Path(record) if record is not None else None,
             partial(open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure),
+            on_call_id,
         )
         try:
             yield call
@@ -400,6 +378,7 @@ async def _run(
     chunk_seconds: float,
     record: Path | None,
     connect: Callable[[str], AbstractAsyncContextManager[WebSocket]],
+    on_call_id: Callable[[str], None] | None,
     *,
     task_status: trio.TaskStatus[Call],
 ) -> None:
@@ -410,26 +389,20 @@ async def _run(
             lines = files.enter_context(
                 open_lines(audio, dialect.capture_samplerate, dialect.playout_samplerate)
             )
-            recording = next(line for line in lines if line.capture_samplerate)
-            playing = next(line for line in lines if line.playout_samplerate)
+            input_samplerate = max(line.input_samplerate for line in lines)
+            output_samplerate = max(line.output_samplerate for line in lines)
             recorder = None
             if record is not None:
-                recorder = Recorder(record, dialect.capture_samplerate, playing.playout_samplerate)
+                recorder = Recorder(record, dialect.capture_samplerate, output_samplerate)
                 files.callback(recorder.close)
-            try:
-                call = Call(
-                    dialect,
-                    lines,
-                    (PacedCapture if dialect.paced else Capture)(
-                        recording.capture_samplerate,
-                        dialect.capture_samplerate,
-                        round(chunk_seconds * dialect.capture_samplerate),
-                    ),
-                    Playout(dialect.playout_samplerate, playing.playout_samplerate),
-                    recorder,
-                )
-            except ValueError as error:
-                raise UsageError(f"the sound cannot be resampled: {error}") from None
+            uplink = (PacedUplink if dialect.paced else Uplink)(
+                input_samplerate,
+                dialect.capture_samplerate,
+                round(chunk_seconds * dialect.capture_samplerate),
+                recorder,
+            )
+            playout = Playout(dialect.playout_samplerate, output_samplerate)
+            call = Call(dialect, lines, uplink, playout, recorder, on_call_id)
             url: str | None = session.url
             while url is not None:
                 async with connect(url) as websocket:

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import as_file, files
@@ -20,7 +19,7 @@ import trio
 
 from sfclient._call import Call, open_call
 from sfclient._devices import Audio, Device, WavInput, is_stuck, list_devices
-from sfclient._dialects import DIALECTS, StartedCall
+from sfclient._dialects import DIALECTS
 from sfclient._errors import SfclientError, UsageError, printable
 from sfclient._events import (
     Connected,
@@ -32,9 +31,9 @@ from sfclient._events import (
     MessageReceived,
 )
 from sfclient._nursery import open_unwrapped_nursery
-from sfclient._report import report, write_report
 from sfclient._result import request_result
 from sfclient._session import Session, request_session
+from sfclient._stats import without_a_call, write_stats
 
 KEY_VARIABLE = "SYNTHFLOW_API_KEY"
 ORDER_OPTIONS = (
@@ -206,7 +205,7 @@ async def _call(args: argparse.Namespace) -> int:
     if len(set(files)) < len(files):
         raise UsageError("--input, --output, --record and --stats must be different files")
     if args.stats is not None:
-        write_report(args.stats, {})  # a path that cannot be written is told before the call
+        write_stats(args.stats, None)  # a path that cannot be written is told before the call
     return await _hold(
         partial(_session, args),
         Audio(_end(args.input, args), _end(args.output, args)),
@@ -252,9 +251,9 @@ async def _hold(
     call_id: str | None = None
     problem: SfclientError | None = None
 
-    def note(started: StartedCall) -> None:
+    def note(told: str) -> None:
         nonlocal call_id
-        call_id = started.call_id or None
+        call_id = told
 
     def stop() -> None:
         if call is None:
@@ -267,9 +266,12 @@ async def _hold(
             nursery.start_soon(_at_each, signals, stop)
             try:
                 _tell(Connecting())
-                session = _noting(await get_session(), note)
                 async with open_call(
-                    session, audio, record=record, allow_insecure=allow_insecure
+                    await get_session(),
+                    audio,
+                    record=record,
+                    allow_insecure=allow_insecure,
+                    on_call_id=note,
                 ) as call:
                     if duration is not None:
                         nursery.start_soon(_after, duration, stop)
@@ -282,31 +284,10 @@ async def _hold(
     if call is None and problem is None and call_id is not None:
         print(f"Hung up before the call {call_id} began")
     if stats is not None:
-        write_report(stats, report(call, problem or _hung_up(call_id)))
+        write_stats(stats, call.statistics() if call else without_a_call(problem, call_id))
     if problem is not None:
         raise problem
     return 0
-
-
-def _hung_up(call_id: str | None) -> SfclientError:
-    """Why there is a report of no call, if nothing went wrong."""
-    error = SfclientError("hung up before the call began")
-    error.party, error.call_id = "caller", call_id
-    return error
-
-
-def _noting(session: Session, note: Callable[[StartedCall], None]) -> Session:
-    """Tells of the call that is started even if it is left before it begins."""
-    start_call = session.start_call
-    if start_call is None:
-        return session
-
-    async def start(server_name: str) -> StartedCall:
-        started = await start_call(server_name)
-        note(started)
-        return started
-
-    return replace(session, start_call=start)
 
 
 async def _at_each(signals: AsyncIterator[int], act: Callable[[], None]) -> None:

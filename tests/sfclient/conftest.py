@@ -14,11 +14,26 @@ import pytest
 import trio
 import trio.abc
 
-from sfclient import Audio, Call, MemoryInput, MemoryOutput, Session, open_call, request_session
+from sfaudio import Resampler
+from sfclient import (
+    Audio,
+    Call,
+    CallStatistics,
+    MemoryInput,
+    MemoryOutput,
+    Session,
+    Sink,
+    Source,
+    open_call,
+    request_session,
+)
 from sfclient.simulator import Agent, SimulatedCall, Simulator, open_simulator
 
-# Of the wire: the caller's, the agent's. Said anew, not taken from what is tested.
-SAMPLERATES = {"widget": (48_000, 16_000), "ws-media": (16_000, 16_000)}
+from .books import CountedSink, CountedSource, check_books
+
+BASE_URL = "GET /calls/outbound-test-ws-media/base-url"
+START = "POST /calls/outbound-test-ws-media"
+NUMBERS = {"from_number": "+49301234", "to_number": "+49305678"}
 
 LONGEST_CALL_SECONDS = 300  # what fails should not hang
 
@@ -34,89 +49,96 @@ class Held:
         self.microphone = microphone
         self.speaker = speaker
 
+    @property
+    def heard(self) -> bytes:
+        """What came out of the speaker, but for the silence."""
+        return without_silence(self.speaker.played)
+
 
 class Hold:
     """Holds calls in one dialect; says what the wire is like before there is one."""
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: str, device_samplerate: int | None) -> None:
         self.dialect = dialect
-        self.capture_samplerate, self.playout_samplerate = SAMPLERATES[dialect]
+        self.device_samplerate = device_samplerate
+        # Said anew, not taken from what is tested.
+        self.capture_samplerate = 48_000 if dialect == "widget" else 16_000
+        self.playout_samplerate = 16_000
 
     @asynccontextmanager
     async def __call__(
         self,
-        agent: Agent,
+        agent: Agent | None = None,
         *,
         say: bytes = b"",
-        microphone: Any = None,
-        speaker: Any = None,
+        microphone: Source | None = None,
+        speaker: Sink | None = None,
         serve: Mapping[str, Any] | None = None,
+        order: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> AsyncIterator[Held]:
-        """`say` is at the wire's rate; `serve` goes to `open_simulator`, `options` to `open_call`."""
+        """`say` is at the wire's rate; `serve` goes to `open_simulator`, `order` to `request_session`, `options` to
+        `open_call`."""
+        order = order or {}
+        rate = self.capture_samplerate if order.get("codec", "l16") == "l16" else 8000
         if microphone is None:
-            microphone = MemoryInput(say, samplerate=self.capture_samplerate)
-        speaker = MemoryOutput() if speaker is None else speaker
+            microphone = self.microphone(say, rate)
+        if speaker is None:
+            speaker = MemoryOutput(samplerate=self.device_samplerate)
+        source, sink = CountedSource(microphone), CountedSink(speaker)
         call: Call | None = None
-        async with open_simulator(agent, **serve or {}) as simulator:
-            session = await self._session(simulator)
+        async with open_simulator(agent or listen, **serve or {}) as simulator:
+            session = await self.session(simulator, **order)
             try:
-                async with open_call(session, Audio(microphone, speaker), **options) as call:
+                async with open_call(session, Audio(source, sink), **options) as call:
                     with trio.fail_after(LONGEST_CALL_SECONDS):
                         yield Held(call, simulator, microphone, speaker)
             finally:
                 if call is not None:
                     assert call.ended is not None
-                    check_conservation(call)
-                    await check_arrival(call, simulator)
+                    (simulated,) = simulator.calls
+                    with trio.fail_after(60, shield=True):
+                        await simulated.wait_ended()
+                    check_books(call, simulated, source, sink)
 
-    async def _session(self, simulator: Simulator) -> Session | str:
+    def microphone(self, say: bytes, samplerate: int) -> MemoryInput:
+        if self.device_samplerate not in (None, samplerate) and say:
+            say = Resampler(samplerate, self.device_samplerate).process(say).tobytes()
+        return MemoryInput(say, samplerate=self.device_samplerate or samplerate)
+
+    async def session(self, simulator: Simulator, **order: Any) -> Session:
         if self.dialect == "widget":
-            return simulator.new_session_url()
-        return await request_session(
-            "agent",
-            api_key=simulator.key,
-            dialect=self.dialect,
-            from_number="+49301234",
-            to_number="+49305678",
-            base_url=simulator.base_url,
-        )
+            return Session(simulator.new_session_url())
+        return await session_of(simulator, **order)
 
 
-def check_conservation(call: Call) -> None:
-    """Design rule: nothing is lost silently."""
-    figures = call.statistics()
-    capture, playout = figures.capture, figures.playout
-    assert capture.captured_frames == (
-        capture.sent_frames + capture.queued_frames + capture.dropped_frames
-    )
-    assert playout.received_frames == (
-        playout.played_frames + playout.queued_frames + playout.dropped_frames
-    )
-    assert capture.queued_frames == playout.queued_frames == 0
+async def session_of(simulator: Simulator, agent: str = "agent", **order: Any) -> Session:
+    """Of a ws-media call."""
+    options = {"dialect": "ws-media", "api_key": simulator.key, "base_url": simulator.base_url}
+    return await request_session(agent, **{**options, **NUMBERS, **order})
 
 
-async def check_arrival(call: Call, simulator: Simulator) -> None:
-    """What counts as sent is what arrived, if it was ours to close the connection."""
-    (simulated,) = simulator.calls
-    with trio.fail_after(60, shield=True):
-        ended = await simulated.wait_ended()
-    if (ended.by, ended.code) == ("client", 1000):
-        capture = call.statistics().capture
-        arrived = len(simulated.received_audio) // 2
-        assert arrived == capture.sent_frames + capture.padded_frames
-
-
-@pytest.fixture(params=SAMPLERATES)
+@pytest.fixture(params=["widget", "ws-media"])
 def dialect(request: pytest.FixtureRequest) -> str:
     """Each dialect in turn; what belongs to one alone is marked ``parametrize("dialect", ["widget"])``."""
     dialect: str = request.param
     return dialect
 
 
+@pytest.fixture(params=[None, 44_100], ids=["", "44.1k"])
+def device_samplerate(request: pytest.FixtureRequest) -> int | None:
+    """At the wire's rate, and at one that needs resampling both ways; see `exactly`."""
+    rate: int | None = request.param
+    return rate
+
+
+# Of a test that looks at the bits, which resampling changes.
+exactly = pytest.mark.parametrize("device_samplerate", [None], ids=[""])
+
+
 @pytest.fixture
-def hold(dialect: str) -> Hold:
-    return Hold(dialect)
+def hold(dialect: str, device_samplerate: int | None) -> Hold:
+    return Hold(dialect, device_samplerate)
 
 
 class UnhurriedClock(trio.abc.Clock):

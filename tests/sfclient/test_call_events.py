@@ -8,6 +8,8 @@ import trio
 from sfclient import Connected, Connecting, Disconnected, MessageReceived
 from sfclient.simulator import SimulatedCall
 
+from .conftest import exactly
+
 
 async def test_events_of_a_call_in_order(hold, fast_clock):
     weather = {"type": "weather", "is": "fine"}
@@ -33,6 +35,7 @@ async def test_events_of_a_call_in_order(hold, fast_clock):
     assert [event async for event in held.call] == []
 
 
+@exactly
 @pytest.mark.parametrize(
     ("text", "fields"),
     [

@@ -6,7 +6,7 @@ import trio
 
 from sfclient import MemoryInput, UsageError, WavInput, open_call
 
-from .conftest import listen, noise, without_silence, write_wav
+from .conftest import exactly, listen, noise, without_silence, write_wav
 
 
 def chunks_of(held) -> list[int]:
@@ -15,6 +15,7 @@ def chunks_of(held) -> list[int]:
     return [message.length for message in call.messages if message.kind == "binary"]
 
 
+@exactly
 async def test_wav_arrives_bit_for_bit_from_its_first_sample(hold, fast_clock, tmp_path):
     spoken = noise(1.5, hold.capture_samplerate)
     path = write_wav(tmp_path / "spoken.wav", spoken, hold.capture_samplerate)
@@ -25,6 +26,7 @@ async def test_wav_arrives_bit_for_bit_from_its_first_sample(hold, fast_clock, t
     assert not any(call.received_audio[len(spoken) :])
 
 
+@exactly
 async def test_speech_whose_length_is_no_whole_chunk_arrives_bit_for_bit(hold, fast_clock):
     spoken = noise(0.5, hold.capture_samplerate)[: -2 * 123]
     async with hold(listen, say=spoken) as held:
@@ -58,6 +60,7 @@ class FitfulMicrophone(MemoryInput):
         return super().read(given)
 
 
+@exactly
 async def test_microphone_that_delivers_in_fits_loses_nothing(hold, fast_clock):
     spoken = noise(2, hold.capture_samplerate)
     async with hold(listen, microphone=FitfulMicrophone(spoken, hold.capture_samplerate)) as held:
@@ -103,6 +106,7 @@ async def test_sent_frames_are_those_that_arrived(hold, fast_clock):
     assert capture.overruns == 0
 
 
+@exactly
 async def test_mute_sends_zeros_at_the_same_pace(hold, fast_clock):
     async with hold(listen, say=noise(3, hold.capture_samplerate)) as held:
         await trio.sleep(0.5)
@@ -119,6 +123,7 @@ async def test_mute_sends_zeros_at_the_same_pace(hold, fast_clock):
     assert 1.5 < len(samples) / hold.capture_samplerate < 2.5
 
 
+@exactly
 @pytest.mark.parametrize("samplerate", [8000, 44_100, 96_000])
 async def test_other_rates_are_resampled(hold, fast_clock, tmp_path, samplerate):
     time = np.arange(2 * samplerate) / samplerate

@@ -86,7 +86,7 @@ async def test_holds_a_call(monkeypatch, fast_clock):
         async with open_call(url, Audio(microphone, speaker), dialect="json") as call:
             assert call.connected
             await trio.sleep(2)
-    heard = np.frombuffer(speaker.heard, np.int16)
+    heard = np.frombuffer(speaker.played, np.int16)
     assert np.array_equal(heard[heard != 0][: len(spoken)], spoken)
     assert came[0] == "connect"
     assert came.count("pong") > 50

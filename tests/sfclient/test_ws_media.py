@@ -20,16 +20,28 @@ from sfclient import (
     request_result,
     request_session,
 )
-from sfclient._report import report
+from sfclient._stats import write_stats
 from sfclient.simulator import EchoAgent, SimulatedCall, SpeakAgent, open_simulator
 
-from ._ws_media import BASE_URL, NUMBERS, START, hold, listen, noise, session_of
+from .conftest import BASE_URL, NUMBERS, START, listen, noise, session_of
+
+RATE = 16_000
+
+
+@pytest.fixture
+def dialect() -> str:
+    return "ws-media"
+
+
+@pytest.fixture
+def device_samplerate() -> None:
+    """The wire's: all that is heard here is looked at bit by bit."""
 
 
 class TestOrder:
-    async def test_what_is_asked_for_is_what_the_contract_wants(self, fast_clock):
+    async def test_what_is_asked_for_is_what_the_contract_wants(self, hold, fast_clock):
         version = "6f1e2c1a-0f3e-4ac0-9a56-2d6a30a3b0a1"
-        async with hold(lead_name="Ada", agent_version=version) as held:
+        async with hold(order={"lead_name": "Ada", "agent_version": version}) as held:
             (call,) = held.simulator.calls
         assert call.order == {
             "modelId": "agent",
@@ -44,8 +56,8 @@ class TestOrder:
         assert held.simulator.requests == {BASE_URL: 1, "GET /ws-media": 1, START: 1}
 
     @pytest.mark.parametrize("version", [None, "draft"])
-    async def test_version_of_the_agent(self, fast_clock, version):
-        async with hold(agent_version=version) as held:
+    async def test_version_of_the_agent(self, hold, fast_clock, version):
+        async with hold(order={"agent_version": version}) as held:
             (call,) = held.simulator.calls
         assert call.order.get("agentVersion") == version
 
@@ -97,53 +109,55 @@ class TestTolerance:
         ],
         ids="+".join,
     )
-    async def test_call_is_held_all_the_same(self, fast_clock, quirks):
-        spoken, answer = noise(1), noise(0.5)
+    async def test_call_is_held_all_the_same(self, hold, fast_clock, quirks):
+        spoken, answer = noise(1, RATE), noise(0.5, RATE)
         agent = SpeakAgent(answer, "burst")
-        async with hold(agent, say=spoken, quirks=quirks) as held:
+        async with hold(agent, say=spoken, serve={"quirks": quirks}) as held:
             await trio.sleep(2)
             assert held.call.connected
             (call,) = held.simulator.calls
         assert call.received_audio.startswith(spoken)
         assert held.heard.endswith(answer)
 
-    async def test_other_texts_are_events(self, fast_clock):
-        async with hold(quirks=("chatty",)) as held:
+    async def test_other_texts_are_events(self, hold, fast_clock):
+        async with hold(serve={"quirks": ["chatty"]}) as held:
             held.call.hang_up()
             events = [event async for event in held.call]
         assert MessageReceived('{"type": "hello"}', {"type": "hello"}) in events
 
-    async def test_payload_though_rtp_was_asked_for_is_the_services_fault(self, fast_clock):
+    async def test_payload_though_rtp_was_asked_for_is_the_services_fault(self, hold, fast_clock):
         with pytest.raises(ServiceError, match="choose another framing"):
             async with hold(
-                SpeakAgent(noise(5), "realtime"), framing="rtp", quirks=("payload_anyway",)
+                SpeakAgent(noise(5, RATE), "realtime"),
+                order={"framing": "rtp"},
+                serve={"quirks": ["payload_anyway"]},
             ) as held:
                 await held.call.wait_ended()
 
     async def test_agent_that_speaks_and_hangs_up_without_a_call_info_is_heard_out(
-        self, fast_clock
+        self, hold, fast_clock
     ):
-        answer = noise(0.5)
+        answer = noise(0.5, RATE)
         agent = SpeakAgent(answer, "burst", then="close")
-        async with hold(agent, quirks=("no_call_info",)) as held:
+        async with hold(agent, serve={"quirks": ["no_call_info"]}) as held:
             ended = await held.call.wait_ended()
         assert (ended.by, ended.audio) == ("agent", "drained")
         assert held.heard == answer
 
-    async def test_server_info_that_never_comes(self, fast_clock):
+    async def test_server_info_that_never_comes(self, hold, fast_clock):
         with pytest.raises(ServiceError, match="no server_info within 8 s"):
-            async with hold(quirks=("no_server_info",)):
+            async with hold(serve={"quirks": ["no_server_info"]}):
                 raise AssertionError
 
-    async def test_server_info_without_a_name(self, fast_clock):
+    async def test_server_info_without_a_name(self, hold, fast_clock):
         with pytest.raises(ServiceError, match="server-name"):
-            async with hold(quirks=("nameless_server_info",)):
+            async with hold(serve={"quirks": ["nameless_server_info"]}):
                 raise AssertionError
 
 
 @pytest.mark.parametrize("code", [1008, 1011])
-async def test_any_close_code_ends_the_call_when_the_last_word_is_played(fast_clock, code):
-    answer = noise(0.5)
+async def test_any_close_code_ends_the_call_when_the_last_word_is_played(hold, fast_clock, code):
+    answer = noise(0.5, RATE)
 
     async def agent(call: SimulatedCall) -> None:
         await call.send_audio(answer)
@@ -155,14 +169,11 @@ async def test_any_close_code_ends_the_call_when_the_last_word_is_played(fast_cl
     assert held.heard == answer
 
 
-async def test_recording_is_bit_for_bit_on_both_sides(fast_clock, tmp_path):
-    spoken, answer = noise(1), noise(0.5)
+async def test_recording_is_bit_for_bit_on_both_sides(hold, fast_clock, tmp_path):
+    spoken, answer = noise(1, RATE), noise(0.5, RATE)
     path = tmp_path / "both.wav"
-    async with open_simulator(SpeakAgent(answer, "burst")) as simulator:
-        session = await session_of(simulator)
-        audio = Audio(MemoryInput(spoken, samplerate=16_000), MemoryOutput())
-        async with open_call(session, audio, record=path):
-            await trio.sleep(2)
+    async with hold(SpeakAgent(answer, "burst"), say=spoken, record=path):
+        await trio.sleep(2)
     with wave.open(str(path)) as file:
         assert (file.getframerate(), file.getnchannels()) == (16_000, 2)
         sides = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, 2)
@@ -173,10 +184,11 @@ async def test_recording_is_bit_for_bit_on_both_sides(fast_clock, tmp_path):
 class TestFormats:
     @pytest.mark.parametrize("framing", ["payload", "rtp"])
     @pytest.mark.parametrize("codec", ["l16", "pcmu", "pcma"])
-    async def test_every_codec_both_ways(self, fast_clock, codec, framing):
+    async def test_every_codec_both_ways(self, hold, fast_clock, codec, framing):
         """G.711 gives back its own values as they are, so the echo is what came."""
         rate = 16_000 if codec == "l16" else 8000
-        async with hold(EchoAgent(), say=noise(1, rate), codec=codec, framing=framing) as held:
+        order = {"codec": codec, "framing": framing}
+        async with hold(EchoAgent(), say=noise(1, rate), order=order) as held:
             await trio.sleep(2)
             (call,) = held.simulator.calls
             lengths = {m.length for m in call.messages if m.kind == "binary"}
@@ -186,8 +198,8 @@ class TestFormats:
         error = np.abs(said.astype(float) - np.frombuffer(noise(1, rate), np.int16))
         assert error.max() <= (0 if codec == "l16" else 1024)
 
-    async def test_counts_of_rtp_are_in_the_statistics(self, fast_clock):
-        async with hold(EchoAgent(), framing="rtp") as held:
+    async def test_counts_of_rtp_are_in_the_statistics(self, hold, fast_clock):
+        async with hold(EchoAgent(), order={"framing": "rtp"}) as held:
             await trio.sleep(1)
         counts = held.call.statistics().dialect
         assert counts["rtp_packets"] > 20
@@ -195,7 +207,7 @@ class TestFormats:
 
 
 class TestRecord:
-    async def test_call_id_is_in_events_statistics_and_report(self, fast_clock):
+    async def test_call_id_is_in_events_statistics_and_their_file(self, hold, fast_clock, tmp_path):
         async with hold() as held:
             held.call.hang_up()
             events = [event async for event in held.call]
@@ -203,8 +215,8 @@ class TestRecord:
         assert call.call_id is not None
         assert Connected(call.call_id) in events
         assert held.call.call_id == held.call.statistics().call_id == call.call_id
-        assert report(held.call)["call_id"] == call.call_id
-        json.dumps(report(held.call))
+        write_stats(tmp_path / "stats.json", held.call.statistics())
+        assert json.loads((tmp_path / "stats.json").read_text())["call_id"] == call.call_id
 
     async def test_result_of_a_call(self, fast_clock):
         async def agent(call: SimulatedCall) -> None:

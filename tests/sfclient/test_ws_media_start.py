@@ -1,10 +1,14 @@
 """How a ws-media call is started: what the service may answer, and functions of a backend's."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 import trio
 from websockets.trio.server import ServerConnection
+from websockets.trio.server import serve as websockets_serve
 
 from sfclient import (
     AgentNotFoundError,
@@ -19,10 +23,21 @@ from sfclient import (
     UsageError,
     open_call,
 )
-from sfclient._report import report
+from sfclient._stats import without_a_call
 from sfclient.simulator import EchoAgent, open_simulator
 
-from ._ws_media import BASE_URL, START, listen, open_server, session_of
+from .conftest import BASE_URL, START, listen, session_of
+
+
+@asynccontextmanager
+async def open_server(
+    serve: Callable[[ServerConnection], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """Of the test's own, for what the simulator would not do."""
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(partial(websockets_serve, serve, 0, host="127.0.0.1"))
+        yield f"ws://127.0.0.1:{server.listeners[0].socket.getsockname()[1]}/"
+        nursery.cancel_scope.cancel()
 
 
 class TestRefusals:
@@ -81,7 +96,7 @@ class TestRefusals:
                     raise AssertionError
             assert simulator.requests[START] == 1
         assert told.value.call_id == "call-7"
-        assert report(None, told.value)["call_id"] == "call-7"
+        assert without_a_call(told.value, None).call_id == "call-7"
 
     @pytest.mark.parametrize("body", [{}, {"callId": "c"}, {"sid": "", "wsMediaUrl": ""}])
     async def test_answer_without_sid_and_url(self, body):

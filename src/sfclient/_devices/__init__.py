@@ -3,7 +3,7 @@
 - `Audio`: what a user chooses, and `open_lines`: what a call makes of it
 - ``_interface``: what a line is to a call
 - ``_portaudio``: real devices, the only importer of sounddevice
-- ``_clocked``: files and memory, paced by trio's clock; ``_wav``: the files themselves
+- ``_virtual``: files and memory, paced by trio's clock; ``_wav``: the files themselves
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sfclient._devices._clocked import (
+from sfclient._devices._interface import DeviceStatistics, Line, Queues
+from sfclient._devices._portaudio import Device, is_stuck, list_devices, open_portaudio_line
+from sfclient._devices._virtual import (
     MemoryInput,
     MemoryOutput,
     NullOutput,
@@ -19,10 +21,8 @@ from sfclient._devices._clocked import (
     Source,
     WavInput,
     WavOutput,
-    open_clocked_line,
+    open_virtual_line,
 )
-from sfclient._devices._interface import DeviceStatistics, Line, Queues
-from sfclient._devices._portaudio import Device, is_stuck, list_devices, open_portaudio_line
 from sfclient._devices._wav import WavWriter
 
 
@@ -41,7 +41,7 @@ class Audio:
 
 @contextmanager
 def open_lines(
-    audio: Audio, capture_samplerate: int, playout_samplerate: int
+    audio: Audio, input_samplerate: int, output_samplerate: int
 ) -> Iterator[list[Line]]:
     """Open what `audio` names, at these rates in Hz if possible: one line for both directions, or
     one for each.
@@ -54,17 +54,17 @@ def open_lines(
         source if isinstance(source, Device) else None,
         sink if isinstance(sink, Device) else None,
     )
-    clocked = (
+    virtual = (
         None if isinstance(source, Device) else source,
         None if isinstance(sink, Device) else sink,
     )
     with ExitStack() as stack:
         lines: list[Line] = []
         if real != (None, None):
-            rates = capture_samplerate, playout_samplerate
+            rates = input_samplerate, output_samplerate
             lines.append(stack.enter_context(open_portaudio_line(*real, rates)))
-        if clocked != (None, None):
-            lines.append(stack.enter_context(open_clocked_line(*clocked, playout_samplerate)))
+        if virtual != (None, None):
+            lines.append(stack.enter_context(open_virtual_line(*virtual, output_samplerate)))
         yield lines
 
 

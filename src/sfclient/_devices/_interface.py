@@ -14,6 +14,10 @@ import trio
 from sfaudio import CaptureQueue, JitterBuffer, StreamStatistics
 
 
+# Is told when the device was lost (False) and when it is back (True).
+DeviceChanged = Callable[[bool], None]
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceStatistics:
     """What was seen of a real device since the call began."""
@@ -42,22 +46,24 @@ class Queues:
     """Is read for every block played."""
     played: CaptureQueue | None
     """Gets every block as it was played, for a recording."""
-    device_changed: Callable[[bool], None]
-    """Is told when the device was lost (False) and when it is back (True)."""
 
 
 class Line(Protocol):
     """Sound in, sound out, or both; opened, and silent until it runs."""
 
-    capture_samplerate: int
+    input_samplerate: int
     """In Hz; 0 if the line does not record."""
-    playout_samplerate: int
+    output_samplerate: int
     """In Hz; 0 if the line does not play."""
-    playout_latency: float
+    output_latency: float
     """Seconds from the playout queue to the ear, as far as the device knows."""
 
     async def run(
-        self, queues: Queues, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        self,
+        queues: Queues,
+        device_changed: DeviceChanged,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Record and play until cancelled; started when sound flows. Raises `DeviceError` if the
         device stops."""

@@ -14,10 +14,10 @@ from typing import Any
 
 import trio
 
-from sfaudio import CaptureQueue, JitterBuffer, StreamStatistics
+from sfaudio import StreamStatistics
 from sfaudio.stream import Stream
-from sfclient._devices._clocked import ClockedLine, MemoryInput, NullOutput
-from sfclient._devices._interface import DeviceStatistics, Queues
+from sfclient._devices._interface import DeviceChanged, DeviceStatistics, Queues
+from sfclient._devices._virtual import MemoryInput, NullOutput, VirtualLine
 from sfclient._errors import DeviceError
 
 CLOSE_SECONDS = 2.0  # for PortAudio to close a stream; it never does when the sound server has died
@@ -83,7 +83,7 @@ def _close(stream: Stream) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class _End:
     """One direction of a device, as it will be opened."""
 
     device: Device
@@ -92,7 +92,7 @@ class _Side:
     channels: int
 
 
-def _choose(kind: str, device: Device, samplerate: int) -> _Side:
+def _choose(kind: str, device: Device, samplerate: int) -> _End:
     """Find the device, and settings that it takes: mono at the wire's rate if it can.
 
     Otherwise the rate is the device's own, and mono is made of or spread over two channels.
@@ -109,7 +109,7 @@ def _choose(kind: str, device: Device, samplerate: int) -> _Side:
             except sounddevice.PortAudioError as error:
                 refusal = error
             else:
-                return _Side(device, found["index"], rate, channels)
+                return _End(device, found["index"], rate, channels)
     except (sounddevice.PortAudioError, ValueError) as error:
         refusal = error
     candidates = [
@@ -132,64 +132,44 @@ class PortAudioLine:
     """
 
     def __init__(
-        self, capture: Device | None, playout: Device | None, rates: tuple[int, int]
+        self, input_device: Device | None, output_device: Device | None, rates: tuple[int, int]
     ) -> None:
-        self._wanted = capture, playout
-        self._heard = _choose("input", capture, rates[0]) if capture is not None else None
-        self._said = _choose("output", playout, rates[1]) if playout is not None else None
-        if self._heard and self._said and self._heard.index == self._said.index:
+        self._wanted = input_device, output_device
+        self._input = _choose("input", input_device, rates[0]) if input_device else None
+        self._output = _choose("output", output_device, rates[1]) if output_device else None
+        if self._input and self._output and self._input.index == self._output.index:
             # One stream has one rate: the microphone's, since what it records is not to be resampled.
-            assert playout is not None
-            self._said = _choose("output", playout, self._heard.samplerate)
-        self.capture_samplerate = self._heard.samplerate if self._heard else 0
-        self.playout_samplerate = self._said.samplerate if self._said else 0
+            self._output = _choose("output", self._output.device, self._input.samplerate)
+        self.input_samplerate = self._input.samplerate if self._input else 0
+        self.output_samplerate = self._output.samplerate if self._output else 0
         self._requested_latency = next(end.latency for end in self._wanted if end is not None)
         self._streams: list[Stream] = []
         self._seen: list[StreamStatistics] = []
         self._losses = 0
         self._silent_seconds = 0.0
-        self._input_latency = self.playout_latency = 0.0
+        self._input_latency = self.output_latency = 0.0
 
-    def _open(
-        self, capture: CaptureQueue, playout: JitterBuffer, played: CaptureQueue | None
-    ) -> None:
-        heard, said = self._heard, self._said
+    def _open(self, queues: Queues) -> None:
+        recording, playing = self._input, self._output
         try:
-            if heard and said and (heard.index, heard.samplerate) == (said.index, said.samplerate):
-                self._add(heard, said, capture, playout, played)
-            else:
-                if heard:
-                    self._add(heard, heard, capture, None, None)
-                if said:
-                    self._add(said, said, None, playout, played)
+            if recording and playing and _share_a_stream(recording, playing):
+                self._streams.append(_stream(recording, playing, queues))
+                return
+            if recording:
+                self._streams.append(_stream(recording, None, queues))
+            if playing:
+                self._streams.append(_stream(None, playing, queues))
         except load_sounddevice().PortAudioError as error:
             while self._streams:
                 self._streams.pop().close()
             raise DeviceError(f"the sound device does not open: {error}") from None
 
-    def _add(
-        self,
-        heard: _Side,
-        said: _Side,
-        capture: CaptureQueue | None,
-        playout: JitterBuffer | None,
-        played: CaptureQueue | None,
-    ) -> None:
-        stream = Stream(
-            capture,
-            playout,
-            played,
-            samplerate=heard.samplerate,
-            blocksize=heard.device.blocksize,
-            device=(heard.index, said.index),
-            channels=(heard.channels, said.channels),
-            latency=heard.device.latency,
-            native=heard.device.native,
-        )
-        self._streams.append(stream)
-
     async def run(
-        self, queues: Queues, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        self,
+        queues: Queues,
+        device_changed: DeviceChanged,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         _running.add(self)
         try:
@@ -198,20 +178,20 @@ class PortAudioLine:
             while True:
                 await self._wait_lost()
                 self._losses += 1
-                queues.device_changed(False)
+                device_changed(False)
                 began = trio.current_time()
-                await self._wait_back(queues)
+                await self._wait_back(queues, device_changed)
                 self._silent_seconds += trio.current_time() - began
-                queues.device_changed(True)
+                device_changed(True)
         finally:
             with trio.CancelScope(shield=True):
                 await self._give_up()
             _running.discard(self)
 
     async def _start(self, queues: Queues) -> None:
-        self._open(queues.capture, queues.playout, queues.played)
-        self._input_latency = self._streams[0].input_latency if self._heard else 0.0
-        self.playout_latency = self._streams[-1].output_latency if self._said else 0.0
+        self._open(queues)
+        self._input_latency = self._streams[0].input_latency if self._input else 0.0
+        self.output_latency = self._streams[-1].output_latency if self._output else 0.0
         try:
             for stream in self._streams:
                 await trio.to_thread.run_sync(stream.start)
@@ -240,19 +220,19 @@ class PortAudioLine:
             with trio.move_on_after(CLOSE_SECONDS):
                 await trio.to_thread.run_sync(_close, stream, abandon_on_cancel=True)
 
-    async def _wait_back(self, queues: Queues) -> None:
+    async def _wait_back(self, queues: Queues, device_changed: DeviceChanged) -> None:
         """Go on with silence until the devices can be opened again."""
-        silence = ClockedLine(
-            MemoryInput(samplerate=self.capture_samplerate) if self._heard else None,
-            NullOutput() if self._said else None,
-            self.capture_samplerate,
-            self.playout_samplerate,
+        silence = VirtualLine(
+            MemoryInput(samplerate=self.input_samplerate) if self._input else None,
+            NullOutput() if self._output else None,
+            self.input_samplerate,
+            self.output_samplerate,
         )
         for stream in self._streams:
             stream.detach()
         while True:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(silence.run, queues)
+                nursery.start_soon(silence.run, queues, device_changed)
                 await self._give_up()
                 while not await trio.to_thread.run_sync(self._is_back):  # noqa: ASYNC110 -- nobody tells us
                     await trio.sleep(REOPEN_SECONDS)
@@ -272,21 +252,17 @@ class PortAudioLine:
         if _running == {self}:  # it would close the streams of other calls
             sounddevice._terminate()
             sounddevice._initialize()
-        capture, playout = self._wanted
-        try:
-            heard = (
-                _choose("input", capture, self.capture_samplerate) if capture is not None else None
-            )
-            said = (
-                _choose("output", playout, self.playout_samplerate) if playout is not None else None
-            )
-        except DeviceError:
-            return False
-        if heard and heard.samplerate != self.capture_samplerate:
-            return False
-        if said and said.samplerate != self.playout_samplerate:
-            return False
-        self._heard, self._said = heard, said
+        rates = self.input_samplerate, self.output_samplerate
+        ends: list[_End | None] = []
+        for kind, device, samplerate in zip(("input", "output"), self._wanted, rates, strict=True):
+            try:
+                end = _choose(kind, device, samplerate) if device else None
+            except DeviceError:
+                return False
+            if end and end.samplerate != samplerate:
+                return False
+            ends.append(end)
+        self._input, self._output = ends
         return True
 
     def statistics(self) -> DeviceStatistics:
@@ -298,16 +274,37 @@ class PortAudioLine:
             silent_seconds=self._silent_seconds,
             requested_latency=self._requested_latency,
             input_latency=self._input_latency,
-            output_latency=self.playout_latency,
+            output_latency=self.output_latency,
         )
+
+
+def _share_a_stream(recording: _End, playing: _End) -> bool:
+    return (recording.index, recording.samplerate) == (playing.index, playing.samplerate)
+
+
+def _stream(recording: _End | None, playing: _End | None, queues: Queues) -> Stream:
+    """Of one direction, or of both; then the settings are the microphone's."""
+    settings = recording or playing
+    assert settings is not None
+    return Stream(
+        queues.capture if recording else None,
+        queues.playout if playing else None,
+        queues.played if playing else None,
+        samplerate=settings.samplerate,
+        blocksize=settings.device.blocksize,
+        device=((recording or settings).index, (playing or settings).index),
+        channels=((recording or settings).channels, (playing or settings).channels),
+        latency=settings.device.latency,
+        native=settings.device.native,
+    )
 
 
 @contextmanager
 def open_portaudio_line(
-    capture: Device | None, playout: Device | None, rates: tuple[int, int]
+    input_device: Device | None, output_device: Device | None, rates: tuple[int, int]
 ) -> Iterator[PortAudioLine]:
     """A line from one device and to another, either of which may be missing.
 
     Raises `DeviceError`.
     """
-    yield PortAudioLine(capture, playout, rates)
+    yield PortAudioLine(input_device, output_device, rates)

@@ -106,6 +106,11 @@ class WavWriter:
         self._wave.setsampwidth(2)
         self._wave.setframerate(samplerate)
 
+    @property
+    def frames(self) -> int:
+        """Written so far."""
+        return self._wave.getnframes()
+
     def write(self, samples: NDArray[np.int16]) -> None:
         try:
             self._wave.writeframesraw(samples.tobytes())

@@ -7,7 +7,7 @@ import trio
 
 from sfclient.simulator import SimulatedCall, open_simulator
 
-from .._peers import closed_port, serving, sleep_forever
+from ..raw_servers import closed_port, serving, sleep_forever
 from ..conftest import noise
 from .conftest import KEY, SILENT, figures, read_wav, sfclient
 

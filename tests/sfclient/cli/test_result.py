@@ -7,7 +7,7 @@ import pytest
 
 from sfclient.simulator import SimulatedCall, open_simulator
 
-from .._peers import closed_port, serving, sleep_forever
+from ..raw_servers import closed_port, serving, sleep_forever
 from .conftest import KEY, SILENT, WS_MEDIA, Command, sfclient
 
 RECORD = {"status": "completed", "end_call_reason": "caller_hangup", "transcript": "bot: Hello!"}

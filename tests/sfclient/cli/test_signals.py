@@ -10,7 +10,7 @@ import trio
 
 from sfclient.simulator import SpeakAgent, open_simulator
 
-from .._peers import accepted, frame, read_head, serving
+from ..raw_servers import accepted, frame, read_head, serving
 from ..conftest import noise
 from .conftest import KEY, POSIX, SILENT, figures, open_pipe, read_wav, running, until
 

@@ -15,7 +15,7 @@ import trustme
 from sfclient import Session, SfclientError, request_session
 from sfclient._websocket import open_websocket
 
-from .._peers import Peer, Resolver
+from ..raw_servers import Peer, Resolver
 from ..conftest import open_sockets
 
 KEY = "key-4f9a8c27b1"

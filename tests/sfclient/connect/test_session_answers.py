@@ -16,7 +16,7 @@ from sfclient import (
     open_call,
 )
 
-from .._peers import Resolver, serving
+from ..raw_servers import Resolver, serving
 from .conftest import KEY, URL, failing, failing_in, http, request_from
 
 

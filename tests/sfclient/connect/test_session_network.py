@@ -5,7 +5,7 @@ import trustme
 
 from sfclient import NetworkError, request_session
 
-from .._peers import Resolver, client_context, server_context, serving
+from ..raw_servers import Resolver, client_context, server_context, serving
 from ..conftest import UnhurriedClock
 from .conftest import KEY, URL, failing, http, request_from
 

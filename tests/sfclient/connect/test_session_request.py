@@ -11,7 +11,7 @@ from sfclient import (
     request_session,
 )
 
-from .._peers import Resolver, serving
+from ..raw_servers import Resolver, serving
 from .conftest import KEY, URL, failing, failing_in, http, request_from
 
 

@@ -10,7 +10,7 @@ import trustme
 from sfclient import NetworkError, ServiceError
 from sfclient._websocket import CONNECT_SECONDS, open_websocket
 
-from .._peers import (
+from ..raw_servers import (
     Resolver,
     accept,
     accepted,

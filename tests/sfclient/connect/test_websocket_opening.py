@@ -8,7 +8,7 @@ import trio
 from sfclient import InsecureURLError, NetworkError, ServiceError, UsageError
 from sfclient._websocket import ABNORMAL_CLOSURE, WebSocketClosed, open_websocket
 
-from .._peers import Resolver, accept, accepted, close_frame, frame, read_head, serving
+from ..raw_servers import Resolver, accept, accepted, close_frame, frame, read_head, serving
 from ..conftest import UnhurriedClock
 from .conftest import PATH, TOKEN, connect, failing, failing_in
 

@@ -5,7 +5,7 @@ import trio
 
 from sfclient import NetworkError, ServiceError
 
-from .._peers import read_head, serving
+from ..raw_servers import read_head, serving
 from ..conftest import UnhurriedClock
 from .conftest import PATH, TOKEN, connect, failing, failing_in
 

@@ -10,14 +10,14 @@ import numpy as np
 import trio
 from numpy.typing import NDArray
 
-from sfclient._devices._interface import Queues
+from sfclient._devices._interface import DeviceChanged, Queues
 from sfclient._devices._wav import WavWriter, read_wav
 
 BLOCK_SECONDS = 0.01
 
 
 class Source(Protocol):
-    """Where a clocked line takes the caller's speech from."""
+    """Where a virtual line takes the caller's speech from."""
 
     def open(self) -> int:
         """Get ready, and tell the sample rate in Hz."""
@@ -27,10 +27,10 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """Where a clocked line takes the agent's speech to."""
+    """Where a virtual line takes the agent's speech to."""
 
-    def open(self, samplerate: int) -> None:
-        """Get ready for blocks at this sample rate in Hz."""
+    def open(self, samplerate: int) -> int:
+        """Get ready, and tell the sample rate in Hz; `samplerate`, the wire's, spares resampling."""
 
     def write(self, block: NDArray[np.int16]) -> None:
         """Take a block, which is read no more after the call."""
@@ -84,23 +84,27 @@ class WavInput(MemoryInput):
 
 
 class MemoryOutput:
-    """Keeps what a loudspeaker would have played, silence included, as PCM16 mono at the wire's
-    rate."""
+    """Keeps what a loudspeaker would have played, silence included, as PCM16 mono.
 
-    def __init__(self) -> None:
-        self.samplerate = 0
-        self._heard = bytearray()
+    `samplerate` is in Hz; None, until the call begins, for the wire's own, at which the samples are
+    bit for bit what came.
+    """
+
+    def __init__(self, *, samplerate: int | None = None) -> None:
+        self.samplerate = samplerate
+        self._played = bytearray()
 
     @property
-    def heard(self) -> bytes:
+    def played(self) -> bytes:
         """All that was played, from the first block on."""
-        return bytes(self._heard)
+        return bytes(self._played)
 
-    def open(self, samplerate: int) -> None:
-        self.samplerate = samplerate
+    def open(self, samplerate: int) -> int:
+        self.samplerate = self.samplerate or samplerate
+        return self.samplerate
 
     def write(self, block: NDArray[np.int16]) -> None:
-        self._heard += block.tobytes()
+        self._played += block.tobytes()
 
     def close(self) -> None:
         pass
@@ -112,8 +116,9 @@ class WavOutput:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
 
-    def open(self, samplerate: int) -> None:
+    def open(self, samplerate: int) -> int:
         self._writer = WavWriter(self._path, samplerate)
+        return samplerate
 
     def write(self, block: NDArray[np.int16]) -> None:
         self._writer.write(block)
@@ -125,8 +130,8 @@ class WavOutput:
 class NullOutput:
     """Plays to nobody."""
 
-    def open(self, samplerate: int) -> None:
-        pass
+    def open(self, samplerate: int) -> int:
+        return samplerate
 
     def write(self, block: NDArray[np.int16]) -> None:
         pass
@@ -135,28 +140,32 @@ class NullOutput:
         pass
 
 
-class ClockedLine:
+class VirtualLine:
     """A line whose blocks are due by trio's clock, every `BLOCK_SECONDS`, late ones at once."""
 
-    playout_latency = 0.0
+    output_latency = 0.0
 
     def __init__(
         self,
         source: Source | None,
         sink: Sink | None,
-        capture_samplerate: int,
-        playout_samplerate: int,
+        input_samplerate: int,
+        output_samplerate: int,
     ) -> None:
         self._source = source
         self._sink = sink
-        self.capture_samplerate = capture_samplerate
-        self.playout_samplerate = playout_samplerate
+        self.input_samplerate = input_samplerate
+        self.output_samplerate = output_samplerate
 
     def statistics(self) -> None:
         """There is no device."""
 
     async def run(
-        self, queues: Queues, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+        self,
+        queues: Queues,
+        _device_changed: DeviceChanged,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         start = trio.current_time()
         task_status.started()
@@ -166,11 +175,11 @@ class ClockedLine:
             # lost.
             await trio.sleep_until(start + blocks * BLOCK_SECONDS)
             if self._source is not None:
-                due = int(blocks * BLOCK_SECONDS * self.capture_samplerate + 0.5)
+                due = int(blocks * BLOCK_SECONDS * self.input_samplerate + 0.5)
                 queues.capture.write(self._source.read(due - recorded))
                 recorded = due
             if self._sink is not None:
-                due = int(blocks * BLOCK_SECONDS * self.playout_samplerate + 0.5)
+                due = int(blocks * BLOCK_SECONDS * self.output_samplerate + 0.5)
                 block = np.empty(due - played, np.int16)
                 queues.playout.read_into(block)
                 if queues.played is not None:
@@ -180,17 +189,17 @@ class ClockedLine:
 
 
 @contextmanager
-def open_clocked_line(
-    source: Source | None, sink: Sink | None, playout_samplerate: int
-) -> Iterator[ClockedLine]:
+def open_virtual_line(
+    source: Source | None, sink: Sink | None, output_samplerate: int
+) -> Iterator[VirtualLine]:
     """A line from `source` and to `sink`, either of which may be missing. Raises
     `AudioFileError`."""
-    capture_samplerate = source.open() if source is not None else 0
+    input_samplerate = source.open() if source is not None else 0
     if sink is None:
-        yield ClockedLine(source, None, capture_samplerate, 0)
+        yield VirtualLine(source, None, input_samplerate, 0)
         return
-    sink.open(playout_samplerate)
+    output_samplerate = sink.open(output_samplerate)
     try:
-        yield ClockedLine(source, sink, capture_samplerate, playout_samplerate)
+        yield VirtualLine(source, sink, input_samplerate, output_samplerate)
     finally:
         sink.close()

@@ -1,0 +1,122 @@
+"""The agent's speech on its way from the wire to the device: played as it came, or flushed, or drained."""
+
+from dataclasses import dataclass
+
+import trio
+
+from sfaudio import JitterBuffer
+from sfclient._rates import at_rate, resampler_between
+
+# A minute of speech may arrive in a second; beyond this the network is made to wait.
+PLAYOUT_SECONDS = 180.0
+# Gathered before the agent's speech (re)starts: three of the 20 ms messages that most services
+# send.
+PREFILL_SECONDS = 0.06
+FADE_SECONDS = 0.005
+FULL_SECONDS = 0.02  # between looks at a full queue
+SHORTEST_SLEEP_SECONDS = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStatistics:
+    """The agent's speech, in frames of the wire:
+    ``received + ahead == played + in_hand + queued + dropped``."""
+
+    received_frames: int = 0
+    played_frames: int = 0
+    in_hand_frames: int = 0
+    """Of a message for which there is no room in the queue yet."""
+    queued_frames: int = 0
+    dropped_frames: int = 0
+    """Thrown away by a flush, or left over at the end."""
+    ahead_frames: int = 0
+    """What resampling has added: rounding at each flush, and the end of the filter."""
+    padded_frames: int = 0
+    """Silence played where nothing was queued, before the first word and between sentences too."""
+    underruns: int = 0
+    """Times that playing ran empty: the end of a sentence, or a gap in it."""
+
+
+class Playout:
+    """From samples of the wire to the playout queue, which is at the device's rate."""
+
+    def __init__(self, wire_samplerate: int, device_samplerate: int) -> None:
+        self._resampler = resampler_between(wire_samplerate, device_samplerate)
+        self.queue = JitterBuffer(
+            round(PLAYOUT_SECONDS * device_samplerate),
+            prefill=round(PREFILL_SECONDS * device_samplerate),
+            fade=round(FADE_SECONDS * device_samplerate),
+        )
+        self._rates = device_samplerate, wire_samplerate
+        self._in_hand = memoryview(b"")
+        self._is_flushed = False  # what is in hand
+
+    async def play(self, pcm: bytes) -> None:
+        """Queue PCM16 samples. Waits while the queue is full, and the network with it."""
+        if self._resampler is not None:
+            pcm = self._resampler.process(pcm).tobytes()
+        await self._queue(pcm)
+
+    async def _queue(self, pcm: bytes) -> None:
+        self._in_hand = memoryview(pcm)
+        self._is_flushed = False
+        while self._fill():
+            await trio.sleep(FULL_SECONDS)
+
+    def _fill(self) -> bool:
+        """Queue what there is room for; whether something is left in hand."""
+        self._in_hand = self._in_hand[self.queue.write(self._in_hand) :]
+        if self._is_flushed:
+            self.queue.flush()
+        return bool(self._in_hand)
+
+    @property
+    def pending(self) -> bool:
+        """Whether something that was received has yet to sound."""
+        return self.queue.queued_frames > 0 or bool(self._in_hand) and not self._is_flushed
+
+    def flush(self) -> None:
+        """Throw away all that was received; what sounds is faded out."""
+        self._is_flushed = True
+        self.queue.flush()
+        if self._resampler is not None:
+            self._resampler.reset()
+
+    async def drain(self, latency: float) -> None:
+        """Wait until all that was received has sounded, which is `latency` seconds after it was played."""
+        if self._resampler is not None:
+            await self._queue(self._resampler.drain().tobytes())
+        self.queue.drain()
+        while queued := self.queue.queued_frames:  # noqa: ASYNC110 -- callbacks set no events
+            await trio.sleep(max(queued / self._rates[0], SHORTEST_SLEEP_SECONDS))
+        await trio.sleep(latency)
+
+    def close(self) -> None:
+        """The device has stopped: what is left counts as dropped."""
+        self.queue.abort()
+        while self._fill():
+            self.queue.abort()
+        self.queue.abort()
+
+    def statistics(self) -> PlayoutStatistics:
+        """The counters of queue and resampler, in frames of the wire."""
+        counts = self.queue.statistics()
+        in_hand = len(self._in_hand) // 2
+        received, ahead = counts.written_frames + in_hand, 0
+        if self._resampler is not None:
+            made = self._resampler.statistics()
+            received, ahead = made.input_frames, made.ahead_ticks // self._rates[0]
+        played, dropped, queued, in_hand = at_rate(
+            [counts.read_frames, counts.dropped_frames, counts.queued_frames, in_hand], *self._rates
+        )
+        (padded,) = at_rate([counts.padded_frames], *self._rates)
+        return PlayoutStatistics(
+            received_frames=received,
+            played_frames=played,
+            in_hand_frames=in_hand,
+            queued_frames=queued,
+            dropped_frames=dropped,
+            ahead_frames=ahead,
+            padded_frames=padded,
+            underruns=counts.underruns,
+        )

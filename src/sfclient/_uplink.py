@@ -1,0 +1,277 @@
+"""The caller's speech on its way to the wire: chunks, a steady clock, mute, and what is too late.
+
+It waits in the capture queue, at the device's rate, and nowhere else: a chunk is taken when it is due.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import trio
+
+from sfaudio import CaptureQueue
+from sfclient._errors import DeviceError
+from sfclient._nursery import open_unwrapped_nursery
+from sfclient._rates import at_rate, resampler_between
+from sfclient._recording import Recorder
+
+# How long Python may be kept from sending without a loss: four threads that hold the GIL for 100 ms
+# at a time have kept it for 6.6 s.
+CAPTURE_SECONDS = 20.0
+FIRST_SOUND_SECONDS = 5.0  # a microphone that has recorded nothing by then is broken
+# When a message has taken so long to leave though the program ran, the network stalls, and what was
+# recorded meanwhile is not worth sending: the agent would answer to what was said before.
+STALE_SECONDS = 1.0
+TICK_SECONDS = 0.1  # in which that is measured
+# A chunk that comes so much too late takes along all that was recorded meanwhile.
+LATE_SECONDS = 0.2
+# On a steady clock: a chunk waits so long for the microphone, and is so close to the one before it
+# at most. When it is later than the backlog, speech that is older than it is dropped.
+GRACE_BEATS = 0.5
+CLOSEST_BEATS = 0.75
+BACKLOG_SECONDS = 0.2
+# Clocks of sound cards differ by less than one in a thousand; a block more or less is settled in
+# seconds.
+LEAN = 0.01
+LEANING_SECONDS = 1.0
+SHORTEST_SLEEP_SECONDS = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureStatistics:
+    """The caller's speech, in frames of the wire:
+    ``captured + ahead == sent + in_hand + queued + dropped``."""
+
+    captured_frames: int = 0
+    sent_frames: int = 0
+    in_hand_frames: int = 0
+    """In the message that is leaving, or that was when the call ended."""
+    queued_frames: int = 0
+    dropped_frames: int = 0
+    """Too old to be sent when the network stalled, or left over at the end."""
+    ahead_frames: int = 0
+    """What resampling has rounded up, less what it holds back."""
+    padded_frames: int = 0
+    """Zeros sent beside them, where a steady clock was due and the microphone late."""
+    overruns: int = 0
+    """Times that frames were dropped because the network stalled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one message carries."""
+
+    data: bytes
+    """PCM16 mono at the wire's rate."""
+    padded_frames: int = 0
+    """Zeros at its end, for which the microphone was late."""
+    lost_frames: int = 0
+    """Of the caller's speech, dropped between the chunk before it and this one."""
+
+    @property
+    def speech(self) -> bytes:
+        """Without the padding."""
+        return self.data[: len(self.data) - 2 * self.padded_frames]
+
+
+class Uplink:
+    """From the capture queue to a chunk whenever one is recorded."""
+
+    def __init__(
+        self,
+        device_samplerate: int,
+        wire_samplerate: int,
+        chunk_frames: int,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._resampler = resampler_between(device_samplerate, wire_samplerate)
+        self.queue = CaptureQueue(round(CAPTURE_SECONDS * device_samplerate))
+        self.muted = False
+        """Whether chunks are silent instead of the microphone, at the same pace."""
+        self._rates = device_samplerate, wire_samplerate
+        self._chunk_frames = chunk_frames
+        self._recorder = recorder
+        self._in_hand = Chunk(b"")
+        self._known_losses = 0  # at the wire's rate, of which chunks have told
+        self._ticks = 0
+
+    async def wait_recorded(self) -> None:
+        """Wait for the first chunk. Raises `DeviceError` if it does not come."""
+        with trio.move_on_after(FIRST_SOUND_SECONDS) as patience:
+            await self._recorded(self._chunk_frames)
+        if patience.cancelled_caught:
+            raise DeviceError(
+                f"the microphone recorded nothing for {FIRST_SOUND_SECONDS:g} s: is it in use?"
+            )
+
+    async def run(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Hand one chunk after another to `send`, until it raises or this is cancelled."""
+        async with open_unwrapped_nursery() as nursery:
+            nursery.start_soon(self._tick)
+            while True:
+                chunk = await self.next_chunk()
+                began = self._ticks
+                await send(chunk.data)
+                self.sent((self._ticks - began) * TICK_SECONDS)
+
+    async def _tick(self) -> None:
+        """Measure the time in which the program runs: a tick that comes late was kept from it, and does not count."""
+        while True:
+            began = trio.current_time()
+            await trio.sleep(TICK_SECONDS)
+            if trio.current_time() < began + 1.5 * TICK_SECONDS:
+                self._ticks += 1
+
+    async def next_chunk(self) -> Chunk:
+        """Wait until a chunk is recorded, and take it: it is in hand until it was `sent`.
+
+        When the program was kept from sending for a while, this is all that waits, as one chunk: each message costs a
+        busy program a wait of its own, and one at a time it would never catch up.
+        """
+        await self._recorded(self._chunk_frames)
+        chunks = self._available // self._chunk_frames
+        if chunks * self._chunk_frames < LATE_SECONDS * self._rates[1]:
+            chunks = 1
+        return self._take(chunks * self._chunk_frames)
+
+    async def _recorded(self, frames: int) -> None:
+        """Sleep until so many frames of the wire are there: until just before they are due, then in short steps.
+
+        So the wait settles to the moments at which the device delivers, whatever its block.
+        """
+        if self._resampler is not None:
+            frames = self._resampler.input_frames(frames)
+        pause = (frames - self.queue.queued_frames) / self._rates[0] - SHORTEST_SLEEP_SECONDS
+        while self.queue.queued_frames < frames:
+            await trio.sleep(max(pause, SHORTEST_SLEEP_SECONDS))
+            pause = 0.0
+
+    @property
+    def _available(self) -> int:
+        """Frames of the wire that the queue has."""
+        queued = self.queue.queued_frames
+        return queued if self._resampler is None else self._resampler.output_frames(queued)
+
+    def _take(self, frames: int) -> Chunk:
+        padded = self._padded_frames
+        if self._resampler is None:
+            data = self.queue.read(frames, pad=True)
+        else:
+            block = self.queue.read(self._resampler.input_frames(frames))
+            data = self._resampler.process(block, frames).tobytes()
+        (losses,) = at_rate([self.queue.statistics().dropped_frames], *self._rates)
+        self._in_hand = Chunk(
+            bytes(len(data)) if self.muted else data,
+            self._padded_frames - padded,
+            losses - self._known_losses,
+        )
+        self._known_losses = losses
+        return self._in_hand
+
+    @property
+    def _padded_frames(self) -> int:
+        return (self._resampler or self.queue).statistics().padded_frames
+
+    def sent(self, seconds: float) -> None:
+        """The chunk in hand has left, which took so long, not counting when the program was kept from running."""
+        if self._recorder is not None:
+            self._recorder.caller(self._in_hand.speech, self._in_hand.lost_frames)
+        self._in_hand = Chunk(b"")
+        if seconds > STALE_SECONDS:
+            self.queue.drop(self.queue.queued_frames)
+
+    def close(self) -> None:
+        """Nothing more is sent, and the device has stopped: what is queued counts as dropped."""
+        self.queue.flush()
+
+    def statistics(self) -> CaptureStatistics:
+        """The counters of queue and resampler, in frames of the wire."""
+        counts = self.queue.statistics()
+        taken, ahead = counts.read_frames, 0
+        if self._resampler is not None:
+            made = self._resampler.statistics()
+            taken, ahead = made.output_frames, -(-made.ahead_ticks // self._rates[0])
+        in_hand = len(self._in_hand.speech) // 2
+        (captured,) = at_rate([counts.written_frames], *self._rates)
+        _, dropped, queued = at_rate(
+            [counts.read_frames, counts.dropped_frames, counts.queued_frames], *self._rates
+        )
+        return CaptureStatistics(
+            captured_frames=captured,
+            sent_frames=taken - in_hand,
+            in_hand_frames=in_hand,
+            queued_frames=queued,
+            dropped_frames=dropped,
+            ahead_frames=ahead,
+            padded_frames=self._padded_frames - self._in_hand.padded_frames,
+            overruns=counts.overruns,
+        )
+
+
+class PacedUplink(Uplink):
+    """From the capture queue to a chunk at each beat of a steady clock.
+
+    Zeros fill up a chunk for which the microphone is late. Beats that were missed are made up for little by little, no
+    chunk closer than `CLOSEST_BEATS` to the one before it; after more than `BACKLOG_SECONDS` the rest is dropped. The
+    clock leans to the device's own by at most `LEAN`, so that between the two neither zeros nor delay pile up.
+    """
+
+    def __init__(
+        self,
+        device_samplerate: int,
+        wire_samplerate: int,
+        chunk_frames: int,
+        recorder: Recorder | None = None,
+    ) -> None:
+        super().__init__(device_samplerate, wire_samplerate, chunk_frames, recorder)
+        self._beat = chunk_frames / wire_samplerate
+        self._backlog = max(BACKLOG_SECONDS, 2 * self._beat)
+        self._due = math.inf
+        self._last = -math.inf
+        self._lean = 1.0
+        self._levels: list[int] = []  # frames left behind by each chunk since the clock leaned
+
+    async def next_chunk(self) -> Chunk:
+        """Wait for the next beat, and take a chunk."""
+        if self._due == math.inf:
+            await self._recorded(self._chunk_frames)
+            self._due = trio.current_time() + self._beat / 2  # a cushion for blocks that are late
+        await _sleep_until(self._due)
+        with trio.move_on_after(GRACE_BEATS * self._beat):
+            await self._recorded(self._chunk_frames)
+        await _sleep_until(self._last + CLOSEST_BEATS * self._beat)
+        self._last = trio.current_time()
+        if self._last > self._due + self._backlog:
+            self._drop_all_but(self._beat + self._backlog)
+            # As if what is left had been recorded just now, with the cushion of the start.
+            self._due = self._last - self._backlog + self._beat / 2
+        self._due += self._lean * self._beat
+        chunk = self._take(self._chunk_frames)
+        self._lean_to_the_device(self._available if chunk.speech else None)
+        return chunk
+
+    def _drop_all_but(self, seconds: float) -> None:
+        self.queue.drop(max(0, self.queue.queued_frames - round(seconds * self._rates[0])))
+
+    def _lean_to_the_device(self, level: int | None) -> None:
+        """Keep the fewest frames that a chunk leaves behind between an eighth of a chunk and a whole one.
+
+        None: the device has stopped, so there is nothing to lean to.
+        """
+        if level is None:
+            self._levels.clear()
+            self._lean = 1.0
+            return
+        self._levels.append(level)
+        if len(self._levels) * self._beat < LEANING_SECONDS:
+            return
+        fewest = min(self._levels)
+        self._levels.clear()
+        slower, faster = fewest < self._chunk_frames // 8, fewest > self._chunk_frames
+        self._lean = 1 + LEAN * (slower - faster)
+
+
+async def _sleep_until(deadline: float) -> None:
+    """Costs nothing if it has passed: in a program under load, each checkpoint is a wait."""
+    if deadline > trio.current_time():
+        await trio.sleep_until(deadline)

@@ -1,0 +1,114 @@
+"""The way from capture queue to wire: chunks that are late, speech that is stale, counts in frames of the wire."""
+
+import numpy as np
+import pytest
+import trio
+import trio.testing
+
+from sfclient import UsageError
+from sfclient._uplink import LATE_SECONDS, STALE_SECONDS, Uplink
+
+from .books import check_capture
+
+CHUNK = 960
+
+
+@pytest.fixture
+def uplink() -> Uplink:
+    return Uplink(48_000, 48_000, CHUNK)
+
+
+def recorded(uplink: Uplink, frames: int) -> np.ndarray:
+    samples = np.arange(1, frames + 1, dtype=np.int16)
+    uplink.queue.write(samples)
+    return samples
+
+
+async def test_program_that_was_kept_from_sending_sends_all_it_missed_at_once(uplink):
+    samples = recorded(uplink, 24_500)
+    chunk = await uplink.next_chunk()
+    assert chunk.data == samples[: 25 * CHUNK].tobytes()
+    uplink.queue.write(np.zeros(CHUNK, np.int16))
+    assert len((await uplink.next_chunk()).data) == 2 * CHUNK
+
+
+async def test_what_was_missed_meanwhile_goes_with_a_chunk_that_was_ready(uplink):
+    recorded(uplink, 3 * CHUNK)
+    await uplink.next_chunk()
+    recorded(uplink, 24_000)
+    assert len((await uplink.next_chunk()).data) == 2 * 27 * CHUNK
+
+
+async def test_a_little_late_is_one_chunk_at_a_time(uplink):
+    samples = recorded(uplink, round(LATE_SECONDS * 48_000) - CHUNK)
+    assert (await uplink.next_chunk()).data == samples[:CHUNK].tobytes()
+    assert (await uplink.next_chunk()).data == samples[CHUNK : 2 * CHUNK].tobytes()
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(STALE_SECONDS, True), (STALE_SECONDS + 0.1, False)])
+async def test_speech_that_waited_for_a_stalled_network_is_dropped(uplink, seconds, left):
+    recorded(uplink, CHUNK)
+    await uplink.next_chunk()
+    recorded(uplink, 4800)
+    uplink.sent(seconds)
+    counts = uplink.statistics()
+    assert (counts.sent_frames, counts.captured_frames) == (CHUNK, CHUNK + 4800)
+    assert (counts.queued_frames, counts.dropped_frames) == ((4800, 0) if left else (0, 4800))
+    assert counts.overruns == (0 if left else 1)
+    recorded(uplink, CHUNK)
+    assert (await uplink.next_chunk()).lost_frames == (0 if left else 4800)
+
+
+async def test_chunk_in_hand_is_counted_as_such_until_it_was_sent(uplink):
+    recorded(uplink, 1500)
+    await uplink.next_chunk()
+    counts = uplink.statistics()
+    assert (counts.sent_frames, counts.in_hand_frames, counts.queued_frames) == (0, 960, 540)
+    uplink.sent(0)
+    counts = uplink.statistics()
+    assert (counts.sent_frames, counts.in_hand_frames, counts.queued_frames) == (960, 0, 540)
+
+
+async def test_what_is_left_at_the_end_is_dropped(uplink):
+    recorded(uplink, 1500)
+    await uplink.next_chunk()
+    uplink.sent(0)
+    uplink.close()
+    counts = uplink.statistics()
+    assert (counts.sent_frames, counts.queued_frames, counts.dropped_frames) == (960, 0, 540)
+
+
+@pytest.mark.parametrize("samplerate", [8000, 16_000, 44_100, 96_000])
+@pytest.mark.parametrize("chunk", [CHUNK, 241])
+async def test_other_rates_are_counted_in_frames_of_the_wire(samplerate, chunk):
+    uplink = Uplink(samplerate, 48_000, chunk)
+    uplink.queue.write(np.zeros(samplerate, np.int16))
+    sent = 0
+    while sent < 47_000:
+        check_capture(uplink.statistics())
+        sent += len((await uplink.next_chunk()).data) // 2
+        check_capture(uplink.statistics())
+        uplink.sent(0)
+    counts = uplink.statistics()
+    assert counts.captured_frames == 48_000
+    assert counts.sent_frames == sent
+    uplink.queue.drop(samplerate // 100 + 1)
+    check_capture(uplink.statistics())
+
+
+async def test_impossible_rate_is_wrong_use():
+    with pytest.raises(UsageError, match="cannot be resampled: .*not 700"):
+        Uplink(700, 48_000, CHUNK)
+
+
+async def test_time_in_which_the_program_was_kept_from_running_does_not_count_as_a_stall(
+    uplink, autojump_clock, nursery
+):
+    nursery.start_soon(uplink._tick)
+    await trio.sleep(0.45)
+    assert uplink._ticks == 4
+    autojump_clock.jump(5)
+    await trio.testing.wait_all_tasks_blocked()
+    assert uplink._ticks == 4
+    await trio.sleep(0.25)
+    assert uplink._ticks == 6

@@ -19,7 +19,7 @@ from sfclient.simulator import (
     open_simulator,
 )
 from sfclient.simulator._audio import Decimator
-from sfclient.simulator._wire import chunks
+from sfclient.simulator._codecs import chunks
 
 READY = '{"type": "status_client_ready"}'
 
@@ -151,13 +151,13 @@ async def test_echo_says_what_it_heard() -> None:
         await ws.send(READY)
         for start in range(0, len(pcm), 4097):
             await ws.send(pcm[start : start + 4097])
-        heard = b""
+        echo = b""
         with trio.fail_after(5):
-            while len(heard) < len(expected):
+            while len(echo) < len(expected):
                 message = await ws.recv()
                 assert isinstance(message, bytes)
-                heard += message
-        assert heard == expected
+                echo += message
+        assert echo == expected
         assert sim.calls[0].received_audio == pcm
         assert sim.calls[0].sent_audio == expected
 

@@ -53,9 +53,9 @@ def test_decimation_does_not_depend_on_the_cuts(seed: int) -> None:
 
 
 def test_decimation_is_late_by_16_samples_and_keeps_the_level() -> None:
-    said = tone(1000, 48_000) * 0.5
-    heard = floats(Decimator().feed(pcm16(said)))
-    assert np.abs(heard[1000:] - said[::3][1000 - 16 : -16]).max() < 1e-3
+    given = tone(1000, 48_000) * 0.5
+    output = floats(Decimator().feed(pcm16(given)))
+    assert np.abs(output[1000:] - given[::3][1000 - 16 : -16]).max() < 1e-3
     # A full-scale square wave overshoots the filter and has to be clipped, not wrapped.
     square = np.sign(tone(100, 48_000) + 1e-9)
     assert floats(Decimator().feed(pcm16(square))).min() < -0.999
@@ -63,14 +63,14 @@ def test_decimation_is_late_by_16_samples_and_keeps_the_level() -> None:
 
 
 def test_decimation_of_a_constant_is_exact() -> None:
-    heard = np.frombuffer(Decimator().feed(b"\x34\x12" * 4800), dtype="<i2")
-    assert set(heard[40:]) == {0x1234}
+    output = np.frombuffer(Decimator().feed(b"\x34\x12" * 4800), dtype="<i2")
+    assert set(output[40:]) == {0x1234}
 
 
 @pytest.mark.parametrize(("hertz", "low", "high"), [(5_500, -0.1, 0.1), (8_100, -120, -65)])
 def test_decimation_filters(hertz: float, low: float, high: float) -> None:
-    heard = floats(Decimator().feed(pcm16(tone(hertz, 48_000))))[100:]
-    assert low < level(heard) < high
+    output = floats(Decimator().feed(pcm16(tone(hertz, 48_000))))[100:]
+    assert low < level(output) < high
 
 
 def test_pcm16_mono_16_khz_is_read_bit_for_bit(tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_pcm16_mono_16_khz_is_read_bit_for_bit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("samplerate", [8_000, 11_025, 16_000, 44_100, 48_000])
 def test_any_pcm_is_converted(tmp_path: Path, width: int, channels: int, samplerate: int) -> None:
-    said = 0.5 * tone(440, samplerate, 0.7)
-    scaled = np.rint(said * (2 ** (8 * width - 1) - 1)).astype(np.int64)
+    given = 0.5 * tone(440, samplerate, 0.7)
+    scaled = np.rint(given * (2 ** (8 * width - 1) - 1)).astype(np.int64)
     if width == 1:
         scaled += 128
     frames = np.repeat(scaled, channels)
@@ -93,20 +93,20 @@ def test_any_pcm_is_converted(tmp_path: Path, width: int, channels: int, sampler
     path = write_wav(
         tmp_path / "a.wav", data, width=width, channels=channels, samplerate=samplerate
     )
-    heard = floats(read_wav(path))
+    output = floats(read_wav(path))
     expected = 0.5 * tone(440, 16_000, 0.7)
-    assert abs(len(heard) - len(expected)) <= 1
+    assert abs(len(output) - len(expected)) <= 1
     middle = slice(800, 10_000)
-    assert np.abs(heard[middle] - expected[middle]).max() < (0.02 if width == 1 else 0.002)
+    assert np.abs(output[middle] - expected[middle]).max() < (0.02 if width == 1 else 0.002)
 
 
 def test_the_end_of_a_file_is_not_heard_at_its_beginning(tmp_path: Path) -> None:
-    said = np.zeros(3 * 2**14)
-    said[-4800:] = 0.9
-    path = write_wav(tmp_path / "a.wav", pcm16(said), width=2, channels=1, samplerate=48_000)
-    heard = floats(read_wav(path))
-    assert np.abs(heard[:1000]).max() < 0.001
-    assert heard[-800] == pytest.approx(0.9, abs=0.01)
+    given = np.zeros(3 * 2**14)
+    given[-4800:] = 0.9
+    path = write_wav(tmp_path / "a.wav", pcm16(given), width=2, channels=1, samplerate=48_000)
+    output = floats(read_wav(path))
+    assert np.abs(output[:1000]).max() < 0.001
+    assert output[-800] == pytest.approx(0.9, abs=0.01)
 
 
 def test_stereo_is_mixed(tmp_path: Path) -> None:

@@ -112,11 +112,11 @@ async def test_only_status_client_ready_makes_the_client_ready() -> None:
 
 
 async def test_live_audio_has_whole_samples_and_ends_with_the_call() -> None:
-    heard: list[bytes] = []
+    pieces: list[bytes] = []
 
     async def agent(call: SimulatedCall) -> None:
         async for pcm in call.audio():
-            heard.append(pcm)
+            pieces.append(pcm)
             await call.send("got it")
 
     async with open_simulator(agent) as sim:
@@ -128,7 +128,7 @@ async def test_live_audio_has_whole_samples_and_ends_with_the_call() -> None:
             call = sim.calls[0]
         with trio.fail_after(5):
             assert b"".join([pcm async for pcm in call.audio()]) == b"12345678"
-    assert heard == [b"12", b"34", b"5678"]
+    assert pieces == [b"12", b"34", b"5678"]
 
 
 @pytest.mark.parametrize(
@@ -439,8 +439,8 @@ async def test_save_writes_both_sides_and_the_messages(tmp_path: Path) -> None:
         call = sim.calls[0]
         await call.wait_ended()
     call.save(tmp_path / "deep" / "folder")
-    caller, agent_said = b"\x03\x04" * 480, b"\x01\x02" * 160
-    for name, rate, pcm in ("caller.wav", 48_000, caller), ("agent.wav", 16_000, agent_said):
+    caller_pcm, agent_pcm = b"\x03\x04" * 480, b"\x01\x02" * 160
+    for name, rate, pcm in ("caller.wav", 48_000, caller_pcm), ("agent.wav", 16_000, agent_pcm):
         with wave.open(str(tmp_path / "deep" / "folder" / name)) as file:
             assert file.getparams()[:4] == (1, 2, rate, len(pcm) // 2)
             assert file.readframes(10_000) == pcm

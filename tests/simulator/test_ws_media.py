@@ -21,7 +21,7 @@ from sfclient.simulator import (
     SpeakAgent,
     open_simulator,
 )
-from sfclient.simulator._wire import WS_MEDIA_CODECS
+from sfclient.simulator._codecs import WS_MEDIA_CODECS
 from sfclient.simulator._ws_media import BadBindError, Orders
 
 from ._contract import BODY, VOICE, ask, bind, idle, order, until_closed, websocket
@@ -88,9 +88,9 @@ async def test_a_call_from_its_order_to_its_record() -> None:
         await bind(ws, answer["sid"])
         call_info = await receive(ws)
         assert (call_info["type"], call_info["callId"]) == ("call_info", answer["callId"])
-        heard = [await receive(ws) for _ in range(10)]
-        assert {len(message) for message in heard} == {640}
-        assert b"".join(heard) == np.frombuffer(VOICE, "<i2").astype(">i2").tobytes()
+        speech = [await receive(ws) for _ in range(10)]
+        assert {len(message) for message in speech} == {640}
+        assert b"".join(speech) == np.frombuffer(VOICE, "<i2").astype(">i2").tobytes()
         await ws.send(b"\x12\x34\x56")
         await ws.send(b"\x78\x9a")
         (call,) = sim.calls

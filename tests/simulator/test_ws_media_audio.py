@@ -19,7 +19,7 @@ from sfclient.simulator import (
     SpeakAgent,
     open_simulator,
 )
-from sfclient.simulator._wire import WS_MEDIA_CODECS
+from sfclient.simulator._codecs import WS_MEDIA_CODECS
 
 from ._contract import BODY, KEY, ORDERS, VOICE, idle, until_closed
 
@@ -56,12 +56,12 @@ async def test_audio_in_every_format(codec: str, payload_type: int, framing: str
 
     async def agent(call: SimulatedCall) -> None:
         await call.send_audio(VOICE, 333)
-        heard = b""
+        speech = b""
         async for part in call.audio():
             assert len(part) % 2 == 0
-            heard += part
-            if len(heard) == len(pcm):
-                assert heard == pcm
+            speech += part
+            if len(speech) == len(pcm):
+                assert speech == pcm
                 finished.set()
 
     async with open_simulator(agent) as sim:
@@ -142,10 +142,10 @@ async def test_echo_says_what_it_heard(codec: str) -> None:
     async with open_simulator(EchoAgent()) as sim, calling(sim, wsMediaCodec=codec) as ws:
         for start in range(0, len(coded), 641):
             await ws.send(coded[start : start + 641])
-        heard = b""
-        while len(heard) < len(coded):
-            heard += await receive(ws)
-        assert heard == coded
+        echo = b""
+        while len(echo) < len(coded):
+            echo += await receive(ws)
+        assert echo == coded
 
 
 async def test_speech_is_bit_for_bit_as_l16() -> None:
@@ -167,9 +167,9 @@ async def test_speech_is_resampled_for_g711_in_messages_as_long(
         async with calling(sim, wsMediaCodec="pcmu", wsMediaFraming=framing) as ws:
             messages = await until_closed(ws)
         assert [len(message) for message in messages] == [160 + header_bytes] * 50
-        said = np.frombuffer(sim.calls[0].sent_audio, "<i2")
+        spoken = np.frombuffer(sim.calls[0].sent_audio, "<i2")
     expected = 9000 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
-    assert np.abs(said - expected)[400:-400].max() < 300  # half a step of the code there
+    assert np.abs(spoken - expected)[400:-400].max() < 300  # half a step of the code there
 
 
 async def test_speech_keeps_its_pace_at_8_khz() -> None:

@@ -21,7 +21,7 @@ The rooms::
     _http.py     one HTTP request and its answer on a connection (h11); handing it over
     _call.py     SimulatedCall: what was said, and everything that a script can do to a client
     _agents.py   EchoAgent, SpeakAgent
-    _wire.py     audio as messages carry it: byte orders, G.711, RTP
+    _codecs.py   audio as messages carry it: byte orders, G.711, RTP
     _audio.py    48 to 16 kHz as it streams, WAV files to PCM16 at 16 kHz
     _command.py  `sfclient simulator`
 

@@ -28,19 +28,19 @@ class EchoAgent:
 
     async def __call__(self, call: SimulatedCall) -> None:
         await call.client_ready()
-        ears, mouth = trio.open_memory_channel[tuple[float, bytes]](math.inf)
+        echoes_in, echoes_out = trio.open_memory_channel[tuple[float, bytes]](math.inf)
 
         async def listen() -> None:
             decimator = Decimator()
             is_same_rate = call.caller_samplerate == call.agent_samplerate
-            with ears:
+            with echoes_in:
                 async for pcm in call.audio():
-                    said = pcm if is_same_rate else decimator.feed(pcm)
-                    ears.send_nowait((trio.current_time() + self.delay, said))
+                    echo = pcm if is_same_rate else decimator.feed(pcm)
+                    echoes_in.send_nowait((trio.current_time() + self.delay, echo))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(listen)
-            async for due, pcm in mouth:
+            async for due, pcm in echoes_out:
                 await trio.sleep_until(due)
                 await call.send_audio(pcm)
 

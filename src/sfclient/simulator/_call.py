@@ -14,7 +14,7 @@ import trio
 from websockets.exceptions import ConnectionClosed
 from websockets.trio.server import ServerConnection
 
-from sfclient.simulator._wire import MalformedRtpError, Wire
+from sfclient.simulator._codecs import CallCodecs, MalformedRtpError
 
 Contract = Literal["widget", "ws-media"]
 
@@ -78,7 +78,7 @@ class SimulatedCall:
         self,
         websocket: ServerConnection,
         stream: trio.SocketStream,
-        wire: Wire,
+        codecs: CallCodecs,
         *,
         call_id: str | None = None,
         order: dict[str, Any] | None = None,
@@ -88,11 +88,11 @@ class SimulatedCall:
         """Of the order, for ``GET /calls/{call_id}``; None in a widget call."""
         self.order = order
         """The body of the POST that the call comes from; None in a widget call."""
-        self.caller_samplerate = wire.caller.samplerate
+        self.caller_samplerate = codecs.caller.samplerate
         """Hz of `received_audio`."""
-        self.agent_samplerate = wire.agent.samplerate
+        self.agent_samplerate = codecs.agent.samplerate
         """Hz of `sent_audio`."""
-        self.agent_byterate = wire.agent.byterate
+        self.agent_byterate = codecs.agent.byterate
         """Bytes a second of the agent's audio as it is coded, RTP headers not counted."""
         self.transcript = ""
         """What ``GET /calls/{call_id}`` tells; the agent may set it."""
@@ -104,7 +104,7 @@ class SimulatedCall:
         """None while the call lasts."""
         self._websocket = websocket
         self._stream = stream
-        self._wire = wire
+        self._codecs = codecs
         # As it is coded, without RTP.
         self._received = bytearray()
         self._sent = bytearray()
@@ -121,7 +121,7 @@ class SimulatedCall:
     @property
     def received_audio(self) -> bytes:
         """The caller's PCM16 mono at `caller_samplerate` so far, messages joined. A copy."""
-        return self._wire.caller.decode(bytes(self._received))
+        return self._codecs.caller.decode(bytes(self._received))
 
     @property
     def sent_audio(self) -> bytes:
@@ -130,7 +130,7 @@ class SimulatedCall:
         It is what the client hears: with what G.711 does to it. If the client went away, it may
         not have got the last message in full.
         """
-        return self._wire.agent.decode(bytes(self._sent))
+        return self._codecs.agent.decode(bytes(self._sent))
 
     @property
     def texts(self) -> list[str]:
@@ -164,7 +164,7 @@ class SimulatedCall:
         """Send one message as it is: text for `str`, agent audio for `bytes`, valid or not."""
         if isinstance(message, bytes):
             # Before the await: the client may act on the message before we run again.
-            self._sent += self._wire.said(message)
+            self._sent += self._codecs.agent_audio(message)
         try:
             await self._websocket.send(message)
         except ConnectionClosed as exc:
@@ -184,7 +184,7 @@ class SimulatedCall:
         self, pcm: bytes, chunk_bytes: int | Iterable[int] | None = None
     ) -> Iterator[bytes]:
         """The messages of `send_audio`, for an agent that has its own pace: `send` them in order."""
-        return self._wire.messages(pcm, chunk_bytes)
+        return self._codecs.agent_messages(pcm, chunk_bytes)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close in order and wait for the client's answer; without one in 10 s, drop it."""
@@ -253,7 +253,7 @@ class SimulatedCall:
         now = trio.current_time()
         if isinstance(message, bytes):
             self.messages.append(ReceivedMessage("binary", len(message), now))
-            self._received += self._wire.heard(message)
+            self._received += self._codecs.caller_audio(message)
         else:
             length = len(message.encode())
             self.messages.append(ReceivedMessage("text", length, now, message))
@@ -280,7 +280,7 @@ class _CallerAudio:
     async def __anext__(self) -> bytes:
         await trio.lowlevel.checkpoint()
         while True:
-            codec, coded = self._call._wire.caller, self._call._received
+            codec, coded = self._call._codecs.caller, self._call._received
             whole = len(coded) - len(coded) % codec.width
             if self._position < whole:
                 start, self._position = self._position, whole

@@ -116,11 +116,11 @@ async def _watch(
 async def _report(number: int, call: SimulatedCall, folder: Path | None) -> None:
     _say(f"call {number}: started ({call.contract})")
     ended = await call.wait_ended()
-    heard = len(call.received_audio) / (2 * call.caller_samplerate)
-    said = len(call.sent_audio) / (2 * call.agent_samplerate)
+    caller_seconds = len(call.received_audio) / (2 * call.caller_samplerate)
+    agent_seconds = len(call.sent_audio) / (2 * call.agent_samplerate)
     _say(
         f"call {number}: ended by the {ended.by} with code {ended.code} after "
-        f"{ended.at - call.started:.1f} s; heard {heard:.1f} s, said {said:.1f} s"
+        f"{ended.at - call.started:.1f} s; heard {caller_seconds:.1f} s, said {agent_seconds:.1f} s"
     )
     if folder:
         try:

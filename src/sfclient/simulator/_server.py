@@ -14,9 +14,9 @@ from websockets.trio.server import Server, ServerConnection
 
 from sfclient.simulator._agents import EchoAgent
 from sfclient.simulator._call import Agent, CallEndedError, SimulatedCall
+from sfclient.simulator._codecs import WIDGET_AGENT, WIDGET_CALLER, CallCodecs
 from sfclient.simulator._desk import Admission, Answers, Desk
 from sfclient.simulator._http import Exchange
-from sfclient.simulator._wire import WIDGET_AGENT, WIDGET_CALLER, Wire
 from sfclient.simulator._ws_media import Order, Orders, checked_quirks, wait_for_bind
 
 _AGENT_READY = '{"type": "status_agent_ready"}'
@@ -126,7 +126,7 @@ class Simulator:
     async def _hold_widget_call(
         self, websocket: ServerConnection, socket: trio.SocketStream
     ) -> None:
-        call = SimulatedCall(websocket, socket, Wire(WIDGET_CALLER, WIDGET_AGENT))
+        call = SimulatedCall(websocket, socket, CallCodecs(WIDGET_CALLER, WIDGET_AGENT))
         await self._converse(call, [_AGENT_READY] if self._announce_ready else [])
 
     async def _hold_ws_media_call(
@@ -142,7 +142,7 @@ class Simulator:
                 return
             opening = order.opening()
         order.call = SimulatedCall(
-            websocket, socket, order.wire, call_id=order.call_id, order=order.body
+            websocket, socket, order.codecs, call_id=order.call_id, order=order.body
         )
         await self._converse(order.call, opening)
 

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.trio.server import ServerConnection
 
 from sfclient.simulator._call import ABNORMAL_CLOSURE, POLICY_VIOLATION, Ended, SimulatedCall
-from sfclient.simulator._wire import WS_MEDIA_CODECS, Framing, Wire
+from sfclient.simulator._codecs import WS_MEDIA_CODECS, CallCodecs, Framing
 
 # What a client has to put up with; see `open_simulator`.
 QUIRKS = {
@@ -70,12 +70,12 @@ class Order:
         self._expires = expires
         self._quirks = quirks
         self._codec, self._framing = _codec(body), _framing(body)
-        codec, down = WS_MEDIA_CODECS[self._codec], self._framing
+        codec, agent_framing = WS_MEDIA_CODECS[self._codec], self._framing
         if "rtp_anyway" in quirks:
-            down = "rtp"
+            agent_framing = "rtp"
         if "payload_anyway" in quirks:
-            down = "payload"
-        self.wire = Wire(codec, codec, self._framing, down)
+            agent_framing = "payload"
+        self.codecs = CallCodecs(codec, codec, self._framing, agent_framing)
         if "wsMediaServerName" in body and "no_sid" not in quirks:
             self.sid = secrets.token_urlsafe(16)
 
@@ -89,7 +89,7 @@ class Order:
         if "chatty" in self._quirks:
             yield _HELLO
         if "early_audio" in self._quirks:
-            yield from self.wire.messages(_early_pcm(self.wire.agent.samplerate), None)
+            yield from self.codecs.agent_messages(_early_pcm(self.codecs.agent.samplerate), None)
         if "no_call_info" not in self._quirks:
             yield json.dumps(
                 {

@@ -1,4 +1,4 @@
-"""What goes over the wire: G.711 against Python's own, RTP against packets made by hand."""
+"""Audio as messages carry it: G.711 against Python's own, RTP against packets made by hand."""
 
 import itertools
 import struct
@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from sfclient.simulator._wire import WS_MEDIA_CODECS, MalformedRtpError, Wire, rtp_payload
+from sfclient.simulator._codecs import WS_MEDIA_CODECS, CallCodecs, MalformedRtpError, rtp_payload
 
 L16, PCMU, PCMA = (WS_MEDIA_CODECS[name] for name in ("l16", "pcmu", "pcma"))
 EVERY_SAMPLE = np.arange(-32768, 32768).astype("<i2").tobytes()
@@ -107,8 +107,8 @@ def test_malformed_rtp_is_refused_for_its_reason(packet: bytes, reason: str) -> 
 def test_rtp_packets_are_of_20_ms_and_count_on(name: str, payload_type: int, samples: int) -> None:
     codec = WS_MEDIA_CODECS[name]
     pcm = EVERY_SAMPLE[: samples * 2 * 5 + 20]
-    wire = Wire(codec, codec, "rtp", "rtp")
-    packets = [*wire.messages(pcm, None), *wire.messages(pcm, None)]
+    codecs = CallCodecs(codec, codec, "rtp", "rtp")
+    packets = [*codecs.agent_messages(pcm, None), *codecs.agent_messages(pcm, None)]
     heads = [struct.unpack(">BBHII", packet[:12]) for packet in packets]
     assert {head[:2] for head in heads} == {(0x80, payload_type)}
     assert len({head[4] for head in heads}) == 1
@@ -121,15 +121,18 @@ def test_rtp_packets_are_of_20_ms_and_count_on(name: str, payload_type: int, sam
 
 
 def test_rtp_begins_anywhere() -> None:
-    packets = [next(Wire(L16, L16, down="rtp").messages(b"ab", None)) for _ in range(8)]
+    packets = [
+        next(CallCodecs(L16, L16, agent_framing="rtp").agent_messages(b"ab", None))
+        for _ in range(8)
+    ]
     for part in slice(2, 4), slice(4, 8), slice(8, 12):  # sequence, timestamp, SSRC
         assert len({packet[part] for packet in packets}) > 1
 
 
 def test_rtp_wraps_around() -> None:
-    wire = Wire(L16, L16, down="rtp")
-    wire._sequence, wire._timestamp = 0xFFFF, 0xFFFF_FFFF
-    packets = list(wire.messages(bytes(6), 2))
+    codecs = CallCodecs(L16, L16, agent_framing="rtp")
+    codecs._sequence, codecs._timestamp = 0xFFFF, 0xFFFF_FFFF
+    packets = list(codecs.agent_messages(bytes(6), 2))
     assert [packet[2:8] for packet in packets] == [
         b"\xff" * 6,
         b"\0\0" + b"\0\0\0\0",
@@ -138,14 +141,14 @@ def test_rtp_wraps_around() -> None:
 
 
 def test_a_packet_that_splits_a_sample_has_the_number_of_its_first() -> None:
-    wire = Wire(L16, L16, down="rtp")
-    stamps = [struct.unpack(">I", packet[4:8])[0] for packet in wire.messages(bytes(12), 3)]
+    codecs = CallCodecs(L16, L16, agent_framing="rtp")
+    stamps = [struct.unpack(">I", packet[4:8])[0] for packet in codecs.agent_messages(bytes(12), 3)]
     assert [(stamp - stamps[0]) & 0xFFFF_FFFF for stamp in stamps] == [0, 1, 3, 4]
 
 
-def test_what_was_said_is_known_from_the_messages() -> None:
-    rtp, payload = Wire(PCMA, PCMA, down="rtp"), Wire(PCMA, PCMA)
-    (packet,) = rtp.messages(b"abcd", None)
-    assert rtp.said(packet) == PCMA.encode(b"abcd")
-    assert rtp.said(b"no RTP") == b""
-    assert payload.said(b"no RTP") == b"no RTP"
+def test_what_the_agent_says_is_known_from_its_messages() -> None:
+    rtp, payload = CallCodecs(PCMA, PCMA, agent_framing="rtp"), CallCodecs(PCMA, PCMA)
+    (packet,) = rtp.agent_messages(b"abcd", None)
+    assert rtp.agent_audio(packet) == PCMA.encode(b"abcd")
+    assert rtp.agent_audio(b"no RTP") == b""
+    assert payload.agent_audio(b"no RTP") == b"no RTP"

@@ -1,6 +1,6 @@
 """How audio looks in binary messages: samples, G.711, RTP, and the cutting; none of it is shared with the client.
 
-A `Codec` is one direction's samples; a `Wire` is what a call uses in both directions. Everything
+A `Codec` is the samples of one party, `CallCodecs` what a call uses in both directions. Everything
 else in the simulator knows PCM16 mono little-endian only.
 """
 
@@ -28,7 +28,7 @@ class MalformedRtpError(ValueError):
 
 @dataclass(frozen=True)
 class Codec:
-    """The samples of one direction."""
+    """The samples of one party."""
 
     samplerate: int
     width: int
@@ -46,47 +46,55 @@ class Codec:
         return self.samplerate * self.width
 
 
-class Wire:
-    """The audio of one call in both directions; `messages` has the state of the agent's RTP."""
+class CallCodecs:
+    """The audio of one call in both directions; `agent_messages` has the state of the agent's RTP."""
 
     def __init__(
-        self, caller: Codec, agent: Codec, up: Framing = "payload", down: Framing = "payload"
+        self,
+        caller: Codec,
+        agent: Codec,
+        caller_framing: Framing = "payload",
+        agent_framing: Framing = "payload",
     ) -> None:
         self.caller = caller
         self.agent = agent
-        self._up = up
-        self._down = down
+        self._caller_framing = caller_framing
+        self._agent_framing = agent_framing
         self._sequence = secrets.randbits(16)
         self._timestamp = secrets.randbits(32)
         self._ssrc = secrets.randbits(32)
-        self._said_bytes = 0
+        self._payload_bytes = 0
 
-    def heard(self, message: bytes) -> bytes:
+    def caller_audio(self, message: bytes) -> bytes:
         """The audio in a message of the caller, as it is coded. Raises `MalformedRtpError`."""
-        return rtp_payload(message, self.caller.payload_type) if self._up == "rtp" else message
+        if self._caller_framing == "payload":
+            return message
+        return rtp_payload(message, self.caller.payload_type)
 
-    def said(self, message: bytes) -> bytes:
+    def agent_audio(self, message: bytes) -> bytes:
         """The audio in a message of the agent, as it is coded; none if it is not what it should be.
 
         An agent may send what it likes.
         """
-        if self._down == "payload":
+        if self._agent_framing == "payload":
             return message
         try:
             return rtp_payload(message, self.agent.payload_type)
         except MalformedRtpError:
             return b""
 
-    def messages(self, pcm: bytes, chunk_bytes: int | Iterable[int] | None) -> Iterator[bytes]:
+    def agent_messages(
+        self, pcm: bytes, chunk_bytes: int | Iterable[int] | None
+    ) -> Iterator[bytes]:
         """PCM16 as messages of the agent, cut when it is coded: see `SimulatedCall.send_audio`."""
-        if chunk_bytes is None and self._down == "rtp":
+        if chunk_bytes is None and self._agent_framing == "rtp":
             chunk_bytes = round(self.agent.byterate * _RTP_PACKET_SECONDS)
         for chunk in chunks(self.agent.encode(pcm), chunk_bytes):
-            yield self._packet(chunk) if self._down == "rtp" else chunk
+            yield self._packet(chunk) if self._agent_framing == "rtp" else chunk
 
     def _packet(self, payload: bytes) -> bytes:
         # The number of the first sample, from the bytes before it: a packet may split one.
-        timestamp = self._timestamp + self._said_bytes // self.agent.width
+        timestamp = self._timestamp + self._payload_bytes // self.agent.width
         header = struct.pack(
             ">BBHII",
             0x80,
@@ -96,7 +104,7 @@ class Wire:
             self._ssrc,
         )
         self._sequence = (self._sequence + 1) & 0xFFFF
-        self._said_bytes += len(payload)
+        self._payload_bytes += len(payload)
         return header + payload
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 import pytest
 import trio
+import trio.testing
 from websockets.trio.client import connect
 
 from sfclient.simulator import Simulator, open_simulator
-from sfclient.simulator._desk import Tokens
+from sfclient.simulator._routes import Tokens
 
 KEY = {"Authorization": "Bearer simulator-key"}
 
@@ -188,14 +189,24 @@ async def test_expired_token_is_403() -> None:
         assert head.startswith(b"HTTP/1.1 403")
 
 
-async def test_tokens_live_on_trios_clock(autojump_clock: trio.abc.Clock) -> None:
+def test_tokens_live_for_their_lifetime() -> None:
     tokens = Tokens(60.0)
-    early, late = tokens.mint(), tokens.mint()
-    await trio.sleep(59.9)
-    assert tokens.redeem(early)
-    assert not tokens.redeem(early)
-    await trio.sleep(0.2)
-    assert not tokens.redeem(late)
+    early, late = tokens.mint(0.0), tokens.mint(0.0)
+    assert tokens.redeem(early, 59.9)
+    assert not tokens.redeem(early, 59.9)
+    assert not tokens.redeem(late, 60.1)
+
+
+async def test_tokens_live_on_trios_clock(mock_clock: trio.testing.MockClock) -> None:
+    async with open_simulator() as sim:
+        first = sim.new_session_url()
+        mock_clock.jump(30)
+        answer = await request(sim, "GET", "/websocket/token/a", **KEY)
+        mock_clock.jump(30.1)
+        head, _ = await raw(sim, upgrade(sim, first))
+        assert head.startswith(b"HTTP/1.1 403")
+        async with connect(answer.json()["sessionURL"], proxy=None):
+            await sim.wait_call()
 
 
 async def test_session_url_without_an_upgrade_is_426_and_keeps_the_token() -> None:

@@ -96,6 +96,7 @@ async def test_a_call_from_its_order_to_its_record() -> None:
         (call,) = sim.calls
         going_on = await record(sim, answer["callId"])
         assert (going_on["status"], going_on["end_call_reason"]) == ("in-progress", None)
+        assert 0 <= going_on["duration"] <= round(trio.current_time() - call.started, 3)
         assert (going_on["model_id"], going_on["transcript"]) == ("agent-7", "human: hello")
         await ws.aclose(1000, "bye")
 

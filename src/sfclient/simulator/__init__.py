@@ -16,7 +16,7 @@ An agent is any ``async def agent(call)``: a test scripts it with the methods of
 The rooms::
 
     _server.py   open_simulator(): the port, the tasks, from a TCP connection to a call
-    _desk.py     the HTTP side without I/O: routes, the bearer key, single-use tokens
+    _routes.py   HTTP without I/O and clock: the routing table, the bearer key, single-use tokens
     _ws_media.py orders, and what a ws-media connection says until it is bound to one; quirks
     _http.py     one HTTP request and its answer on a connection (h11); handing it over
     _call.py     SimulatedCall: what was said, and everything that a script can do to a client

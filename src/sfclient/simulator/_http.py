@@ -26,6 +26,8 @@ class Request:
     """Names in lower case; the last of equal names wins."""
     body: bytes | None = field(repr=False)
     """None if it is longer than `MAX_BODY_BYTES`."""
+    arrived: float
+    """Seconds on trio's clock."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Exchange:
             query=query,
             headers={n.decode("ascii"): v.decode("latin-1") for n, v in head.headers},
             body=body,
+            arrived=trio.current_time(),
         )
 
     async def _next_event(self) -> object:

@@ -15,8 +15,8 @@ from websockets.trio.server import Server, ServerConnection
 from sfclient.simulator._agents import EchoAgent
 from sfclient.simulator._call import Agent, CallEndedError, SimulatedCall
 from sfclient.simulator._codecs import WIDGET_AGENT, WIDGET_CALLER, CallCodecs
-from sfclient.simulator._desk import Admission, Answers, Desk
 from sfclient.simulator._http import Exchange
+from sfclient.simulator._routes import Admission, Answers, Routes
 from sfclient.simulator._ws_media import Order, Orders, checked_quirks, wait_for_bind
 
 _AGENT_READY = '{"type": "status_agent_ready"}'
@@ -40,21 +40,21 @@ class Simulator:
         agent: Agent,
         announce_ready: bool,
         key: str,
-        desk: Desk,
+        routes: Routes,
         orders: Orders,
         scope: trio.CancelScope,
     ) -> None:
-        self.base_url = f"http://{desk.authority}"
+        self.base_url = f"http://{routes.authority}"
         """Where the endpoints are, without a slash at the end."""
         self.key = key
         """The API key that they want."""
         self.calls: list[SimulatedCall] = []
         """Oldest first, those that have ended too; one of ws-media comes when it is bound."""
-        self.requests: Counter[str] = desk.requests
+        self.requests: Counter[str] = routes.requests
         """How often each "METHOD /path" was asked for, in vain too. Some paths hold tokens."""
         self._agent = agent
         self._announce_ready = announce_ready
-        self._desk = desk
+        self._routes = routes
         self._orders = orders
         # Connections that may become calls.
         self._unbound: set[ServerConnection] = set()
@@ -67,7 +67,7 @@ class Simulator:
 
     def new_session_url(self) -> str:
         """A session URL as the token endpoint answers it; it holds a token, so it is a secret."""
-        return self._desk.new_session_url()
+        return self._routes.new_session_url(trio.current_time())
 
     async def wait_call(self, index: int = 0) -> SimulatedCall:
         """Wait until ``calls[index]`` is there, and return it."""
@@ -90,7 +90,7 @@ class Simulator:
         request = await exchange.read()
         if request is None:
             return None
-        answer = self._desk.receive(request)
+        answer = self._routes.answer(request)
         if isinstance(answer, Admission):
             return answer
         await exchange.answer(answer)
@@ -234,7 +234,7 @@ async def open_simulator(
     orders = Orders(
         assistant_id=assistant_id, lifetime=token_lifetime, quirks=checked_quirks(quirks)
     )
-    desk = Desk(
+    routes = Routes(
         key=key,
         assistant_id=assistant_id,
         token_lifetime=token_lifetime,
@@ -247,14 +247,14 @@ async def open_simulator(
         for extra in listeners[1:]:
             extra.socket.close()
         del listeners[1:]
-    desk.authority = _authority(listeners[0])
+    routes.authority = _authority(listeners[0])
     body_error: Exception | None = None
     async with trio.open_nursery() as nursery:
         simulator = Simulator(
             agent=agent,
             announce_ready=announce_ready,
             key=key,
-            desk=desk,
+            routes=routes,
             orders=orders,
             scope=nursery.cancel_scope,
         )

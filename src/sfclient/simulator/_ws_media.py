@@ -57,7 +57,7 @@ class Order:
     """A call that was ordered; its attributes are what the answer to the order tells."""
 
     def __init__(self, body: dict[str, Any], expires: float, quirks: Collection[str]) -> None:
-        """`expires`: when its wsMediaUrl does, on trio's clock. Raises `BadOrderError`."""
+        """`expires`: when its wsMediaUrl does. Raises `BadOrderError`."""
         self.body = body
         self.call_id = str(uuid.uuid4())
         self.sid = ""
@@ -67,7 +67,7 @@ class Order:
         self.call: SimulatedCall | None = None
         """None until it has begun."""
         self.is_taken = False
-        self._expires = expires
+        self.expires = expires
         self._quirks = quirks
         self._codec, self._framing = _codec(body), _framing(body)
         codec, agent_framing = WS_MEDIA_CODECS[self._codec], self._framing
@@ -78,11 +78,6 @@ class Order:
         self.codecs = CallCodecs(codec, codec, self._framing, agent_framing)
         if "wsMediaServerName" in body and "no_sid" not in quirks:
             self.sid = secrets.token_urlsafe(16)
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether its wsMediaUrl can still be connected to."""
-        return not self.is_taken and self._expires > trio.current_time()
 
     def opening(self) -> Iterator[str | bytes]:
         """The first messages to a client that was bound."""
@@ -101,14 +96,14 @@ class Order:
                 }
             )
 
-    def record(self) -> dict[str, object]:
+    def record(self, now: float) -> dict[str, object]:
         """What ``GET /calls/{call_id}`` tells about the call."""
         status, reason, duration, transcript = "queue", None, 0.0, ""
         if self.call:
             ended, transcript = self.call.ended, self.call.transcript
             status = "completed" if ended else "in-progress"
             reason = _end_call_reason(ended) if ended else None
-            duration = (ended.at if ended else trio.current_time()) - self.call.started
+            duration = (ended.at if ended else now) - self.call.started
         return {
             "call_id": self.call_id,
             "model_id": self.body["modelId"],
@@ -122,8 +117,8 @@ class Order:
 class Orders:
     """All orders, and the names of the connections that wait for one.
 
-    `assistant_id` None takes any ``modelId``. A connection waits `lifetime` seconds of trio's
-    clock for its bind, and a wsMediaUrl is good for as long.
+    `assistant_id` None takes any ``modelId``. A connection waits `lifetime` seconds for its
+    bind, and a wsMediaUrl is good for as long.
     """
 
     def __init__(
@@ -136,7 +131,7 @@ class Orders:
         # What has become of each connection that was named.
         self._connections: dict[str, str] = {}
 
-    def place(self, body: dict[str, Any]) -> Order:
+    def place(self, body: dict[str, Any], now: float) -> Order:
         """Take an order. Raises `BadOrderError`."""
         _check_fields(body)
         model_id, version = body["modelId"], body.get("agentVersion", "draft")
@@ -148,7 +143,7 @@ class Orders:
             raise BadOrderError(
                 "agentVersion is neither 'draft' nor a UUID: leave it out for the live one"
             )
-        order = Order(body, trio.current_time() + self.lifetime, self.quirks)
+        order = Order(body, now + self.lifetime, self.quirks)
         if "wsMediaServerName" in body:
             self._check_waiting(body["wsMediaServerName"])
         self._by_call_id[order.call_id] = order
@@ -157,10 +152,10 @@ class Orders:
     def find(self, call_id: str) -> Order | None:
         return self._by_call_id.get(call_id)
 
-    def redeem(self, url_token: str) -> Order | None:
+    def redeem(self, url_token: str, now: float) -> Order | None:
         """The order whose wsMediaUrl ends so, if it is fresh and has not begun: it begins now."""
         for order in self._by_call_id.values():
-            if order.url_token == url_token and order.is_fresh:
+            if order.url_token == url_token and order.expires > now and not order.is_taken:
                 order.is_taken = True
                 return order
         return None

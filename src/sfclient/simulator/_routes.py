@@ -1,4 +1,4 @@
-"""The HTTP side without I/O: which request gets which answer, who holds the key, who may call."""
+"""HTTP without I/O and clock: which request gets which answer, who holds the key, who may call."""
 
 import hmac
 import json
@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
-
-import trio
 
 from sfclient.simulator._call import Contract
 from sfclient.simulator._http import MAX_BODY_BYTES, Answer, Request, path_segments
@@ -71,25 +69,24 @@ Answers = Mapping[str, tuple[int, Mapping[str, Any]]]
 
 
 class Tokens:
-    """Session tokens: each lets one call in, for `lifetime` seconds of trio's clock."""
+    """Session tokens: each lets one call in, for `lifetime` seconds."""
 
     def __init__(self, lifetime: float) -> None:
         self.lifetime = lifetime
         self._deadlines: dict[str, float] = {}
 
-    def mint(self) -> str:
-        now = trio.current_time()
+    def mint(self, now: float) -> str:
         self._deadlines = {t: at for t, at in self._deadlines.items() if at > now}
         token = secrets.token_urlsafe(32)
         self._deadlines[token] = now + self.lifetime
         return token
 
-    def redeem(self, token: str) -> bool:
+    def redeem(self, token: str, now: float) -> bool:
         """Whether `token` was minted here, is fresh and comes for the first time."""
-        return self._deadlines.pop(token, -math.inf) > trio.current_time()
+        return self._deadlines.pop(token, -math.inf) > now
 
 
-class Desk:
+class Routes:
     """Answers every request; the routing table is `_route`.
 
     `assistant_id` None takes any ID in the token endpoint. Raises ValueError for a key of `answers`
@@ -122,7 +119,7 @@ class Desk:
             if method not in (self._route(path) or ()):
                 raise ValueError(f"answers has {route!r}: use 'METHOD /path' of something here")
 
-    def receive(self, request: Request) -> Answer | Admission:
+    def answer(self, request: Request) -> Answer | Admission:
         """The answer to `request`, or that it is let in. Its token is used up then."""
         name = f"{request.method} {request.path}"
         self.requests[name] += 1
@@ -142,9 +139,9 @@ class Desk:
             )
         return methods[request.method](request)
 
-    def new_session_url(self, authority: str | None = None) -> str:
+    def new_session_url(self, now: float, authority: str | None = None) -> str:
         """A session URL with a fresh token, under the simulator's own address by default."""
-        return f"ws://{authority or self.authority}/websocket/start?token={self._tokens.mint()}"
+        return f"ws://{authority or self.authority}/websocket/start?token={self._tokens.mint(now)}"
 
     def _route(self, path: str) -> dict[str, _Handler] | None:
         """The methods of `path`, or None for an unknown path."""
@@ -182,13 +179,14 @@ class Desk:
             return Answer.error(
                 404, f"no assistant {assistant_id!r} here, only {self._assistant_id!r}"
             )
-        return Answer.json(200, {"sessionURL": self.new_session_url(self._addressed_as(request))})
+        url = self.new_session_url(request.arrived, self._addressed_as(request))
+        return Answer.json(200, {"sessionURL": url})
 
     def _start(self, request: Request) -> Answer | Admission:
         if not _is_upgrade(request):
             return _UPGRADE_REQUIRED
         token = parse_qs(request.query).get("token", [""])[0]
-        if not self._tokens.redeem(token):
+        if not self._tokens.redeem(token, request.arrived):
             return Answer.error(
                 403, "the token is wrong, used or expired: ask /websocket/token/ for a session URL"
             )
@@ -205,7 +203,7 @@ class Desk:
         if request.body is None:
             return Answer.error(413, f"the body is longer than {MAX_BODY_BYTES} bytes: shorten it")
         try:
-            order = self._orders.place(_json_object(request.body))
+            order = self._orders.place(_json_object(request.body), request.arrived)
         except BadOrderError as exc:
             return Answer.error(400, str(exc))
         url = f"{self._ws_media_url(request)}/{order.url_token}"
@@ -217,7 +215,9 @@ class Desk:
         order = self._orders.find(path_segments(request.path)[-1])
         if order is None:
             return Answer.error(404, "no call has this ID: take the callId of an order")
-        return Answer.json(200, {"status": "ok", "response": {"calls": [order.record()]}})
+        return Answer.json(
+            200, {"status": "ok", "response": {"calls": [order.record(request.arrived)]}}
+        )
 
     def _ws_media(self, request: Request) -> Answer | Admission:
         return Admission("ws-media", "/ws-media") if _is_upgrade(request) else _UPGRADE_REQUIRED
@@ -225,7 +225,7 @@ class Desk:
     def _ws_media_call(self, request: Request) -> Answer | Admission:
         if not _is_upgrade(request):
             return _UPGRADE_REQUIRED
-        order = self._orders.redeem(path_segments(request.path)[-1])
+        order = self._orders.redeem(path_segments(request.path)[-1], request.arrived)
         if order is None:
             return Answer.error(
                 403, "the wsMediaUrl is wrong, used or expired: order another call for a new one"

@@ -22,7 +22,7 @@ from sfclient.simulator import (
     open_simulator,
 )
 from sfclient.simulator._codecs import WS_MEDIA_CODECS
-from sfclient.simulator._ws_media import BadBindError, Orders
+from sfclient.simulator._orders import BadBindError, Orders
 
 from ._contract import BODY, VOICE, ask, bind, idle, order, until_closed, websocket
 

@@ -17,7 +17,8 @@ The rooms::
 
     _server.py   open_simulator(): the port, the tasks, from a TCP connection to a call
     _routes.py   HTTP without I/O and clock: the routing table, the bearer key, single-use tokens
-    _ws_media.py orders, and what a ws-media connection says until it is bound to one; quirks
+    _orders.py   ws-media orders without I/O and clock, and what binds a connection to one
+    _ws_media.py what a ws-media connection says until its call has begun; quirks
     _http.py     one HTTP request and its answer on a connection (h11); handing it over
     _call.py     SimulatedCall: what was said, and everything that a script can do to a client
     _agents.py   EchoAgent, SpeakAgent

@@ -257,7 +257,8 @@ class SimulatedCall:
         else:
             length = len(message.encode())
             self.messages.append(ReceivedMessage("text", length, now, message))
-            self._is_ready |= _type_of(message) == "status_client_ready"
+            type_ = (json_object(message) or {}).get("type")
+            self._is_ready |= type_ == "status_client_ready"
 
     def _end(self, by: Literal["client", "simulator"], code: int, reason: str = "") -> None:
         self.ended = Ended(by, code, reason, trio.current_time())
@@ -290,13 +291,13 @@ class _CallerAudio:
             await self._call._news.park()
 
 
-def _type_of(text: str) -> object:
-    """The ``type`` of a JSON message, or None: what a client sends may be anything."""
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """`text` as a JSON object, or None: what a client sends may be anything."""
     try:
-        message = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return message.get("type") if isinstance(message, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _write_wav(path: Path, pcm: bytes, samplerate: int) -> None:

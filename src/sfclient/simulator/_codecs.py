@@ -94,14 +94,9 @@ class CallCodecs:
 
     def _packet(self, payload: bytes) -> bytes:
         # The number of the first sample, from the bytes before it: a packet may split one.
-        timestamp = self._timestamp + self._payload_bytes // self.agent.width
+        timestamp = (self._timestamp + self._payload_bytes // self.agent.width) & 0xFFFF_FFFF
         header = struct.pack(
-            ">BBHII",
-            0x80,
-            self.agent.payload_type,
-            self._sequence,
-            timestamp & 0xFFFF_FFFF,
-            self._ssrc,
+            ">BBHII", 0x80, self.agent.payload_type, self._sequence, timestamp, self._ssrc
         )
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._payload_bytes += len(payload)

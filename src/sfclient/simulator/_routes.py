@@ -1,7 +1,6 @@
 """HTTP without I/O and clock: which request gets which answer, who holds the key, who may call."""
 
 import hmac
-import json
 import math
 import re
 import secrets
@@ -11,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from sfclient.simulator._call import Contract
+from sfclient.simulator._call import Contract, json_object
 from sfclient.simulator._http import MAX_BODY_BYTES, Answer, Request, path_segments
-from sfclient.simulator._ws_media import BadOrderError, Order, Orders
+from sfclient.simulator._orders import BadOrderError, Order, Orders
 
 # A name, an IPv4 or a bracketed IPv6 address, and maybe a port: nothing that bends a URL.
 _SANE_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
@@ -202,8 +201,10 @@ class Routes:
             return refusal
         if request.body is None:
             return Answer.error(413, f"the body is longer than {MAX_BODY_BYTES} bytes: shorten it")
+        if (body := json_object(request.body)) is None:
+            return Answer.error(400, "the body is no JSON object: send one")
         try:
-            order = self._orders.place(_json_object(request.body), request.arrived)
+            order = self._orders.place(body, request.arrived)
         except BadOrderError as exc:
             return Answer.error(400, str(exc))
         url = f"{self._ws_media_url(request)}/{order.url_token}"
@@ -260,17 +261,6 @@ _UPGRADE_REQUIRED = Answer.error(426, "connect a websocket to this URL", ("Upgra
 
 def _is_upgrade(request: Request) -> bool:
     return request.headers.get("upgrade", "").lower() == "websocket"
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    """Raises `BadOrderError`."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise BadOrderError("the body is no JSON object: send one")
-    return value
 
 
 def _preflight(allowed: str) -> Answer:

@@ -16,8 +16,9 @@ from sfclient.simulator._agents import EchoAgent
 from sfclient.simulator._call import Agent, CallEndedError, SimulatedCall
 from sfclient.simulator._codecs import WIDGET_AGENT, WIDGET_CALLER, CallCodecs
 from sfclient.simulator._http import Exchange
+from sfclient.simulator._orders import Order, Orders
 from sfclient.simulator._routes import Admission, Answers, Routes
-from sfclient.simulator._ws_media import Order, Orders, checked_quirks, wait_for_bind
+from sfclient.simulator._ws_media import checked_quirks, first_messages, wait_for_bind
 
 _AGENT_READY = '{"type": "status_agent_ready"}'
 _MAX_MESSAGE_BYTES = 16 * 2**20
@@ -140,7 +141,7 @@ class Simulator:
             self._unbound.remove(websocket)
             if order is None:
                 return
-            opening = order.opening()
+            opening = first_messages(order, self._orders.quirks)
         order.call = SimulatedCall(
             websocket, socket, order.codecs, call_id=order.call_id, order=order.body
         )

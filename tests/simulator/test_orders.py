@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from websockets.exceptions import InvalidStatus
 from websockets.trio.client import ClientConnection
 
-from sfclient.simulator import (
-    Simulator,
-    open_simulator,
-)
+from sfclient.simulator import Simulator, open_simulator
+from sfclient.simulator._orders import Orders
 
 from ._contract import BODY, KEY, ORDERS, ask, bind, idle, order, websocket
 
@@ -84,6 +83,27 @@ async def test_a_ws_media_url_expires() -> None:
     async with open_simulator(token_lifetime=0) as sim:
         with pytest.raises(InvalidStatus, match="403"):
             async with websocket(sim, (await order(sim))["wsMediaUrl"]):
+                pass
+
+
+def test_a_ws_media_url_is_good_once_and_for_its_lifetime() -> None:
+    orders = Orders(assistant_id=None, lifetime=60.0, quirks=())
+    early, late = orders.place(BODY, 0.0), orders.place(BODY, 0.0)
+    assert orders.redeem(early.url_token, 59.9) is early
+    assert orders.redeem(early.url_token, 59.9) is None
+    assert orders.redeem(late.url_token, 60.1) is None
+
+
+async def test_a_ws_media_url_lives_on_trios_clock(mock_clock: trio.testing.MockClock) -> None:
+    async with open_simulator() as sim:
+        mock_clock.jump(100)
+        early, late = await order(sim), await order(sim)
+        mock_clock.jump(59.9)
+        async with websocket(sim, early["wsMediaUrl"]):
+            await sim.wait_call()
+        mock_clock.jump(0.2)
+        with pytest.raises(InvalidStatus, match="403"):
+            async with websocket(sim, late["wsMediaUrl"]):
                 pass
 
 

@@ -115,7 +115,7 @@ class Exchange:
         while await self._stream.receive_some():
             pass
 
-    def hand_over(self, path: str) -> "PrefixedStream":
+    def hand_over(self, path: str) -> trio.abc.HalfCloseableStream:
         """The connection as if nothing had been read, for a websocket library to start afresh.
 
         `path` takes the place of the target, and any credentials are left out: the library logs
@@ -125,10 +125,11 @@ class Exchange:
         lines = [b"GET " + path.encode() + b" HTTP/" + self._head.http_version]
         lines += [n + b": " + v for n, v in self._head.headers if n != b"authorization"]
         beyond, _ = self._http.trailing_data
-        return PrefixedStream(b"\r\n".join(lines) + b"\r\n\r\n" + beyond, self._stream)
+        unread = b"\r\n".join(lines) + b"\r\n\r\n" + beyond
+        return trio.StapledStream(self._stream, _PrefixedStream(unread, self._stream))
 
 
-class PrefixedStream(trio.abc.HalfCloseableStream):
+class _PrefixedStream(trio.abc.ReceiveStream):
     """`stream` with bytes pushed back, to be received first."""
 
     def __init__(self, prefix: bytes, stream: trio.SocketStream) -> None:
@@ -142,15 +143,6 @@ class PrefixedStream(trio.abc.HalfCloseableStream):
         data = self._prefix[:max_bytes]
         self._prefix = self._prefix[len(data) :]
         return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def send_eof(self) -> None:
-        await self._stream.send_eof()
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -88,8 +88,7 @@ class Simulator:
 
     async def _answer(self, exchange: Exchange) -> Admission | None:
         """Answer a request, unless it is for a call that is to be taken."""
-        request = await exchange.read()
-        if request is None:
+        if (request := await exchange.read()) is None:
             return None
         answer = self._routes.answer(request)
         if isinstance(answer, Admission):
@@ -195,13 +194,10 @@ class Simulator:
                 nursery.start_soon(_turn_away, websocket)
 
     def _raise_agent_errors(self) -> None:
-        match self._agent_errors:
-            case []:
-                return
-            case [error]:
-                raise error
-            case errors:
-                raise ExceptionGroup("agents failed in several calls", errors)
+        if len(self._agent_errors) == 1:
+            raise self._agent_errors[0]
+        if self._agent_errors:
+            raise ExceptionGroup("agents failed in several calls", self._agent_errors)
 
 
 @asynccontextmanager

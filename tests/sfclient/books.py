@@ -1,4 +1,7 @@
-"""The books of a call: what was counted at both its ends, and on the way, must agree to the frame."""
+"""The books of a call: what was counted at both its ends, and on the way, must agree to the frame.
+
+Nothing here asserts, see `queues.py` of the core: what is wrong is told as a list.
+"""
 
 from typing import Any
 
@@ -44,58 +47,70 @@ class CountedSink:
         self._sink.close()
 
 
-def check_capture(capture: CaptureStatistics) -> None:
+def capture_errors(capture: CaptureStatistics) -> list[str]:
     """At every moment: what was recorded is somewhere."""
-    assert capture.captured_frames + capture.ahead_frames == (
-        capture.sent_frames
-        + capture.in_hand_frames
-        + capture.queued_frames
-        + capture.dropped_frames
-    )
+    waits = capture.in_hand_frames + capture.queued_frames
+    here = capture.captured_frames + capture.ahead_frames
+    there = capture.sent_frames + waits + capture.dropped_frames
+    return _differ("captured, and where it is", here, there)
 
 
-def check_playout(playout: PlayoutStatistics) -> None:
+def playout_errors(playout: PlayoutStatistics) -> list[str]:
     """At every moment: what was received is somewhere."""
-    assert playout.received_frames + playout.ahead_frames == (
-        playout.played_frames
-        + playout.in_hand_frames
-        + playout.queued_frames
-        + playout.dropped_frames
-    )
+    waits = playout.in_hand_frames + playout.queued_frames
+    here = playout.received_frames + playout.ahead_frames
+    there = playout.played_frames + waits + playout.dropped_frames
+    return _differ("received, and where it is", here, there)
 
 
-def check_books(
+def errors_at_the_end(
     call: Call, simulated: SimulatedCall, source: CountedSource, sink: CountedSink
-) -> None:
+) -> list[str]:
     """At the end of a call: nothing waits any more, and both ends have counted the same."""
     figures = call.statistics()
     capture, playout, recording = figures.capture, figures.playout, figures.recording
-    check_capture(capture)
-    check_playout(playout)
-    assert capture.queued_frames == playout.queued_frames == playout.in_hand_frames == 0
+    errors = capture_errors(capture) + playout_errors(playout)
+    waiting = capture.queued_frames, playout.queued_frames, playout.in_hand_frames
+    errors += _differ("waiting", waiting, (0, 0, 0))
 
     # The caller's speech, from the source to the far side.
-    recorded = source.frames * simulated.caller_samplerate // source.samplerate
-    assert capture.captured_frames == recorded
+    given = source.frames * simulated.caller_samplerate // source.samplerate
+    errors += _differ("given by the source, and captured", given, capture.captured_frames)
     arrived = len(simulated.received_audio) // 2
     sent = capture.sent_frames + capture.padded_frames
     assert simulated.ended is not None
     if (simulated.ended.by, simulated.ended.code) == ("client", 1000):
-        assert arrived == sent
+        errors += _differ("sent, and arrived", sent, arrived)
     else:  # the last of it may be lost on the way
-        assert arrived <= sent + capture.in_hand_frames
+        errors += _exceed("arrived, and sent", arrived, sent + capture.in_hand_frames)
 
     # The agent's, from the far side to the sink.
     said = len(simulated.sent_audio) // 2
     if simulated.ended.by == "simulator" and simulated.ended.code != 1006:
-        assert playout.received_frames == said
+        errors += _differ("said by the agent, and received", said, playout.received_frames)
     else:
-        assert playout.received_frames <= said
-    # In frames of the device, which those of the wire are rounded from.
+        errors += _exceed("received, and said by the agent", playout.received_frames, said)
+    # In frames of the device, from which those of the wire are rounded.
     queue = call._playout.queue.statistics()
-    assert queue.read_frames + queue.padded_frames == sink.frames
+    played = queue.read_frames + queue.padded_frames
+    errors += _differ("played, and got by the sink", played, sink.frames)
 
     if recording is not None:
         tap = recording.played
-        assert recording.caller_frames == recording.agent_frames == tap.queued_frames == 0
-        assert tap.written_frames == tap.read_frames + tap.dropped_frames == sink.frames
+        waiting = recording.caller_frames, recording.agent_frames, tap.queued_frames
+        errors += _differ("waiting to be recorded", waiting, (0, 0, 0))
+        errors += _differ("got by the sink, and by the tap", sink.frames, tap.written_frames)
+        played = sink.frames * simulated.caller_samplerate // sink.samplerate
+        longest = max(capture.sent_frames + capture.dropped_frames, played + 1)
+        errors += _exceed("sent, and recorded", capture.sent_frames, recording.written_frames)
+        errors += _exceed("played, and recorded", played, recording.written_frames)
+        errors += _exceed("recorded, and all there was", recording.written_frames, longest)
+    return errors
+
+
+def _differ(what: str, one: object, other: object) -> list[str]:
+    return [f"{what}: {one} != {other}"] if one != other else []
+
+
+def _exceed(what: str, one: int, other: int) -> list[str]:
+    return [f"{what}: {one} > {other}"] if one > other else []

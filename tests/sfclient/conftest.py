@@ -29,7 +29,7 @@ from sfclient import (
 )
 from sfclient.simulator import Agent, SimulatedCall, Simulator, open_simulator
 
-from .books import CountedSink, CountedSource, check_books
+from .books import CountedSink, CountedSource, errors_at_the_end
 
 BASE_URL = "GET /calls/outbound-test-ws-media/base-url"
 START = "POST /calls/outbound-test-ws-media"
@@ -99,7 +99,7 @@ class Hold:
                     (simulated,) = simulator.calls
                     with trio.fail_after(60, shield=True):
                         await simulated.wait_ended()
-                    check_books(call, simulated, source, sink)
+                    assert errors_at_the_end(call, simulated, source, sink) == []
 
     def microphone(self, say: bytes, samplerate: int) -> MemoryInput:
         if self.device_samplerate not in (None, samplerate) and say:

@@ -1,0 +1,107 @@
+"""The books can fail: a call that loses or repeats something, anywhere on its way, does not pass the check."""
+
+import pytest
+import trio
+
+from sfaudio import CaptureQueue, JitterBuffer
+from sfclient._playout import Playout
+from sfclient._uplink import Uplink
+from sfclient._websocket import WebSocket
+from sfclient.simulator import SpeakAgent
+
+from .books import capture_errors, playout_errors
+from .conftest import listen, noise
+
+
+def throws_every_second_chunk_away(monkeypatch):
+    take = Uplink._take
+    monkeypatch.setattr(
+        Uplink, "_take", lambda self, frames: take(self, frames) and take(self, frames)
+    )
+
+
+def says_everything_twice(monkeypatch):
+    send = WebSocket.send
+
+    async def twice(self, message, *args, **options):
+        await send(self, message, *args, **options)
+        if isinstance(message, bytes):
+            await send(self, message, *args, **options)
+
+    monkeypatch.setattr(WebSocket, "send", twice)
+
+
+def loses_what_the_device_gives(monkeypatch):
+    class Lossy(CaptureQueue):
+        def write(self, block):
+            super().write(block[1:])
+
+    monkeypatch.setattr("sfclient._uplink.CaptureQueue", Lossy)
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "found"),
+    [
+        (throws_every_second_chunk_away, "sent, and arrived"),
+        (says_everything_twice, "sent, and arrived"),
+        (loses_what_the_device_gives, "given by the source, and captured"),
+    ],
+)
+async def test_uplink_that_loses_or_repeats_is_found(
+    hold, fast_clock, monkeypatch, sabotage, found
+):
+    sabotage(monkeypatch)
+    with pytest.raises(AssertionError, match=found):
+        async with hold(listen, say=noise(1, hold.capture_samplerate)):
+            await trio.sleep(1.5)
+
+
+def loses_the_end_of_each_message(monkeypatch):
+    play = Playout.play
+    monkeypatch.setattr(Playout, "play", lambda self, pcm: play(self, pcm[:-2]))
+
+
+def plays_everything_twice(monkeypatch):
+    play = Playout.play
+    monkeypatch.setattr(Playout, "play", lambda self, pcm: play(self, pcm + pcm))
+
+
+def throws_every_second_block_away(monkeypatch):
+    class Lossy(JitterBuffer):
+        def read_into(self, out):
+            super().read_into(out)
+            return super().read_into(out)
+
+    monkeypatch.setattr("sfclient._playout.JitterBuffer", Lossy)
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "found"),
+    [
+        (loses_the_end_of_each_message, "said by the agent, and received"),
+        (plays_everything_twice, "said by the agent, and received"),
+        (throws_every_second_block_away, "played, and got by the sink"),
+    ],
+)
+async def test_playout_that_loses_or_repeats_is_found(
+    hold, fast_clock, monkeypatch, sabotage, found
+):
+    sabotage(monkeypatch)
+    spoken = noise(1, hold.playout_samplerate)
+    with pytest.raises(AssertionError, match=found):
+        async with hold(SpeakAgent(spoken, "burst", then="close")) as held:
+            await held.call.wait_ended()
+
+
+async def test_sums_close_at_every_moment(hold, fast_clock, monkeypatch):
+    """While speech comes and goes, a flush throws some away, the queue is full and a chunk waits to be sent."""
+    monkeypatch.setattr("sfclient._playout.PLAYOUT_SECONDS", 0.5)
+    agent = SpeakAgent(noise(4, hold.playout_samplerate), "burst")
+    async with hold(agent, say=noise(1, hold.capture_samplerate)) as held:
+        for moment in range(150):
+            await trio.sleep(0.011)
+            if moment in (40, 90):
+                held.call.flush()
+            figures = held.call.statistics()
+            assert not capture_errors(figures.capture)
+            assert not playout_errors(figures.playout)

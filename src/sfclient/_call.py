@@ -412,7 +412,7 @@ async def _run(
                         await call._hold(websocket, partial(task_status.started, call))
     except SfclientError as error:
         if call is not None:
-            call._close(error.party, getattr(error, "status", None), str(error))
+            call._close(error.party, error.status, str(error))
             error.call_id = error.call_id or call.call_id
         raise
     finally:

@@ -1,17 +1,6 @@
-"""The errors of a call, by whose fault it is.
+"""The errors of a call, by whose fault it is: `UsageError`, `RemoteError`, `DeviceError`.
 
-Each says what came, and what to do about it; none holds a key or a token. Everything derives from
-`SfclientError`:
-
-- `UsageError` (exit status 2): wrong use
-    - `AuthenticationError`: the key was refused
-    - `AgentNotFoundError`: there is no such agent
-    - `InsecureURLError`: the URL would carry speech and secrets in the clear
-    - `AudioFileError`: a sound file that cannot be read or written
-- `RemoteError` (exit status 1): the far side
-    - `NetworkError`: the way there failed
-    - `ServiceError`: the service or the agent answered wrongly
-- `DeviceError` (exit status 3): the sound device
+Each says what came, and what to do about it; none holds a key or a token.
 """
 
 import ssl
@@ -29,8 +18,14 @@ class SfclientError(Exception):
     party: Party = "network"
     """Who ended the call, as in `Ended.by`."""
 
-    call_id: str | None = None
-    """Under which the service keeps the record of the call, if it told."""
+    def __init__(
+        self, message: str, *, status: int | None = None, call_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status or websocket close code that it came with, None if there was none."""
+        self.call_id = call_id or None
+        """Under which the service keeps the record of the call, None if it did not tell."""
 
 
 class UsageError(SfclientError):
@@ -61,21 +56,13 @@ class RemoteError(SfclientError):
 
 
 class NetworkError(RemoteError):
-    """The way to the service failed: unreachable, a bad certificate, silence, a connection
-    reset."""
+    """The way to the service failed: unreachable, a bad certificate, silence, a connection reset."""
 
 
 class ServiceError(RemoteError):
-    """The service or the agent answered in a way that the contract does not know.
-
-    `status` is the HTTP status or websocket close code, None if there was none.
-    """
+    """The service or the agent answered in a way that the contract does not know."""
 
     party: Party = "agent"
-
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class DeviceError(SfclientError):
@@ -85,9 +72,39 @@ class DeviceError(SfclientError):
     party: Party = "device"
 
 
+Refusals = dict[int | None, tuple[type[SfclientError], str, str]]
+"""By HTTP status, None for any other: the error, what it says, and the remedy."""
+
+KEY_REFUSED = (AuthenticationError, "the service refused the API key", "check the key")
+REFUSALS: Refusals = {
+    401: KEY_REFUSED,
+    402: (UsageError, "the account may not make calls", "check its plan and its credit"),
+    403: KEY_REFUSED,
+    429: (ServiceError, "too many requests or calls at a time", "wait before the next"),
+}
+"""Of any request; one that knows better lays its own on top."""
+
+USED_UP = "a session is short-lived and good for one call, so request a new one"
+UPGRADE_REFUSALS: Refusals = {
+    **dict.fromkeys((401, 403, 404, 410), (ServiceError, "the websocket was refused", USED_UP)),
+    None: (ServiceError, "the websocket was refused", "is the session URL right?"),
+}
+
+
+def refused(status: int, refusals: Refusals, detail: str = "", call_id: str = "") -> SfclientError:
+    """The error for an HTTP status that was not hoped for; `detail` is what the answer says of it."""
+    kind: type[SfclientError] = ServiceError
+    told = f"the service answered HTTP {status}{detail}"
+    if refusal := refusals.get(status) or refusals.get(None):
+        kind, what, remedy = refusal
+        told = f"{what} (HTTP {status}){detail}: {remedy}"
+    if call_id:
+        told += f"; its call {call_id} may have begun: look at its record first"
+    return kind(told, status=status, call_id=call_id)
+
+
 def printable(text: str, longest: int | None = 200) -> str:
-    """What the far side said, fit for an error or a terminal: short, and without control
-    characters."""
+    """What the far side said, fit for an error or a terminal: short, and without control characters."""
     return "".join(character if character.isprintable() else " " for character in text[:longest])
 
 

@@ -33,8 +33,7 @@ class Service:
     ssl_context: ssl.SSLContext | None = None
 
     async def ask(self, request: HttpRequest) -> HttpAnswer:
-        """Make a request once, whatever becomes of it. Raises `NetworkError`, or `AuthenticationError` if the key is
-        refused."""
+        """Make a request once, whatever becomes of it. Raises `NetworkError`, and `ServiceError` if it never ends."""
         status, body = await self._exchange(request)
         fields = json_object(body)
         # One client has seen `error`; the key that it came for, and URLs with tokens, are not repeated.
@@ -43,10 +42,6 @@ class Service:
         if isinstance(error, str) and error:
             error = re.sub(r"wss?://\S+", "wss://***", error.replace(self.key, "***"))
             detail = f': "{printable(error)}"'
-        if status in (401, 403):
-            raise AuthenticationError(
-                f"the service refused the API key (HTTP {status}){detail}: check the key"
-            )
         return HttpAnswer(status, fields, detail)
 
     async def _exchange(self, request: HttpRequest) -> tuple[int, bytes]:

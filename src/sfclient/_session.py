@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from sfclient._dialects import Dialect, StartedCall, dialect_named
-from sfclient._errors import ServiceError, UsageError
+from sfclient._errors import UsageError
 from sfclient._http import service_at
 from sfclient._urls import check_url, sendable
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The right to hold one call. The URL may hold a token, so it is a secret and is left out of
-    the repr.
+    """The right to hold one call. The URL may hold a token, so it is a secret and is left out of the repr.
 
     A session is short-lived and good for one call: request it just before.
     """
@@ -90,12 +89,8 @@ async def request_session(
     speaks = kind(codec, framing)
     if kind.order is None:
         raise UsageError(f"sessions of {dialect} cannot be requested here: open_call takes a URL")
-    service = service_at(
-        base_url_of(kind, region, base_url),
-        api_key,
-        ssl_context,
-        allow_insecure=allow_insecure,
-    )
+    where = base_url_of(kind, region, base_url)
+    service = service_at(where, api_key, ssl_context, allow_insecure=allow_insecure)
     if not sendable(assistant_id, "agent ID").strip():
         raise UsageError("the agent ID is empty: copy it from the dashboard")
     options = {
@@ -118,7 +113,7 @@ async def request_session(
     try:
         check_url(url, ("wss", "ws"), allow_insecure=True, what="service's session URL")
     except UsageError as error:
-        raise ServiceError(str(error), status=answer.status) from None
+        raise answer.unusable(str(error)) from None
     if not kind.starts_calls:
         return Session(url, dialect)
 
@@ -137,8 +132,6 @@ def base_url_of(dialect: type[Dialect], region: str | None, base_url: str | None
     urls = dialect.order.base_urls if dialect.order else {}
     if region not in urls:
         regions = " or ".join(name for name in urls if name)
-        raise UsageError(
-            f"{dialect.name} has no region {region!r}: "
-            + (f"choose {regions}, or leave it out" if regions else "leave it out")
-        )
+        remedy = f"choose {regions}, or leave it out" if regions else "leave it out"
+        raise UsageError(f"{dialect.name} has no region {region!r}: {remedy}")
     return urls[region]

@@ -30,7 +30,15 @@ from trio_websocket import (
 )
 from wsproto.utilities import LocalProtocolError
 
-from sfclient._errors import NetworkError, ServiceError, bad_environment, printable, unreachable
+from sfclient._errors import (
+    UPGRADE_REFUSALS,
+    NetworkError,
+    ServiceError,
+    bad_environment,
+    printable,
+    refused,
+    unreachable,
+)
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._urls import check_url
 
@@ -196,7 +204,7 @@ async def open_websocket(
                         await trio.aclose_forcefully(stream)
                 nursery.cancel_scope.cancel()
     except ConnectionRejected as refusal:
-        raise _refused(refusal) from None
+        raise refused(refusal.status_code, UPGRADE_REFUSALS) from None
     except (LocalProtocolError, h11.LocalProtocolError):
         # From trio-websocket's reader: no HTTP came at the upgrade, or a ping after our close, when
         # nobody waits any more.
@@ -257,13 +265,3 @@ async def _upgrade(
             f"{parts.hostname} closed the connection at the websocket upgrade: is it one?"
         )
     return connection
-
-
-def _refused(refusal: ConnectionRejected) -> ServiceError:
-    status = refusal.status_code
-    remedy = (
-        "a session is short-lived and good for one call, so request a new one"
-        if status in (401, 403, 404, 410)
-        else "is the session URL right?"
-    )
-    return ServiceError(f"the websocket was refused (HTTP {status}): {remedy}", status=status)

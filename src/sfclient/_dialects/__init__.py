@@ -7,7 +7,6 @@ from sfclient._dialects._interface import (
     Established,
     HttpAnswer,
     HttpRequest,
-    Order,
     PassOn,
     Play,
     Reconnect,
@@ -19,6 +18,7 @@ from sfclient._dialects._interface import (
 )
 from sfclient._dialects._widget import WidgetDialect
 from sfclient._dialects._ws_media import WsMediaDialect
+from sfclient._dialects._ws_media_http import WsMediaRecord
 from sfclient._errors import UsageError
 
 DIALECTS: dict[str, type[Dialect]] = {
@@ -41,7 +41,6 @@ __all__ = [
     "Established",
     "HttpAnswer",
     "HttpRequest",
-    "Order",
     "PassOn",
     "Play",
     "Reconnect",
@@ -51,6 +50,7 @@ __all__ = [
     "WaitAtMost",
     "WidgetDialect",
     "WsMediaDialect",
+    "WsMediaRecord",
     "dialect_named",
     "json_object",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from sfclient._errors import ServiceError, UsageError
+from sfclient._errors import REFUSALS, Refusals, ServiceError, UsageError, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,7 @@ class AgentReady:
 
 @dataclass(frozen=True, slots=True)
 class PassOn:
-    """A text message that the dialect has no use for; `fields` if it is a JSON object, else
-    None."""
+    """A text message that the dialect has no use for; `fields` if it is a JSON object, else None."""
 
     text: str
     fields: dict[str, Any] | None
@@ -105,23 +104,28 @@ class HttpAnswer:
     detail: str
     """What the body says of an error, ready to be put behind ours; empty if it says nothing."""
 
+    def check(self, refusals: Refusals = REFUSALS, call_id: str = "") -> None:
+        """Raises what the table says, unless the service has done what it was asked for."""
+        if self.status not in (200, 201):
+            raise refused(self.status, refusals, self.detail, call_id)
+
     def text(self, name: str) -> str:
         """A field that is a string, or else the empty string."""
         value = (self.fields or {}).get(name)
         return value if isinstance(value, str) else ""
 
-    def required(self, name: str) -> str:
+    def required(self, name: str, call_id: str = "") -> str:
         """Likewise, but raises `ServiceError` if there is none."""
+        if text := self.text(name):
+            return text
+        lack = f"has no {name}{self.detail}"
         if self.fields is None:
-            raise ServiceError(
-                "the service's answer is no JSON object: is the base URL right?", status=self.status
-            )
-        text = self.text(name)
-        if not text:
-            raise ServiceError(
-                f"the service's answer has no {name}{self.detail}", status=self.status
-            )
-        return text
+            lack = "is no JSON object: is the base URL right?"
+        raise self.unusable(f"the service's answer {lack}", call_id)
+
+    def unusable(self, what: str, call_id: str = "") -> ServiceError:
+        """The error for an answer of no use, although the service has done what it was asked for."""
+        return ServiceError(what, status=self.status, call_id=call_id)
 
 
 @dataclass(frozen=True)

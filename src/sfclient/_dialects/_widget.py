@@ -23,7 +23,7 @@ from sfclient._dialects._interface import (
     Send,
     json_object,
 )
-from sfclient._errors import AgentNotFoundError, ServiceError
+from sfclient._errors import REFUSALS, AgentNotFoundError
 
 CLIENT_READY = json.dumps({"type": "status_client_ready"})
 AGENT_READY = "status_agent_ready"
@@ -37,15 +37,12 @@ class WidgetOrder(Order):
         return HttpRequest("GET", f"/websocket/token/{quote(self.assistant_id, safe='')}")
 
     def session_url(self, answer: HttpAnswer) -> str:
-        if answer.status == 404:
-            raise AgentNotFoundError(
-                f"the service knows no agent {self.assistant_id!r} (HTTP 404){answer.detail}: "
-                "copy the ID of an agent of type widget from the dashboard"
-            )
-        if answer.status != 200:
-            raise ServiceError(
-                f"the service answered HTTP {answer.status}{answer.detail}", status=answer.status
-            )
+        unknown = (
+            AgentNotFoundError,
+            f"the service knows no agent {self.assistant_id!r}",
+            "copy the ID of an agent of type widget from the dashboard",
+        )
+        answer.check(REFUSALS | {404: unknown})
         return answer.required("sessionURL")
 
 

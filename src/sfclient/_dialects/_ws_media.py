@@ -13,10 +13,8 @@ as it is (`payload`) or in RTP packets (`rtp`).
 
 import enum
 import json
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +32,6 @@ from sfclient._dialects._interface import (
     AgentReady,
     Dialect,
     Established,
-    HttpAnswer,
-    HttpRequest,
-    Order,
     PassOn,
     Play,
     Reconnect,
@@ -46,19 +41,11 @@ from sfclient._dialects._interface import (
     WaitAtMost,
     json_object,
 )
-from sfclient._errors import (
-    AgentNotFoundError,
-    ServiceError,
-    SfclientError,
-    UsageError,
-    printable,
-)
-
-CALLS = "/calls/outbound-test-ws-media"
+from sfclient._dialects._ws_media_http import WsMediaOrder
+from sfclient._errors import ServiceError
 
 SERVER_INFO_SECONDS = 8.0
 CALL_INFO_SECONDS = 2.0
-START_SECONDS = 20.0  # a room is joined meanwhile
 UNREADABLE_MESSAGES = 50  # a second of what should be RTP and is not
 
 
@@ -85,93 +72,6 @@ CODECS = {
     "pcmu": Codec(8_000, 1, range(1), int16_to_ulaw, ulaw_to_int16),
     "pcma": Codec(8_000, 1, range(8, 9), int16_to_alaw, alaw_to_int16),
 }
-
-Refusals = dict[int, tuple[type[SfclientError], str]]
-
-REFUSALS: Refusals = {
-    402: (UsageError, "the account may not make calls: check its plan and its credit"),
-    429: (ServiceError, "too many requests or calls at a time: wait before the next"),
-    503: (
-        ServiceError,
-        "ws-media is not enabled for this account: ask the vendor, or use the widget dialect",
-    ),
-}
-REFUSALS_TO_START: Refusals = REFUSALS | {
-    400: (UsageError, "the service refuses the call: check the agent's ID, numbers and version"),
-    404: (AgentNotFoundError, "the service knows no such agent: copy its ID from the dashboard"),
-    502: (ServiceError, "the call could not be joined to its room"),
-}
-
-
-@dataclass(frozen=True)
-class WsMediaOrder(Order):
-    base_urls: ClassVar = {
-        None: "https://api.synthflow.ai/v2",
-        "us": "https://api.us.synthflow.ai/v2",
-        "eu": "https://api.eu.synthflow.ai/v2",
-    }
-
-    from_number: str = ""
-    to_number: str = ""
-    lead_name: str | None = None
-    agent_version: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.from_number.strip() or not self.to_number.strip():
-            raise UsageError(
-                "ws-media needs two phone numbers: give from_number and to_number (--from, --to)"
-            )
-        if self.agent_version not in (None, "draft"):
-            try:
-                uuid.UUID(self.agent_version)
-            except ValueError:
-                raise UsageError(
-                    f"agent_version must be draft or the UUID of a version, not {self.agent_version!r}: "
-                    "leave it out for the live one"
-                ) from None
-
-    def session_request(self) -> HttpRequest:
-        return HttpRequest("GET", f"{CALLS}/base-url")
-
-    def session_url(self, answer: HttpAnswer) -> str:
-        _check(answer, REFUSALS)
-        return answer.required("wsMediaBaseUrl")
-
-    def start_request(self, server_name: str) -> HttpRequest:
-        fields = {
-            "modelId": self.assistant_id,
-            "fromPhoneNumber": self.from_number.strip(),
-            "toPhoneNumber": self.to_number.strip(),
-            "leadName": self.lead_name,
-            "agentVersion": self.agent_version,
-            "wsMediaCodec": self.dialect.codec,
-            "wsMediaFraming": self.dialect.framing,
-            "wsMediaServerName": server_name,
-        }
-        given = {name: value for name, value in fields.items() if value is not None}
-        return HttpRequest("POST", CALLS, given, seconds=START_SECONDS)
-
-    def started(self, answer: HttpAnswer) -> StartedCall:
-        _check(answer, REFUSALS_TO_START)
-        sid, call_id = answer.text("sid"), printable(answer.text("callId"))
-        try:
-            return StartedCall(sid, call_id, "" if sid else answer.required("wsMediaUrl"))
-        except ServiceError as error:
-            error.call_id = call_id or None
-            raise
-
-
-def _check(answer: HttpAnswer, refusals: Refusals) -> None:
-    if answer.status in (200, 201):
-        return
-    kind, what = refusals.get(answer.status, (ServiceError, "the service answered otherwise"))
-    call_id = printable(answer.text("callId"))
-    begun = f"; its call {call_id} may have begun: look at its record first" if call_id else ""
-    error = kind(f"{what} (HTTP {answer.status}){answer.detail}{begun}")
-    error.call_id = call_id or None
-    if isinstance(error, ServiceError):
-        error.status = answer.status
-    raise error
 
 
 class State(enum.Enum):

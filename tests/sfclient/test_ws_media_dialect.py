@@ -1,6 +1,5 @@
 """The ws-media dialect without I/O: its handshake in any order, its sound in any shape."""
 
-import itertools
 import json
 import math
 from typing import Any
@@ -175,14 +174,6 @@ class TestFormats:
         payload = message[12:] if framing == "rtp" else message
         assert payload == encode(samples).tobytes()
         assert len(message) - len(payload) == (12 if framing == "rtp" else 0)
-
-    @given(st.binary(max_size=100), st.lists(st.integers(0, 100)))
-    def test_l16_in_any_split_gives_the_same_samples(self, data, cuts):
-        cuts = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-        parts = [data[a:b] for a, b in itertools.pairwise(cuts)]
-        whole = data[: len(data) & ~1]
-        expected = np.frombuffer(whole, ">i2").astype("<i2").tobytes()
-        assert heard(talking(), *parts) == expected
 
     @pytest.mark.parametrize(
         ("codec", "decode"), [("pcmu", ulaw_to_int16), ("pcma", alaw_to_int16)]

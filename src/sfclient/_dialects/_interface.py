@@ -23,8 +23,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """The agent's speech: PCM16 little-endian mono at `Dialect.playout_samplerate`, split
-    anywhere."""
+    """The agent's speech: whole samples of PCM16 little-endian mono at `Dialect.playout_samplerate`."""
 
     data: bytes
 
@@ -184,10 +183,13 @@ class Dialect(ABC):
     """Of the caller's speech on the wire, in Hz."""
     playout_samplerate: int
     """Of the agent's speech on the wire, in Hz."""
+    bytes_a_frame: int = 2
+    """Of the agent's speech on the wire."""
 
     def __init__(self, codec: str | None = None, framing: str | None = None) -> None:
         self.codec = self._one_of("codec", self.codecs, codec)
         self.framing = self._one_of("framing", self.framings, framing)
+        self._split_frame = b""  # its first bytes
 
     def _one_of(self, what: str, choices: tuple[str, ...], chosen: str | None) -> str:
         if chosen is None:
@@ -197,6 +199,13 @@ class Dialect(ABC):
                 f"{self.name} is not spoken here with {what} {chosen!r}: choose {' or '.join(choices)}"
             )
         return chosen
+
+    def _whole_frames(self, speech: bytes) -> bytes:
+        """Rejoin what messages have split anywhere; an incomplete frame waits for what comes next."""
+        speech = self._split_frame + speech
+        whole = len(speech) - len(speech) % self.bytes_a_frame
+        self._split_frame = speech[whole:]
+        return speech[:whole]
 
     @abstractmethod
     def opened(self) -> Iterable[Action]:

@@ -60,7 +60,8 @@ class WidgetDialect(Dialect):
 
     def received(self, message: str | bytes) -> Iterator[Action]:
         if isinstance(message, bytes):
-            yield Play(message)
+            if speech := self._whole_frames(message):
+                yield Play(speech)
             return
         fields = json_object(message)
         if fields is not None and fields.get("type") == AGENT_READY:

@@ -95,10 +95,10 @@ class WsMediaDialect(Dialect):
         super().__init__(codec, framing)
         self._codec = CODECS[self.codec]
         self.capture_samplerate = self.playout_samplerate = self._codec.samplerate
+        self.bytes_a_frame = self._codec.bytes_a_frame
         self._state = State.SERVER
         self._sid = ""
         self._early_messages = 0
-        self._half = b""  # the first byte of a sample that was split
         self._held = b""  # looks like RTP that was not asked for
         self._strips_rtp = self.framing == "rtp"
         self._rtp_in = _rtp.Receiver(self._codec.bytes_a_frame, self._codec.payload_types)
@@ -172,11 +172,8 @@ class WsMediaDialect(Dialect):
         yield from self._play(held)
 
     def _play(self, payload: bytes) -> Iterator[Action]:
-        payload = self._half + payload
-        whole = len(payload) - len(payload) % self._codec.bytes_a_frame
-        self._half = payload[whole:]
-        if whole:
-            yield Play(self._codec.decode(payload[:whole]).tobytes())
+        if frames := self._whole_frames(payload):
+            yield Play(self._codec.decode(frames).tobytes())
 
     def _payload(self, message: bytes) -> bytes:
         """What of a message is sound, and of one before it that was held back."""

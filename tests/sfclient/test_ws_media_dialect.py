@@ -25,6 +25,7 @@ from sfclient._dialects import (
     WsMediaDialect,
 )
 from sfclient._dialects._rtp import Sender
+from sfclient._dialects._ws_media import State
 
 SERVER_INFO = json.dumps({"type": "server_info", "server-name": "media-7"})
 CALL_INFO = json.dumps({"type": "call_info", "callId": "c"})
@@ -127,6 +128,19 @@ class TestHandshake:
         assert told(dialect, b"\x01") == [*TALKING, Play(ulaw_to_int16(b"\x01").tobytes())]
         assert told(dialect, CALL_INFO) == []
         assert dialect.statistics()["early_messages"] == 2
+
+    def test_every_state_takes_audio_and_is_reached(self):
+        lines = WsMediaDialect.TRANSITIONS.items()
+        assert {state for (state, event), _ in lines if event == "audio"} == set(State)
+        reached = {State.SERVER}
+        while more := {to for (state, _), (to, _) in lines if state in reached} - reached:
+            reached |= more
+        assert reached == set(State)
+
+    def test_call_cannot_be_started_twice(self):
+        dialect = talking()
+        with pytest.raises(KeyError):
+            list(dialect.started(StartedCall("sid-2")))
 
     def test_sid_that_the_service_repeats_is_not_passed_on(self):
         assert told(talking(), '{"type": "bound", "sid": "sid-1"}') == [

@@ -1,11 +1,7 @@
 """The vendor's media websocket: the call is started by HTTP when the socket is already open.
 
-::
-
-    SERVER   wait for server_info --> its name goes into the request that starts the call
-    STARTING that request --> a sid, or another URL to connect to (an older flow)
-    BINDING  bind the socket to the sid, wait for call_info or speech, not for ever
-    TALKING  sound flows both ways
+`WsMediaDialect.TRANSITIONS` is its states and events as a table. Beside it hold two rules: a text that has no line in
+it is passed on, and what our own side tells out of turn is a fault of ours, so a `KeyError`.
 
 Sound: mono, 20 ms messages on a steady clock; big-endian PCM16 at 16 kHz (`l16`), or G.711 at 8 kHz (`pcmu`, `pcma`),
 as it is (`payload`) or in RTP packets (`rtp`).
@@ -13,19 +9,14 @@ as it is (`payload`) or in RTP packets (`rtp`).
 
 import enum
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import ClassVar, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sfaudio import (
-    alaw_to_int16,
-    byteswap_int16,
-    int16_to_alaw,
-    int16_to_ulaw,
-    ulaw_to_int16,
-)
+import sfaudio
 from sfclient._dialects import _rtp
 from sfclient._dialects._interface import (
     Action,
@@ -66,19 +57,25 @@ CODECS = {
         16_000,
         2,
         range(96, 128),
-        byteswap_int16,
-        lambda data: byteswap_int16(np.frombuffer(data, np.int16)),
+        sfaudio.byteswap_int16,
+        lambda data: sfaudio.byteswap_int16(np.frombuffer(data, np.int16)),
     ),
-    "pcmu": Codec(8_000, 1, range(1), int16_to_ulaw, ulaw_to_int16),
-    "pcma": Codec(8_000, 1, range(8, 9), int16_to_alaw, alaw_to_int16),
+    "pcmu": Codec(8_000, 1, range(1), sfaudio.int16_to_ulaw, sfaudio.ulaw_to_int16),
+    "pcma": Codec(8_000, 1, range(8, 9), sfaudio.int16_to_alaw, sfaudio.alaw_to_int16),
 }
 
 
 class State(enum.Enum):
-    SERVER = enum.auto()
-    STARTING = enum.auto()
-    BINDING = enum.auto()
-    TALKING = enum.auto()
+    SERVER = enum.auto()  # wait for server_info: its name goes into the request for a call
+    STARTING = enum.auto()  # wait for the answer: a sid, or another URL (an older flow)
+    RECONNECTING = enum.auto()  # connect to that URL, where the call is under way
+    BINDING = enum.auto()  # bind the socket to the sid, wait for call_info or speech, not for ever
+    TALKING = enum.auto()  # sound flows both ways
+
+
+Event = Literal["opened", "server_info", "started", "redirected", "call_info", "audio", "timed out"]
+Step = Action | Callable[..., Iterable[Action]]  # what is done, or how, from what is told
+TALK = (Established(), AgentReady())
 
 
 class WsMediaDialect(Dialect):
@@ -104,61 +101,81 @@ class WsMediaDialect(Dialect):
         self._rtp_in = _rtp.Receiver(self._codec.bytes_a_frame, self._codec.payload_types)
         self._rtp_out = _rtp.Sender(self._codec.payload_types[0]) if self._strips_rtp else None
 
-    # The handshake.
+    # The steps.
 
-    def opened(self) -> Iterator[Action]:
-        if self._state is State.STARTING:  # connected again, to a call that is already under way
-            yield from self._talk()
-        else:
-            yield WaitAtMost(SERVER_INFO_SECONDS)
+    def _miss_server(self) -> NoReturn:
+        raise ServiceError(
+            f"the service sent no server_info within {SERVER_INFO_SECONDS:g} s: is the session URL right?"
+        )
 
-    def started(self, call: StartedCall) -> Iterator[Action]:
-        if not call.sid:
-            yield Reconnect(call.url)
-            return
-        self._state = State.BINDING
+    def _start(self, server_info: dict[str, object]) -> Iterable[Action]:
+        name = server_info.get("server-name") or server_info.get("server_name")
+        if not isinstance(name, str) or not name:
+            raise ServiceError("the service's server_info has no server-name")
+        return [StartCall(name)]
+
+    def _reconnect(self, call: StartedCall) -> Iterable[Action]:
+        return [Reconnect(call.url)]
+
+    def _bind(self, call: StartedCall) -> Iterable[Action]:
         self._sid = call.sid
-        yield Send(json.dumps({"type": "bind", "sid": call.sid}))
-        yield WaitAtMost(CALL_INFO_SECONDS)
+        return [Send(json.dumps({"type": "bind", "sid": call.sid}))]
 
-    def timed_out(self) -> Iterator[Action]:
-        if self._state is State.SERVER:
-            raise ServiceError(
-                f"the service sent no server_info within {SERVER_INFO_SECONDS:g} s: is the session URL right?"
-            )
-        yield from self._talk()
+    def _count_early(self, message: bytes) -> Iterable[Action]:
+        self._early_messages += 1  # in which codec, nobody has said yet
+        return []
 
-    def _talk(self) -> Iterator[Action]:
-        self._state = State.TALKING
-        yield Established()
-        yield AgentReady()
+    def _hear(self, message: bytes) -> Iterable[Action]:
+        return self._play(self._payload(message))
 
-    def received(self, message: str | bytes) -> Iterator[Action]:
+    TRANSITIONS: ClassVar[dict[tuple[State, Event], tuple[State, Sequence[Step]]]] = {
+        (State.SERVER, "opened"): (State.SERVER, [WaitAtMost(SERVER_INFO_SECONDS)]),
+        (State.SERVER, "server_info"): (State.STARTING, [_start]),
+        (State.SERVER, "timed out"): (State.SERVER, [_miss_server]),
+        (State.SERVER, "audio"): (State.SERVER, [_count_early]),
+        (State.STARTING, "started"): (State.BINDING, [_bind, WaitAtMost(CALL_INFO_SECONDS)]),
+        (State.STARTING, "redirected"): (State.RECONNECTING, [_reconnect]),
+        (State.STARTING, "audio"): (State.STARTING, [_count_early]),
+        (State.RECONNECTING, "opened"): (State.TALKING, TALK),
+        (State.RECONNECTING, "audio"): (State.RECONNECTING, [_count_early]),
+        (State.BINDING, "call_info"): (State.TALKING, TALK),
+        (State.BINDING, "timed out"): (State.TALKING, TALK),
+        (State.BINDING, "audio"): (State.TALKING, [*TALK, _hear]),  # who speaks has bound us
+        (State.TALKING, "call_info"): (State.TALKING, []),  # late
+        (State.TALKING, "audio"): (State.TALKING, [_hear]),
+    }
+
+    def _take(self, event: Event, *facts: object) -> Iterator[Action]:
+        self._state, steps = self.TRANSITIONS[self._state, event]
+        for step in steps:
+            yield from step(self, *facts) if callable(step) else [step]
+
+    # The events.
+
+    def opened(self) -> Iterable[Action]:
+        return self._take("opened")
+
+    def started(self, call: StartedCall) -> Iterable[Action]:
+        return self._take("started" if call.sid else "redirected", call)
+
+    def timed_out(self) -> Iterable[Action]:
+        return self._take("timed out")
+
+    def received(self, message: str | bytes) -> Iterable[Action]:
         if isinstance(message, bytes):
-            if self._state in (State.SERVER, State.STARTING):
-                self._early_messages += 1  # in which codec, nobody has said yet
-                return
-            if self._state is State.BINDING:
-                yield from self._talk()  # who speaks has bound us
-            yield from self._play(self._payload(message))
-            return
+            return self._take("audio", message)
         if len(self._sid) > 3:  # less is no secret, and may be part of anything
             message = message.replace(self._sid, "***")
         fields = json_object(message)
-        match self._state, (fields or {}).get("type"):
-            case State.SERVER, "server_info":
-                assert fields is not None
-                name = fields.get("server-name") or fields.get("server_name")
-                if not isinstance(name, str) or not name:
-                    raise ServiceError("the service's server_info has no server-name")
-                self._state = State.STARTING
-                yield StartCall(name)
-            case State.BINDING, "call_info":
-                yield from self._talk()
-            case State.TALKING, "call_info":
-                pass  # late
-            case _:
-                yield PassOn(message, fields)
+        match fields:
+            case {"type": "server_info" | "call_info" as event}:
+                if (self._state, event) in self.TRANSITIONS:
+                    return self._take(event, fields)
+        return [PassOn(message, fields)]
+
+    def closed(self) -> Iterable[Action]:
+        held, self._held = self._held, b""
+        return self._play(held)
 
     # Sound.
 
@@ -167,13 +184,9 @@ class WsMediaDialect(Dialect):
         payload = self._codec.encode(samples).tobytes()
         return payload if self._rtp_out is None else self._rtp_out.packet(payload, len(samples))
 
-    def closed(self) -> Iterator[Action]:
-        held, self._held = self._held, b""
-        yield from self._play(held)
-
-    def _play(self, payload: bytes) -> Iterator[Action]:
-        if frames := self._whole_frames(payload):
-            yield Play(self._codec.decode(frames).tobytes())
+    def _play(self, payload: bytes) -> Iterable[Action]:
+        frames = self._whole_frames(payload)
+        return [Play(self._codec.decode(frames).tobytes())] if frames else []
 
     def _payload(self, message: bytes) -> bytes:
         """What of a message is sound, and of one before it that was held back."""
@@ -196,12 +209,9 @@ class WsMediaDialect(Dialect):
 
     def _suspicion(self, message: bytes) -> _rtp.Packet | None:
         """A message that may be RTP although it was not asked for: 20 ms behind a plain header."""
-        payload_bytes = (
-            round(self.chunk_seconds * self._codec.samplerate) * self._codec.bytes_a_frame
-        )
-        is_suspect = (
-            len(message) == _rtp.HEADER.size + payload_bytes and message[0] == _rtp.VERSION << 6
-        )
+        frames = round(self.chunk_seconds * self.playout_samplerate)
+        packet_bytes = _rtp.HEADER.size + frames * self.bytes_a_frame
+        is_suspect = len(message) == packet_bytes and message[0] == _rtp.VERSION << 6
         return _rtp.parse(message) if is_suspect else None
 
     def statistics(self) -> dict[str, int]:

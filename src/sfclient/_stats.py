@@ -14,7 +14,7 @@ def without_a_call(error: SfclientError | None, call_id: str | None) -> CallStat
     if error is None:
         ended = Ended("caller", None, "hung up before the call began", "drained")
         return CallStatistics(ended, call_id=call_id)
-    ended = Ended(error.party, getattr(error, "status", None), str(error), "drained")
+    ended = Ended(error.party, error.status, str(error), "drained")
     return CallStatistics(ended, call_id=error.call_id or call_id)
 
 

@@ -80,17 +80,17 @@ class PythonCallback(StreamCallback):
         self._counts: Counter[str] = Counter()
         self._began = self._longest_gap = 0.0
 
-    def run(self, input: Any, output: Any, flags: int = 0) -> None:  # noqa: A002 -- of the base
+    def run(self, indata: Any, outdata: Any, flags: int = 0) -> None:
         began = time.perf_counter()
         if self._began:
             self._longest_gap = max(self._longest_gap, began - self._began)
         self._began = began
-        if input is not None and self._capture is not None:
-            self._capture.write(np.frombuffer(input, np.float32))
-        if output is not None and self._playout is not None:
-            block = np.zeros(len(output) // 4, np.int16)
+        if indata is not None and self._capture is not None:
+            self._capture.write(np.frombuffer(indata, np.float32))
+        if outdata is not None and self._playout is not None:
+            block = np.zeros(len(outdata) // 4, np.int16)
             self._playout.read_into(block)
-            np.frombuffer(output, np.float32)[:] = block / np.float32(32768)
+            np.frombuffer(outdata, np.float32)[:] = block / np.float32(32768)
         self._counts["input_overflows"] += flags >> 1 & 1
         self._counts["output_underflows"] += flags >> 2 & 1
         self._counts["callbacks"] += 1

@@ -7,14 +7,7 @@ from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int16_t
 
 from sfaudio._buffers cimport RELEASE_GIL_FROM, acquire, block, process
-from sfaudio._kernels cimport (
-    byteswap_samples,
-    measure_level,
-    mix_to_mono,
-    sample_level,
-    scale_samples,
-    spread_mono,
-)
+from sfaudio._kernels cimport byteswap_samples, measure_level, mix_to_mono, sample_level, scale_samples, spread_mono
 
 from sfaudio._statistics import Level
 

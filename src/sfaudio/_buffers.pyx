@@ -1,35 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """What every function does to its arguments: formats, shapes, room, overlap, and a new array where one is wanted."""
 
-from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS,
-    PyBUF_FORMAT,
-    PyBUF_WRITABLE,
-    PyBuffer_Release,
-    PyObject_CheckBuffer,
-    PyObject_GetBuffer,
-)
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE
+from cpython.buffer cimport PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
 from libc.string cimport memset
-from numpy cimport (
-    NPY_ARRAY_C_CONTIGUOUS,
-    NPY_ARRAY_WRITEABLE,
-    NPY_FLOAT,
-    NPY_SHORT,
-    NPY_UBYTE,
-    PyArray_CheckExact,
-    PyArray_CHKFLAGS,
-    PyArray_DATA,
-    PyArray_DIMS,
-    PyArray_ISNOTSWAPPED,
-    PyArray_ITEMSIZE,
-    PyArray_NBYTES,
-    PyArray_NDIM,
-    PyArray_SimpleNew,
-    PyArray_TYPE,
-    import_array,
-    ndarray,
-    npy_intp,
-)
+from numpy cimport NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_WRITEABLE, NPY_FLOAT, NPY_SHORT, NPY_UBYTE
+from numpy cimport PyArray_CheckExact, PyArray_CHKFLAGS, PyArray_DATA, PyArray_DIMS, PyArray_ISNOTSWAPPED
+from numpy cimport PyArray_ITEMSIZE, PyArray_NBYTES, PyArray_NDIM, PyArray_SimpleNew, PyArray_TYPE
+from numpy cimport import_array, ndarray, npy_intp
 
 import sys
 

@@ -254,12 +254,12 @@ cdef class StreamCallback:
         """What the callback wants as its user data, as an integer."""
         return <uintptr_t> self.state
 
-    def run(self, input, output, flags=0):
+    def run(self, indata, outdata, flags=0):
         """Do with a block what the native callback does: for where only Python can be called back.
 
         Parameters
         ----------
-        input, output
+        indata, outdata
             Buffers of float32 samples, interleaved, of as many frames; None for a direction that the stream lacks.
         flags
             PaStreamCallbackFlags, as an integer.
@@ -274,10 +274,10 @@ cdef class StreamCallback:
         memset(&recorded, 0, sizeof(Py_buffer))
         memset(&played, 0, sizeof(Py_buffer))
         try:
-            if input is not None:
-                frames = _frames(acquire(input, &recorded, c"f", False, "input"), self.state.input_channels, -1)
-            if output is not None:
-                frames = _frames(acquire(output, &played, c"f", True, "output"), self.state.output_channels, frames)
+            if indata is not None:
+                frames = _frames(acquire(indata, &recorded, c"f", False, "indata"), self.state.input_channels, -1)
+            if outdata is not None:
+                frames = _frames(acquire(outdata, &played, c"f", True, "outdata"), self.state.output_channels, frames)
             if frames > 0:
                 _callback(recorded.buf, played.buf, <unsigned long> frames, NULL, flags, self.state)
         finally:

@@ -20,8 +20,7 @@ class JitterBufferStatistics:
     padded_frames: int
     """Frames of silence handed to the reader in place of queued ones; not part of the sum."""
     underruns: int
-    """Times the reader asked while playing and the queue ran empty; a drained queue does not
-    count."""
+    """Times the reader asked while playing and the queue ran empty; a drained queue does not count."""
     partial_bytes: int
     """1 while the first byte of a split sample waits for its second, else 0."""
 

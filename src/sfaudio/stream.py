@@ -82,23 +82,14 @@ class Stream:
         if capture is None and playout is None:
             raise ValueError("a stream needs a capture queue, a jitter buffer, or both")
         inputs, outputs = channels if isinstance(channels, tuple) else (channels, channels)
-        input_device, output_device = device if isinstance(device, tuple) else (device, device)
-        settings: dict[str, Any] = {
-            "samplerate": samplerate,
-            "blocksize": blocksize,
-            "dtype": "float32",
-            "latency": latency,
-        }
+        devices = device if isinstance(device, tuple) else (device, device)
+        ends: dict[str, Any]
         if capture is not None and playout is not None:
-            kind = "duplex"
-            settings |= {"device": (input_device, output_device), "channels": (inputs, outputs)}
+            kind, ends = "duplex", {"device": devices, "channels": (inputs, outputs)}
         elif capture is not None:
-            kind = "input"
-            settings |= {"device": input_device, "channels": inputs}
+            kind, ends = "input", {"device": devices[0], "channels": inputs}
         else:
-            kind = "output"
-            settings |= {"device": output_device, "channels": outputs}
-        sounddevice = import_module("sounddevice")
+            kind, ends = "output", {"device": devices[1], "channels": outputs}
         self._callback = StreamCallback(
             capture,
             playout,
@@ -107,9 +98,18 @@ class Stream:
             output_channels=outputs,
             measure_cpu=measure_cpu,
         )
+        sounddevice = import_module("sounddevice")
         is_native = native and hasattr(sounddevice, "_StreamBase")
-        door = _open_native if is_native else _open_called_by_python
-        self._stream = door(sounddevice, kind, self._callback, settings)
+        self._stream = (_open_native if is_native else _open_called_by_python)(
+            sounddevice,
+            kind,
+            self._callback,
+            samplerate=samplerate,
+            blocksize=blocksize,
+            dtype="float32",
+            latency=latency,
+            **ends,
+        )
 
     def start(self) -> None:
         """Begin to record and play. Takes as long as the device needs."""
@@ -179,7 +179,7 @@ class Stream:
 
 
 def _open_native(
-    sounddevice: ModuleType, kind: str, callback: StreamCallback, settings: dict[str, Any]
+    sounddevice: ModuleType, kind: str, callback: StreamCallback, **settings: Any
 ) -> Any:
     """The door: sounddevice takes the address of a callback, as it does for library authors."""
     return sounddevice._StreamBase(
@@ -192,25 +192,22 @@ def _open_native(
 
 
 def _open_called_by_python(
-    sounddevice: ModuleType, kind: str, callback: StreamCallback, settings: dict[str, Any]
+    sounddevice: ModuleType, kind: str, callback: StreamCallback, **settings: Any
 ) -> Any:
-    """Python is called back with the buffers of the block, and passes them on."""
+    """Python is called back with one buffer or two, frames, time and flags, and passes the block on."""
 
-    def duplex(indata: Any, outdata: Any, _frames: int, _time: Any, flags: Any) -> None:
+    def run(*arguments: Any) -> None:
+        *buffers, _frames, _time, flags = arguments
+        indata = buffers[0] if kind != "output" else None
+        outdata = buffers[-1] if kind != "input" else None
         callback.run(indata, outdata, _bits(flags))
 
-    def input_only(indata: Any, frames: int, time: Any, flags: Any) -> None:
-        duplex(indata, None, frames, time, flags)
-
-    def output_only(outdata: Any, frames: int, time: Any, flags: Any) -> None:
-        duplex(None, outdata, frames, time, flags)
-
-    make, called = {
-        "duplex": (sounddevice.RawStream, duplex),
-        "input": (sounddevice.RawInputStream, input_only),
-        "output": (sounddevice.RawOutputStream, output_only),
-    }[kind]
-    return make(callback=called, **settings)
+    streams = {
+        "duplex": sounddevice.RawStream,
+        "input": sounddevice.RawInputStream,
+        "output": sounddevice.RawOutputStream,
+    }
+    return streams[kind](callback=run, **settings)
 
 
 # By the bits of PaStreamCallbackFlags (portaudio.h).

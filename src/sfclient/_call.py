@@ -40,7 +40,7 @@ from sfclient._events import (
     Event,
     MessageReceived,
 )
-from sfclient._handshake import shake_hands
+from sfclient._handshake import Handshake
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._playout import Playout, PlayoutStatistics
 from sfclient._recording import Recorder, RecordingStatistics
@@ -57,8 +57,8 @@ class CallStatistics:
 
     ended: Ended | None = None
     """None while it lasts."""
-    capture: CaptureStatistics = CaptureStatistics()
-    playout: PlayoutStatistics = PlayoutStatistics()
+    capture: CaptureStatistics = field(default_factory=CaptureStatistics)
+    playout: PlayoutStatistics = field(default_factory=PlayoutStatistics)
     recording: RecordingStatistics | None = None
     """None if the call is not recorded."""
     dialect: dict[str, int] = field(default_factory=dict)
@@ -131,8 +131,7 @@ class Call:
             self._stop.set()
 
     def flush(self) -> None:
-        """Interrupt the agent: throw away all that was received so far; what sounds fades out. The
-        call goes on."""
+        """Interrupt the agent: throw away all that was received so far; what sounds fades out. The call goes on."""
         if not self._stop.is_set():
             self._playout.flush()
 
@@ -407,7 +406,8 @@ async def _run(
             while url is not None:
                 async with connect(url) as websocket:
                     act = partial(call._act, websocket)
-                    url = await shake_hands(websocket, dialect, session.start_call, act, call._note)
+                    handshake = Handshake(websocket, dialect, session.start_call, act, call._note)
+                    url = await handshake.run()
                     if url is None:
                         await call._hold(websocket, partial(task_status.started, call))
     except SfclientError as error:

@@ -27,42 +27,12 @@ SEND_SECONDS = 8.0
 StartsCalls = Callable[[str], Awaitable[StartedCall]]
 
 
-async def shake_hands(
-    websocket: WebSocket,
-    dialect: Dialect,
-    start_call: StartsCalls | None,
-    act: Callable[[Action], Awaitable[None]],
-    note: Callable[[StartedCall], None],
-) -> str | None:
-    """Go through the handshake; returns the URL of another websocket at which it goes on, None when
-    it is done.
+class Handshake:
+    """One on one websocket; `run` goes through it.
 
     `act` does what is no step of the handshake, `note` is told of the call that was started.
-    Raises `ServiceError` or `NetworkError` if there will be no call, or what `start_call` raises.
     """
-    handshake = _Handshake(websocket, dialect, start_call, act, note)
-    try:
-        await handshake.take(dialect.opened())
-        while not handshake.is_over:
-            with trio.move_on_at(handshake.deadline) as patience:
-                message = await websocket.receive()
-            if patience.cancelled_caught:
-                handshake.deadline = math.inf
-                await handshake.take(dialect.timed_out())
-            else:
-                await handshake.take(dialect.received(message))
-    except WebSocketClosed as closed:
-        if closed.code == ABNORMAL_CLOSURE:
-            raise NetworkError("the connection was lost before the call began") from None
-        raise ServiceError(
-            f"the service closed before the call began: {closed.code} "
-            f"{handshake.without_sid(closed.reason)}".rstrip(),
-            status=closed.code,
-        ) from None
-    return handshake.url
 
-
-class _Handshake:
     def __init__(
         self,
         websocket: WebSocket,
@@ -71,32 +41,57 @@ class _Handshake:
         act: Callable[[Action], Awaitable[None]],
         note: Callable[[StartedCall], None],
     ) -> None:
-        self.deadline = math.inf
-        self.is_over = False
-        self.url: str | None = None
-        self._sid = ""
         self._websocket = websocket
         self._dialect = dialect
         self._start_call = start_call
         self._act = act
         self._note = note
+        self._deadline = math.inf
+        self._is_over = False
+        self._url: str | None = None
+        self._sid = ""
 
-    async def take(self, steps: Iterable[Action]) -> None:
+    async def run(self) -> str | None:
+        """Returns the URL of another websocket at which it goes on, None when it is done.
+
+        Raises `ServiceError` or `NetworkError` if there will be no call, or what `start_call` raises.
+        """
+        try:
+            await self._take(self._dialect.opened())
+            while not self._is_over:
+                with trio.move_on_at(self._deadline) as patience:
+                    message = await self._websocket.receive()
+                if patience.cancelled_caught:
+                    self._deadline = math.inf
+                    await self._take(self._dialect.timed_out())
+                else:
+                    await self._take(self._dialect.received(message))
+        except WebSocketClosed as closed:
+            if closed.code == ABNORMAL_CLOSURE:
+                raise NetworkError("the connection was lost before the call began") from None
+            reason = closed.reason.replace(self._sid, "***") if self._sid else closed.reason
+            raise ServiceError(
+                f"the service closed before the call began: {closed.code} {reason}".rstrip(),
+                status=closed.code,
+            ) from None
+        return self._url
+
+    async def _take(self, steps: Iterable[Action]) -> None:
         for step in steps:
             match step:
                 case WaitAtMost(seconds):
-                    self.deadline = trio.current_time() + seconds
+                    self._deadline = trio.current_time() + seconds
                 case StartCall(server_name):
-                    await self.take(self._dialect.started(await self._started(server_name)))
+                    await self._take(self._dialect.started(await self._started(server_name)))
                 case Reconnect(url):
-                    self.url, self.is_over = _checked(url), True
+                    self._url, self._is_over = _checked(url), True
                 case Established():
-                    self.is_over = True
+                    self._is_over = True
                 case Send(message):
                     await self._websocket.send(message, within=SEND_SECONDS)
                 case _:
                     # Nothing plays yet, so a flood of speech would be waited for without an end.
-                    with trio.move_on_at(self.deadline):
+                    with trio.move_on_at(self._deadline):
                         await self._act(step)
 
     async def _started(self, server_name: str) -> StartedCall:
@@ -116,15 +111,12 @@ class _Handshake:
         self._note(started)
         return started
 
-    def without_sid(self, text: str) -> str:
-        return text.replace(self._sid, "***") if self._sid else text
-
     async def _receive_meanwhile(self) -> None:
         """Pings are not answered while messages wait to be received."""
         # If it closes, the next to use the websocket will know.
         with suppress(WebSocketClosed):
             while True:
-                await self.take(self._dialect.received(await self._websocket.receive()))
+                await self._take(self._dialect.received(await self._websocket.receive()))
 
 
 def _checked(url: str) -> str:

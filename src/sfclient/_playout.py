@@ -19,8 +19,7 @@ SHORTEST_SLEEP_SECONDS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class PlayoutStatistics:
-    """The agent's speech, in frames of the wire:
-    ``received + ahead == played + in_hand + queued + dropped``."""
+    """The agent's speech, in frames of the wire: ``received + ahead == played + in_hand + queued + dropped``."""
 
     received_frames: int = 0
     played_frames: int = 0
@@ -60,7 +59,7 @@ class Playout:
     async def _queue(self, pcm: bytes) -> None:
         self._in_hand = memoryview(pcm)
         self._is_flushed = False
-        while self._fill():
+        while self._fill():  # noqa: ASYNC110 -- callbacks set no events
             await trio.sleep(FULL_SECONDS)
 
     def _fill(self) -> bool:
@@ -73,7 +72,7 @@ class Playout:
     @property
     def pending(self) -> bool:
         """Whether something that was received has yet to sound."""
-        return self.queue.queued_frames > 0 or bool(self._in_hand) and not self._is_flushed
+        return self.queue.queued_frames > 0 or (bool(self._in_hand) and not self._is_flushed)
 
     def flush(self) -> None:
         """Throw away all that was received; what sounds is faded out."""

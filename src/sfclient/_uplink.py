@@ -39,8 +39,7 @@ SHORTEST_SLEEP_SECONDS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class CaptureStatistics:
-    """The caller's speech, in frames of the wire:
-    ``captured + ahead == sent + in_hand + queued + dropped``."""
+    """The caller's speech, in frames of the wire: ``captured + ahead == sent + in_hand + queued + dropped``."""
 
     captured_frames: int = 0
     sent_frames: int = 0

@@ -102,8 +102,7 @@ class WebSocket:
         self._sender = trio.Lock()
 
     async def receive(self) -> str | bytes:
-        """The next message. Raises `WebSocketClosed` once all that came before the close has been
-        given."""
+        """The next message. Raises `WebSocketClosed` once all that came before the close has been given."""
         try:
             return await self._connection.get_message()
         except ConnectionClosed as closed:
@@ -132,8 +131,7 @@ class WebSocket:
             self._sender.release()
 
     async def keep_alive(self) -> None:
-        """Ping for ever. Raises `NetworkError` when the far side no longer answers, returns when it
-        is closed."""
+        """Ping for ever. Raises `NetworkError` when the far side no longer answers, returns when it is closed."""
         while True:
             await trio.sleep(PING_EVERY_SECONDS)
             with trio.move_on_after(PONG_SECONDS) as scope:
@@ -147,8 +145,7 @@ class WebSocket:
                 )
 
     async def close(self) -> None:
-        """Close in order if the far side plays along, else give the stream up. Takes at most a few
-        seconds."""
+        """Close in order if the far side plays along, else give the stream up. Takes at most a few seconds."""
         with trio.move_on_after(STALL_SECONDS) as patience:
             async with self._sender:
                 pass

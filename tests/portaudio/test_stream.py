@@ -160,7 +160,7 @@ class TestBlocksByHand:
         output = None if output_frames is None else np.zeros(2 * output_frames, np.float32)
         with pytest.raises(ValueError, match=message):
             callback.run(np.zeros(int(2 * input_frames), np.float32), output)
-        with pytest.raises(TypeError, match="input must hold native float32"):
+        with pytest.raises(TypeError, match="indata must hold native float32"):
             callback.run(np.zeros(4, np.int16), output)
         assert capture.statistics().written_frames == callback.statistics().callbacks == 0
 

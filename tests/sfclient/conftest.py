@@ -18,7 +18,6 @@ from sfaudio import Resampler
 from sfclient import (
     Audio,
     Call,
-    CallStatistics,
     MemoryInput,
     MemoryOutput,
     Session,

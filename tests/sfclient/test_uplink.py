@@ -97,7 +97,7 @@ async def test_other_rates_are_counted_in_frames_of_the_wire(samplerate, chunk):
 
 
 async def test_impossible_rate_is_wrong_use():
-    with pytest.raises(UsageError, match="cannot be resampled: .*not 700"):
+    with pytest.raises(UsageError, match=r"cannot be resampled: .*not 700"):
         Uplink(700, 48_000, CHUNK)
 
 

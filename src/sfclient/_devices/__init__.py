@@ -6,13 +6,14 @@
 - ``_virtual``: files and memory, paced by trio's clock; ``_wav``: the files themselves
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sfclient._devices._interface import DeviceStatistics, Line, Queues
-from sfclient._devices._portaudio import Device, is_stuck, list_devices, open_portaudio_line
+from sfclient._devices._portaudio import Device, PortAudioLine, is_stuck, list_devices
 from sfclient._devices._virtual import (
     MemoryInput,
     MemoryOutput,
@@ -24,6 +25,8 @@ from sfclient._devices._virtual import (
     open_virtual_line,
 )
 from sfclient._devices._wav import WavWriter
+
+End = TypeVar("End")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +43,14 @@ class Audio:
 
 
 @contextmanager
-def open_lines(
-    audio: Audio, input_samplerate: int, output_samplerate: int
-) -> Iterator[list[Line]]:
+def open_lines(audio: Audio, input_samplerate: int, output_samplerate: int) -> Iterator[list[Line]]:
     """Open what `audio` names, at these rates in Hz if possible: one line for both directions, or
     one for each.
 
     Raises `DeviceError` or `AudioFileError`.
     """
-    source = _source(audio.input)
-    sink = _sink(audio.output)
+    source = _end(audio.input, MemoryInput, WavInput)
+    sink = _end(audio.output, NullOutput, WavOutput)
     real = (
         source if isinstance(source, Device) else None,
         sink if isinstance(sink, Device) else None,
@@ -61,35 +62,24 @@ def open_lines(
     with ExitStack() as stack:
         lines: list[Line] = []
         if real != (None, None):
-            rates = input_samplerate, output_samplerate
-            lines.append(stack.enter_context(open_portaudio_line(*real, rates)))
+            lines.append(PortAudioLine(*real, (input_samplerate, output_samplerate)))
         if virtual != (None, None):
             lines.append(stack.enter_context(open_virtual_line(*virtual, output_samplerate)))
         yield lines
 
 
-def _source(end: Source | Device | Path | str | int | None) -> Source | Device:
-    if end == "none":
-        return MemoryInput()
-    if isinstance(end, str | Path) and _is_wav(end):
-        return WavInput(end)
-    return _device(end) if isinstance(end, str | Path | int | None) else end
-
-
-def _sink(end: Sink | Device | Path | str | int | None) -> Sink | Device:
-    if end == "none":
-        return NullOutput()
-    if isinstance(end, str | Path) and _is_wav(end):
-        return WavOutput(end)
-    return _device(end) if isinstance(end, str | Path | int | None) else end
-
-
-def _is_wav(end: str | Path) -> bool:
-    return str(end).lower().endswith(".wav")
-
-
-def _device(end: str | Path | int | None) -> Device:
-    return Device(str(end) if isinstance(end, Path) else end)
+def _end(
+    chosen: End | Device | Path | str | int | None,
+    silence: Callable[[], End],
+    file: Callable[[str | Path], End],
+) -> End | Device:
+    if chosen == "none":
+        return silence()
+    if isinstance(chosen, str | Path) and str(chosen).lower().endswith(".wav"):
+        return file(chosen)
+    if isinstance(chosen, str | Path | int | None):
+        return Device(str(chosen) if isinstance(chosen, Path) else chosen)
+    return chosen
 
 
 __all__ = [

@@ -13,7 +13,6 @@ import trio
 
 from sfaudio import CaptureQueue, JitterBuffer, StreamStatistics
 
-
 # Is told when the device was lost (False) and when it is back (True).
 DeviceChanged = Callable[[bool], None]
 
@@ -65,8 +64,7 @@ class Line(Protocol):
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Record and play until cancelled; started when sound flows. Raises `DeviceError` if the
-        device stops."""
+        """Record and play until cancelled; started when sound flows. Raises `DeviceError` if the device stops."""
 
     def statistics(self) -> DeviceStatistics | None:
         """What was seen of the device; None if there is none."""

@@ -6,8 +6,7 @@ sounddevice is imported when a device is opened: `import sfclient` succeeds with
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -129,6 +128,8 @@ class PortAudioLine:
 
     A device that no longer calls back is reported and given up; until it, or a new default one, can be
     opened at the same rates, the call goes on with silence.
+
+    Either device may be None. `rates` are those hoped for, in Hz. Raises `DeviceError`.
     """
 
     def __init__(
@@ -297,14 +298,3 @@ def _stream(recording: _End | None, playing: _End | None, queues: Queues) -> Str
         latency=settings.device.latency,
         native=settings.device.native,
     )
-
-
-@contextmanager
-def open_portaudio_line(
-    input_device: Device | None, output_device: Device | None, rates: tuple[int, int]
-) -> Iterator[PortAudioLine]:
-    """A line from one device and to another, either of which may be missing.
-
-    Raises `DeviceError`.
-    """
-    yield PortAudioLine(input_device, output_device, rates)

@@ -192,8 +192,7 @@ class VirtualLine:
 def open_virtual_line(
     source: Source | None, sink: Sink | None, output_samplerate: int
 ) -> Iterator[VirtualLine]:
-    """A line from `source` and to `sink`, either of which may be missing. Raises
-    `AudioFileError`."""
+    """A line from `source` and to `sink`, either of which may be missing. Raises `AudioFileError`."""
     input_samplerate = source.open() if source is not None else 0
     if sink is None:
         yield VirtualLine(source, None, input_samplerate, 0)

@@ -92,8 +92,7 @@ def _mono(samples: NDArray[np.int16] | NDArray[np.float64], channels: int) -> ND
 
 
 class WavWriter:
-    """A 16-bit PCM WAV file that grows; close it, or its header is wrong. Raises
-    `AudioFileError`."""
+    """A 16-bit PCM WAV file that grows; close it, or its header is wrong. Raises `AudioFileError`."""
 
     def __init__(self, path: Path, samplerate: int, channels: int = 1) -> None:
         self._path = path

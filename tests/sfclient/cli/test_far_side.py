@@ -7,8 +7,8 @@ import trio
 
 from sfclient.simulator import SimulatedCall, open_simulator
 
-from ..raw_servers import closed_port, serving, sleep_forever
 from ..conftest import noise
+from ..raw_servers import closed_port, serving, sleep_forever
 from .conftest import KEY, SILENT, figures, read_wav, sfclient
 
 

@@ -10,8 +10,8 @@ import trio
 
 from sfclient.simulator import SpeakAgent, open_simulator
 
-from ..raw_servers import accepted, frame, read_head, serving
 from ..conftest import noise
+from ..raw_servers import accepted, frame, read_head, serving
 from .conftest import KEY, POSIX, SILENT, figures, open_pipe, read_wav, running, until
 
 READY = b'{"type": "status_agent_ready"}'

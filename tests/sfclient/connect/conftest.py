@@ -15,8 +15,8 @@ import trustme
 from sfclient import Session, SfclientError, request_session
 from sfclient._websocket import open_websocket
 
-from ..raw_servers import Peer, Resolver
 from ..conftest import open_sockets
+from ..raw_servers import Peer, Resolver
 
 KEY = "key-4f9a8c27b1"
 TOKEN = "tok-73ab"

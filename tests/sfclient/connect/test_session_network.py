@@ -5,8 +5,8 @@ import trustme
 
 from sfclient import NetworkError, request_session
 
-from ..raw_servers import Resolver, client_context, server_context, serving
 from ..conftest import UnhurriedClock
+from ..raw_servers import Resolver, client_context, server_context, serving
 from .conftest import KEY, URL, failing, http, request_from
 
 

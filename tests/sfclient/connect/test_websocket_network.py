@@ -10,6 +10,7 @@ import trustme
 from sfclient import NetworkError, ServiceError
 from sfclient._websocket import CONNECT_SECONDS, open_websocket
 
+from ..conftest import UnhurriedClock
 from ..raw_servers import (
     Resolver,
     accept,
@@ -20,7 +21,6 @@ from ..raw_servers import (
     serving,
     sleep_forever,
 )
-from ..conftest import UnhurriedClock
 from .conftest import PATH, connect, failing, failing_in
 
 

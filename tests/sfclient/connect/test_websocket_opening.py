@@ -8,8 +8,8 @@ import trio
 from sfclient import InsecureURLError, NetworkError, ServiceError, UsageError
 from sfclient._websocket import ABNORMAL_CLOSURE, WebSocketClosed, open_websocket
 
-from ..raw_servers import Resolver, accept, accepted, close_frame, frame, read_head, serving
 from ..conftest import UnhurriedClock
+from ..raw_servers import Resolver, accept, accepted, close_frame, frame, read_head, serving
 from .conftest import PATH, TOKEN, connect, failing, failing_in
 
 

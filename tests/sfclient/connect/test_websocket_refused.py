@@ -5,8 +5,8 @@ import trio
 
 from sfclient import NetworkError, ServiceError
 
-from ..raw_servers import read_head, serving
 from ..conftest import UnhurriedClock
+from ..raw_servers import read_head, serving
 from .conftest import PATH, TOKEN, connect, failing, failing_in
 
 

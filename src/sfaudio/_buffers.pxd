@@ -28,3 +28,5 @@ ctypedef void (*operation)(block *io) noexcept nogil
 # Acquire both buffers, check that they go together, run, release. Only the channels, and what the operation itself
 # reads, must be set in `io`. Returns `out`, or a new array in place of None.
 cdef object process(block *io, operation run, object src, char src_format, object out, char out_format)
+# Likewise, of as many items as `src` has.
+cdef object convert(operation run, object src, char src_format, object out, char out_format)

@@ -136,6 +136,12 @@ cdef object process(block *io, operation run, object src, char src_format, objec
     return out
 
 
+cdef object convert(operation run, object src, char src_format, object out, char out_format):
+    cdef block io
+    io.src_channels = io.out_channels = 1
+    return process(&io, run, src, src_format, out, out_format)
+
+
 cdef int _check_dimensions(block *io) except -1:
     """Planar samples, a row to a channel, would pass for frames otherwise."""
     if io.src.ndim > 1 and io.src.itemsize > 1 and io.src.shape[io.src.ndim - 1] != io.src_channels:

@@ -9,7 +9,7 @@ Any thread may call any of these functions, at any rate of samples; long blocks 
 from libc.stdint cimport int16_t, uint8_t, uint16_t
 from libc.string cimport memcpy
 
-from sfaudio._buffers cimport block, operation, process
+from sfaudio._buffers cimport block, convert
 
 
 # ---- the tables: an encoder's by the linear value in two's complement, as unsigned; a decoder's by the code
@@ -138,18 +138,6 @@ cdef void _from_alaw(block *io) noexcept nogil:
     alaw_decode_samples(<const uint8_t *> io.src.buf, <int16_t *> io.out.buf, io.frames)
 
 
-cdef object _encode_block(operation run, object src, object out):
-    cdef block io
-    io.src_channels = io.out_channels = 1
-    return process(&io, run, src, c"h", out, c"B")
-
-
-cdef object _decode_block(operation run, object src, object out):
-    cdef block io
-    io.src_channels = io.out_channels = 1
-    return process(&io, run, src, c"B", out, c"h")
-
-
 def int16_to_ulaw(src, out=None):
     """Encode int16 samples as G.711 mu-law (PCMU), a byte to a sample: the codes of ``audioop.lin2ulaw(src, 2)``.
 
@@ -176,7 +164,7 @@ def int16_to_ulaw(src, out=None):
     ValueError
         Not contiguous; read-only, overlapping or too small `out`; not a whole number of samples.
     """
-    return _encode_block(_to_ulaw, src, out)
+    return convert(_to_ulaw, src, c"h", out, c"B")
 
 
 def ulaw_to_int16(src, out=None):
@@ -203,7 +191,7 @@ def ulaw_to_int16(src, out=None):
     ValueError
         Not contiguous; read-only, overlapping or too small `out`.
     """
-    return _decode_block(_from_ulaw, src, out)
+    return convert(_from_ulaw, src, c"B", out, c"h")
 
 
 def int16_to_alaw(src, out=None):
@@ -225,7 +213,7 @@ def int16_to_alaw(src, out=None):
     TypeError, ValueError
         As `int16_to_ulaw`.
     """
-    return _encode_block(_to_alaw, src, out)
+    return convert(_to_alaw, src, c"h", out, c"B")
 
 
 def alaw_to_int16(src, out=None):
@@ -247,4 +235,4 @@ def alaw_to_int16(src, out=None):
     TypeError, ValueError
         As `ulaw_to_int16`.
     """
-    return _decode_block(_from_alaw, src, out)
+    return convert(_from_alaw, src, c"B", out, c"h")

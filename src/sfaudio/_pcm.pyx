@@ -10,7 +10,7 @@ from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from sfaudio._buffers cimport acquire, block, process
+from sfaudio._buffers cimport acquire, block, convert
 from sfaudio._kernels cimport float32_to_int16_symmetric, float32_to_int16_wire, int16_samples_to_float32
 from sfaudio._ring cimport LARGEST_FRAMES, frames_in_range, ring_frames
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
@@ -62,12 +62,10 @@ def float32_to_int16(src, out=None, *, rule="wire"):
     ValueError
         Unknown rule; not contiguous; read-only, overlapping or too small `out`; not a whole number of samples.
     """
-    cdef block io
     cdef bint wire = rule == "wire"
     if not wire and rule != "symmetric":
         raise ValueError(f'rule must be "wire" or "symmetric", not {rule!r}')
-    io.src_channels = io.out_channels = 1
-    return process(&io, _to_int16_wire if wire else _to_int16_symmetric, src, c"f", out, c"h")
+    return convert(_to_int16_wire if wire else _to_int16_symmetric, src, c"f", out, c"h")
 
 
 def int16_to_float32(src, out=None):
@@ -92,9 +90,7 @@ def int16_to_float32(src, out=None):
     ValueError
         Not contiguous; read-only, overlapping or too small `out`; not a whole number of samples.
     """
-    cdef block io
-    io.src_channels = io.out_channels = 1
-    return process(&io, _to_float32, src, c"h", out, c"f")
+    return convert(_to_float32, src, c"h", out, c"f")
 
 
 # ---- the queue

@@ -100,47 +100,38 @@ cdef Py_ssize_t _run(resampler *state, Py_ssize_t frames, float *out, Py_ssize_t
     return given
 
 
-# `most` frames are given at most; the input must be no more than what they need, or what is beyond is lost.
-
-cdef Py_ssize_t _float32(
-    resampler *state, const float *src, Py_ssize_t frames, float *out, Py_ssize_t most
+cdef Py_ssize_t _resample(
+    resampler *state, const void *src, Py_ssize_t frames, void *out, Py_ssize_t most, bint is_float
 ) noexcept nogil:
-    cdef Py_ssize_t given = 0
-    cdef Py_ssize_t step
-    while frames > 0 or state.skip < 0 and given < most:
-        step = min(frames, STEP)
-        memcpy(state.history + state.taps, src, step * sizeof(float))
-        given += _run(state, step, out + given, most - given)
-        src += step
-        frames -= step
-    return given
-
-
-cdef Py_ssize_t _int16(
-    resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out, Py_ssize_t most
-) noexcept nogil:
+    """Give `most` frames at most; the input must be no more than what they need, or what is beyond is lost."""
     cdef float filtered[STEP + LARGEST_RATIO]
-    cdef Py_ssize_t given = 0
+    cdef float *fresh = state.history + state.taps
     # As many input frames as surely fit the scratch when they, and what was held back, have become output frames.
     cdef Py_ssize_t longest = max(1, min(STEP, (STEP - 1) * state.down // state.up))
+    cdef Py_ssize_t at = 0, given = 0
     cdef Py_ssize_t step, count
-    while frames > 0 or state.skip < 0 and given < most:
-        step = min(frames, longest)
-        int16_samples_to_float32(src, state.history + state.taps, step)
+    while at < frames or state.skip < 0 and given < most:
+        step = min(frames - at, longest)
+        if is_float:
+            memcpy(fresh, <const float *> src + at, step * sizeof(float))
+        else:
+            int16_samples_to_float32(<const int16_t *> src + at, fresh, step)
         count = _run(state, step, filtered, most - given)
-        float32_to_int16_symmetric(filtered, out + given, count)
+        if is_float:
+            memcpy(<float *> out + given, filtered, count * sizeof(float))
+        else:
+            float32_to_int16_symmetric(filtered, <int16_t *> out + given, count)
+        at += step
         given += count
-        src += step
-        frames -= step
     return given
 
 
 cdef Py_ssize_t resample_float32(resampler *state, const float *src, Py_ssize_t frames, float *out) noexcept nogil:
-    return _float32(state, src, frames, out, PY_SSIZE_T_MAX)
+    return _resample(state, src, frames, out, PY_SSIZE_T_MAX, True)
 
 
 cdef Py_ssize_t resample_int16(resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out) noexcept nogil:
-    return _int16(state, src, frames, out, PY_SSIZE_T_MAX)
+    return _resample(state, src, frames, out, PY_SSIZE_T_MAX, False)
 
 
 cdef Py_ssize_t _count(object frames) except -1:
@@ -284,9 +275,7 @@ cdef class Resampler:
         try:
             if room < due:
                 raise ValueError(f"out has room for {room} frames, but {due} are due")
-            if is_float:
-                return _float32(self.state, <const float *> src.buf, frames, <float *> view.buf, most)
-            return _int16(self.state, <const int16_t *> src.buf, frames, <int16_t *> view.buf, most)
+            return _resample(self.state, src.buf, frames, view.buf, most, is_float)
         finally:
             PyBuffer_Release(&view)
 

@@ -215,59 +215,41 @@ class PacedUplink(Uplink):
     clock leans to the device's own by at most `LEAN`, so that between the two neither zeros nor delay pile up.
     """
 
-    def __init__(
-        self,
-        device_samplerate: int,
-        wire_samplerate: int,
-        chunk_frames: int,
-        recorder: Recorder | None = None,
-    ) -> None:
-        super().__init__(device_samplerate, wire_samplerate, chunk_frames, recorder)
-        self._beat = chunk_frames / wire_samplerate
-        self._backlog = max(BACKLOG_SECONDS, 2 * self._beat)
-        self._due = math.inf
-        self._last = -math.inf
-        self._lean = 1.0
-        self._levels: list[int] = []  # frames left behind by each chunk since the clock leaned
+    _due = math.inf  # when the next chunk is
+    _last = -math.inf
+    _lean = 1.0
+    _fewest = math.inf  # frames that a chunk left behind since the clock leaned
+    _beats = 0  # since then
 
     async def next_chunk(self) -> Chunk:
         """Wait for the next beat, and take a chunk."""
+        beat = self._chunk_frames / self._rates[1]
+        backlog = max(BACKLOG_SECONDS, 2 * beat)
         if self._due == math.inf:
             await self._recorded(self._chunk_frames)
-            self._due = trio.current_time() + self._beat / 2  # a cushion for blocks that are late
+            self._due = trio.current_time() + beat / 2  # a cushion for blocks that are late
         await _sleep_until(self._due)
-        with trio.move_on_after(GRACE_BEATS * self._beat):
+        with trio.move_on_after(GRACE_BEATS * beat):
             await self._recorded(self._chunk_frames)
-        await _sleep_until(self._last + CLOSEST_BEATS * self._beat)
+        await _sleep_until(self._last + CLOSEST_BEATS * beat)
         self._last = trio.current_time()
-        if self._last > self._due + self._backlog:
-            self._drop_all_but(self._beat + self._backlog)
+        if self._last > self._due + backlog:
+            too_old = self.queue.queued_frames - round((beat + backlog) * self._rates[0])
+            self.queue.drop(max(0, too_old))
             # As if what is left had been recorded just now, with the cushion of the start.
-            self._due = self._last - self._backlog + self._beat / 2
-        self._due += self._lean * self._beat
+            self._due = self._last - backlog + beat / 2
+        self._due += self._lean * beat
         chunk = self._take(self._chunk_frames)
-        self._lean_to_the_device(self._available if chunk.speech else None)
+        self._beats += 1
+        self._fewest = min(self._fewest, self._available)
+        if not chunk.speech:  # the device has stopped: there is nothing to lean to
+            self._fewest, self._beats, self._lean = math.inf, 0, 1.0
+        elif self._beats * beat >= LEANING_SECONDS:
+            # Keep the fewest frames that a chunk leaves behind between an eighth of a chunk and a whole one.
+            slower = self._fewest < self._chunk_frames // 8
+            faster = self._fewest > self._chunk_frames
+            self._fewest, self._beats, self._lean = math.inf, 0, 1 + LEAN * (slower - faster)
         return chunk
-
-    def _drop_all_but(self, seconds: float) -> None:
-        self.queue.drop(max(0, self.queue.queued_frames - round(seconds * self._rates[0])))
-
-    def _lean_to_the_device(self, level: int | None) -> None:
-        """Keep the fewest frames that a chunk leaves behind between an eighth of a chunk and a whole one.
-
-        None: the device has stopped, so there is nothing to lean to.
-        """
-        if level is None:
-            self._levels.clear()
-            self._lean = 1.0
-            return
-        self._levels.append(level)
-        if len(self._levels) * self._beat < LEANING_SECONDS:
-            return
-        fewest = min(self._levels)
-        self._levels.clear()
-        slower, faster = fewest < self._chunk_frames // 8, fewest > self._chunk_frames
-        self._lean = 1 + LEAN * (slower - faster)
 
 
 async def _sleep_until(deadline: float) -> None:

@@ -16,11 +16,11 @@ import_array()
 cdef bytes _NATIVE_ORDERS = b"@=<" if sys.byteorder == "little" else b"@=>!"
 
 
-cdef int _array_type(char format) noexcept:
+cdef inline int _array_type(char format) noexcept:
     return NPY_FLOAT if format == c"f" else NPY_SHORT if format == c"h" else NPY_UBYTE
 
 
-cdef char _native_format(const char *format) noexcept:
+cdef inline char _native_format(const char *format) noexcept:
     """The letter of a struct-style format with one native item, 0 for anything else."""
     if format == NULL:
         return c"B"
@@ -33,7 +33,7 @@ cdef char _native_format(const char *format) noexcept:
     return 0
 
 
-cdef bint _borrow_array(ndarray array, Py_buffer *view, char format, bint writable) noexcept:
+cdef inline bint _borrow_array(ndarray array, Py_buffer *view, char format, bint writable) noexcept:
     """Fill `view` from an array that is just what is wanted; leave any other, and its error, to the buffer protocol.
 
     The protocol takes numpy several times as long as the conversion of a block. What is borrowed lives as long as the
@@ -56,11 +56,16 @@ cdef bint _borrow_array(ndarray array, Py_buffer *view, char format, bint writab
 
 
 cdef Py_ssize_t acquire(object obj, Py_buffer *view, char format, bint writable, str name) except -1:
+    if PyArray_CheckExact(obj) and _borrow_array(obj, view, format, writable):
+        return view.len // view.itemsize
+    return _acquire(obj, view, format, writable, name)
+
+
+cdef Py_ssize_t _acquire(object obj, Py_buffer *view, char format, bint writable, str name) except -1:
+    """By the buffer protocol."""
     cdef Py_ssize_t itemsize
     cdef bint fits
     cdef char came
-    if PyArray_CheckExact(obj) and _borrow_array(obj, view, format, writable):
-        return view.len // view.itemsize
     if not PyObject_CheckBuffer(obj):
         raise TypeError(
             f"{name} must be a buffer of {_wanted(format)} (a numpy array, array, bytes, memoryview, ...), "

@@ -84,15 +84,16 @@ cdef Py_ssize_t resampler_input_frames(resampler *state, Py_ssize_t frames) noex
 
 cdef Py_ssize_t _run(resampler *state, Py_ssize_t frames, float *out, Py_ssize_t most) noexcept nogil:
     """Filter the `frames` frames that follow the history; then they are history. Gives `most` frames at most."""
-    cdef Py_ssize_t given = 0
-    while state.skip < frames and given < most:
-        out[given] = sf_dot(
-            state.rows + state.phase * state.taps, state.history + 1 + state.skip, <size_t> state.taps
-        )
-        given += 1
-        state.phase += state.down
-        state.skip += state.phase // state.up
-        state.phase %= state.up
+    cdef Py_ssize_t given = min(most, resampler_output_frames(state, frames))
+    # Local, so that it stays in a register: through memory, the way from one frame to the next takes a quarter longer.
+    cdef Py_ssize_t phase = state.phase
+    cdef Py_ssize_t i
+    for i in range(given):
+        out[i] = sf_dot(state.rows + phase * state.taps, state.history + 1 + state.skip, <size_t> state.taps)
+        phase += state.down
+        state.skip += phase // state.up
+        phase %= state.up
+    state.phase = phase
     state.skip -= frames
     state.taken += frames
     state.given += given

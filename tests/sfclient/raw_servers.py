@@ -152,3 +152,48 @@ def client_context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
+
+
+# Networks.
+
+
+class Relay:
+    """What lies between a client and a server; it can stand still."""
+
+    def __init__(self, port: int) -> None:
+        self.base_url = f"http://127.0.0.1:{port}"
+        self._flows = trio.Event()
+        self._flows.set()
+
+    async def stall(self, seconds: float) -> None:
+        """Let nothing through for so long, in either direction."""
+        self._flows = trio.Event()
+        await trio.sleep(seconds)
+        self._flows.set()
+
+    async def pump(self, source: trio.SocketStream, sink: trio.SocketStream) -> None:
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            while part := await source.receive_some(4096):
+                await self._flows.wait()
+                await sink.send_all(part)
+            await sink.send_eof()
+
+
+@asynccontextmanager
+async def relay_to(base_url: str) -> AsyncIterator[Relay]:
+    """A relay to a server on this machine. Its buffers are small, so that a stall is felt."""
+    target = int(base_url.rpartition(":")[2])
+
+    async def serve(client: trio.SocketStream) -> None:
+        async with await trio.open_tcp_stream("127.0.0.1", target) as server:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(relay.pump, client, server)
+                nursery.start_soon(relay.pump, server, client)
+
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    relay = Relay(listener.socket.getsockname()[1])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        yield relay
+        nursery.cancel_scope.cancel()

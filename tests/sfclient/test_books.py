@@ -4,13 +4,15 @@ import pytest
 import trio
 
 from sfaudio import CaptureQueue, JitterBuffer
+from sfclient import Audio, MemoryInput, MemoryOutput, open_call, request_session
 from sfclient._playout import Playout
 from sfclient._uplink import Uplink
 from sfclient._websocket import WebSocket
-from sfclient.simulator import SpeakAgent
+from sfclient.simulator import EchoAgent, SpeakAgent, open_simulator
 
-from .books import capture_errors, playout_errors
-from .conftest import listen, noise
+from .books import CountedSink, CountedSource, capture_errors, errors_at_the_end, playout_errors
+from .conftest import NUMBERS, listen, noise
+from .raw_servers import relay_to
 
 
 def throws_every_second_chunk_away(monkeypatch):
@@ -105,3 +107,32 @@ async def test_sums_close_at_every_moment(hold, fast_clock, monkeypatch):
             figures = held.call.statistics()
             assert not capture_errors(figures.capture)
             assert not playout_errors(figures.playout)
+
+
+@pytest.mark.parametrize("device_samplerate", [44_100])
+async def test_a_minute_with_a_network_stall_closes_to_the_frame(
+    hold, fast_clock, tmp_path, device_samplerate
+):
+    """At 44.1 kHz both ways, recorded; the agent says everything back."""
+    microphone = MemoryInput(noise(58, device_samplerate), samplerate=device_samplerate)
+    source = CountedSource(microphone)
+    sink = CountedSink(MemoryOutput(samplerate=device_samplerate))
+    async with open_simulator(EchoAgent()) as simulator, relay_to(simulator.base_url) as relay:
+        session = await request_session(
+            "agent",
+            api_key=simulator.key,
+            base_url=relay.base_url,
+            dialect=hold.dialect,
+            **NUMBERS if hold.dialect == "ws-media" else {},
+        )
+        record = tmp_path / "both.wav"
+        async with open_call(session, Audio(source, sink), record=record) as call:
+            await trio.sleep(20)
+            await relay.stall(6)
+            await trio.sleep(34)
+        await simulator.calls[0].wait_ended()
+    assert errors_at_the_end(call, simulator.calls[0], source, sink) == []
+    capture = call.statistics().capture
+    assert capture.captured_frames > 59 * hold.capture_samplerate
+    assert capture.dropped_frames > hold.capture_samplerate
+    assert capture.overruns

@@ -250,3 +250,27 @@ class TestBackend:
             session = await session_of(simulator)
         assert simulator.key not in repr(session)
         assert session.url not in repr(session)
+
+
+async def test_call_that_is_cancelled_in_its_handshake_has_told_its_id(fast_clock):
+    told: list[str] = []
+    async with open_simulator(listen, quirks=["no_call_info"]) as simulator:
+        session = await session_of(simulator)
+        audio = Audio(MemoryInput(), MemoryOutput())
+        with trio.move_on_after(1) as patience:
+            async with open_call(session, audio, on_call_id=told.append):
+                raise AssertionError
+        assert patience.cancelled_caught
+        assert told == [call.call_id for call in simulator.calls]
+    assert told
+
+
+async def test_error_in_the_function_that_is_told_the_id_leaves_as_itself(fast_clock):
+    def fail(call_id: str) -> None:
+        raise LookupError(call_id)
+
+    async with open_simulator(listen) as simulator:
+        session = await session_of(simulator)
+        with pytest.raises(LookupError):
+            async with open_call(session, Audio(MemoryInput(), MemoryOutput()), on_call_id=fail):
+                raise AssertionError

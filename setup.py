@@ -1,6 +1,7 @@
 """The extensions and their compile flags; everything else is in pyproject.toml.
 
-With SFAUDIO_SANITIZE=address,undefined in the environment, gcc and clang build these checks in.
+With SFAUDIO_SANITIZE=address,undefined in the environment, gcc and clang build these checks in;
+with SFAUDIO_COVERAGE=1, Cython has every line traced, for the command `coverage` of dev.py.
 """
 
 import os
@@ -21,6 +22,9 @@ FLAGS = {
 SANITIZERS = os.environ.get("SFAUDIO_SANITIZE", "")
 SANITIZE = [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=undefined"]
 SANITIZED_CODE = ["-O1", "-g", "-fno-omit-frame-pointer"]
+TRACED = "SFAUDIO_COVERAGE" in os.environ
+# coverage's tracer is told of lines without the GIL as well, by calls: it is no sys.monitoring tool.
+TRACE_MACROS = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
 
 
 class BuildExt(build_ext):
@@ -43,10 +47,14 @@ setup(
                 [f"src/sfaudio/{name}.pyx"],
                 include_dirs=["src/sfaudio", numpy.get_include()],
                 depends=sorted(glob("src/sfaudio/*.h")),
-                define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+                define_macros=[
+                    ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
+                    *(TRACE_MACROS if TRACED else []),
+                ],
             )
             for name in MODULES
         ],
-        build_dir="build/cython",
+        build_dir=None if TRACED else "build/cython",  # Traced C is looked for beside its .pyx.
+        compiler_directives={"linetrace": TRACED},
     ),
 )

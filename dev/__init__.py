@@ -1,0 +1,1 @@
+"""The commands of dev.py by concern, with the standard library alone: what they need, they install."""

@@ -1,0 +1,70 @@
+"""The .venv beside dev.py, and the project in it."""
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+from dev.processes import ROOT, VENV, in_venv, quietly
+from dev.system import lacking, system_install
+
+# Each extra holds the one before it.
+EXTRAS = ("simulator", "test", "lint", "bench")
+BUILT = (
+    *(".venv", "build", "dist", "wheelhouse", "src/sfaudio.egg-info"),
+    *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks"),
+)
+
+
+def clean(arguments: list[str]) -> int:
+    """remove .venv and all that was built"""
+    for folder in BUILT:
+        shutil.rmtree(ROOT / folder, ignore_errors=True)
+    return 0
+
+
+def install(extra: str, *, sound: bool = False) -> None:
+    """Have the project as it is now installed in .venv, with this extra at least."""
+    prepare(sound=sound)
+    mark, digest = VENV / "installed", digest_of_sources()
+    old_digest, old_extra = mark.read_text().split() if mark.exists() else ("", extra)
+    extra = max(extra, old_extra, key=EXTRAS.index)
+    if (digest, extra) != (old_digest, old_extra):
+        for leftover in (ROOT / "build").glob("lib*"):
+            shutil.rmtree(leftover)  # It would bring back modules that are gone.
+        pip_install(VENV, f"{ROOT}[{extra}]")
+        mark.write_text(f"{digest} {extra}")
+
+
+def digest_of_sources() -> str:
+    digest = hashlib.sha256()
+    in_src = (path for path in (ROOT / "src").rglob("*.*") if path.is_file())
+    for path in sorted([ROOT / "pyproject.toml", ROOT / "setup.py", *in_src]):
+        if path.suffix != ".pyc" and path.parent.suffix != ".egg-info":
+            digest.update(f"{path.relative_to(ROOT)} {path.stat().st_size}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def prepare(*, sound: bool = False) -> None:
+    """Have what the system must give, and a .venv made here by this Python."""
+    if missing := lacking(sound=sound):
+        system_install(missing)
+    mark, here = VENV / "made-by-dev.py", f"{sys.base_prefix} {sys.version} {ROOT}"
+    if VENV.exists() and not mark.exists():
+        sys.exit("dev.py: there is a .venv that dev.py did not make; remove it first")
+    if not mark.exists() or mark.read_text() != here:
+        shutil.rmtree(VENV, ignore_errors=True)
+        VENV.mkdir()
+        mark.write_text("unfinished")
+        make_venv(VENV)
+        mark.write_text(here)
+
+
+def make_venv(folder: Path, python: str = sys.executable) -> None:
+    quietly(f"making {folder}", python, "-m", "venv", folder)
+
+
+def pip_install(venv: Path, *arguments: str) -> None:
+    pip = (in_venv("python", venv), "-m", "pip", "install")
+    quietly(f"installing {arguments[-1]}", *pip, *arguments)

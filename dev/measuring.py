@@ -1,0 +1,22 @@
+"""Measurements of speed and of timing."""
+
+from dev.environment import install
+from dev.processes import run
+
+
+def bench(arguments: list[str]) -> int:
+    """measure us beside the rivals and print the ratios"""
+    install("bench")
+    return run("python", "-m", "pytest", "benchmarks", "--benchmark-columns=min,median", *arguments)
+
+
+def realtime(arguments: list[str]) -> int:
+    """measure native callbacks beside Python's on a real PortAudio, for about half an hour"""
+    install("bench", sound=True)
+    return run("python", "benchmarks/realtime.py", *arguments)
+
+
+def pacing(arguments: list[str]) -> int:
+    """measure how evenly the messages of a ws-media call arrive, for two minutes"""
+    install("bench")
+    return run("python", "benchmarks/pacing.py", *arguments)

@@ -1,0 +1,58 @@
+"""Proofs of the native code: what sanitizers and the object code say."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from dev.environment import install, prepare
+from dev.packaging import build, check_apart
+from dev.processes import VENV, run, say
+from dev.system import install_clang
+
+PROOFS = ("queues", "callback_realtime", "callback_object")
+
+
+def sanitize(arguments: list[str]) -> int:
+    """run the tests with AddressSanitizer and UndefinedBehaviorSanitizer in the extensions"""
+    prepare()
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    look_up = [compiler, "-print-file-name=libasan.so"]
+    libasan = Path(subprocess.run(look_up, capture_output=True, text=True).stdout.strip())
+    if not libasan.is_absolute():
+        sys.exit("dev.py: sanitize needs Linux, and a Python that was built with gcc")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ["SFAUDIO_SANITIZE"] = "address,undefined"  # For setup.py.
+        build(VENV, folder)
+        (built,) = folder.glob("*.whl")
+        log = folder / "report"
+        env = {
+            "LD_PRELOAD": f"{libasan}",
+            "PYTHONMALLOC": "malloc",  # Python's own allocator would hide small overruns.
+            "ASAN_OPTIONS": f"detect_leaks=0:allocator_may_return_null=1:log_path={log}",
+            "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:log_path={log}",
+        }
+        options = ["-m", "not jack", "-p", "no:faulthandler"]
+        options += ["--capture=sys"]  # So that a report is seen which ends the process.
+        # Here resident memory says nothing, and nothing keeps to the seconds of a real clock.
+        for unfit in ("sfaudio/test_leaks.py", "sfclient/cli", "sfclient/connect"):
+            options.append(f"--ignore=tests/{unfit}")
+        status = check_apart(built, folder, *options, *arguments, env=env)
+        reports = sorted(folder.glob("report.*"))
+        for report in reports:
+            print(report.read_text(errors="replace"))
+        failed = status != 0 or bool(reports)
+        say(f"the sanitized tests {'FAILED' if failed else 'passed'}, {len(reports)} report files")
+        return int(failed)
+
+
+def prove(arguments: list[str]) -> int:
+    """prove queues and callback: ThreadSanitizer, RealtimeSanitizer, object code (Linux)"""
+    install("test")
+    install_clang()
+    os.environ["SFAUDIO_PROVE"] = "1"  # Now a tool that is missing is a failure.
+    proofs = [f"tests/native/test_{name}.py" for name in PROOFS]
+    return run("python", "-m", "pytest", "-v", "-rP", "--slow", *proofs, *arguments)

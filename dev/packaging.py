@@ -112,7 +112,7 @@ def pythons() -> dict[str, str]:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     folders = [Path(sys.executable).parent, *map(Path, os.get_exec_path()), *pyenv.glob("*/bin")]
     name = re.compile(r"python3\.\d+t?" if os.name != "nt" else r"python\.exe")
-    found = {}
+    found: dict[str, tuple[str, str, str]] = {}
     for folder in filter(Path.is_dir, folders):
         for program in filter(lambda path: name.fullmatch(path.name), sorted(folder.iterdir())):
             asked = subprocess.run([program, "-c", question], capture_output=True, text=True)

@@ -1,15 +1,17 @@
 """Realtime PCM audio, compiled: exact conversion, queues that never wait, resampling.
 
-- `float32_to_int16`, `int16_to_float32`: exact sample conversion, and `JitterBuffer`: from a network
-  task to an audio callback (`_pcm`, the heart)
-- `byteswap_int16`, `to_mono`, `from_mono`, `apply_gain`, `level`: blocks of int16 (`_blocks`)
+- `float32_to_int16`, `int16_to_float32`: exact sample conversion; `JitterBuffer`,
+  `JitterBufferStatistics`: from a network task to an audio callback (`_pcm`, the heart)
+- `CaptureQueue`, `CaptureQueueStatistics`: from an audio callback to a network task (`_capture`)
+- `byteswap_int16`, `to_mono`, `from_mono`, `apply_gain`, `level` (a `Level`): blocks of int16
+  (`_blocks`)
 - `int16_to_ulaw`, `ulaw_to_int16`, `int16_to_alaw`, `alaw_to_int16`: G.711 (`_g711`)
-- `CaptureQueue`: from an audio callback to a network task (`_capture`)
-- `Resampler`: from one sample rate to another, streaming (`_resample`)
-- `sfaudio.stream.Stream`: a PortAudio stream between queues and a device, with native callbacks
+- `Resampler`, `ResamplerStatistics`: from one sample rate to another, streaming (`_resample`)
+- `sfaudio.stream.Stream`, `StreamStatistics`: a PortAudio stream between queues and a device, with
+  native callbacks
 
 All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` (see
-``__init__.pxd``).
+``sfaudio/__init__.pxd``).
 """
 
 from sfaudio._blocks import apply_gain, byteswap_int16, from_mono, level, to_mono

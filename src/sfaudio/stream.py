@@ -1,6 +1,6 @@
 """A PortAudio stream between queues and a device, with callbacks that never wait for Python.
 
-::
+`Stream` is the stream, and `Device` what a device is named by::
 
     capture = CaptureQueue(48_000)
     playout = JitterBuffer(48_000 * 60, prefill=960, fade=240)
@@ -20,6 +20,8 @@ from sfaudio._callback import StreamCallback
 from sfaudio._capture import CaptureQueue
 from sfaudio._pcm import JitterBuffer
 from sfaudio._statistics import StreamStatistics
+
+__all__ = ["Device", "Stream"]
 
 Device = int | str | None
 

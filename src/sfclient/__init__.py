@@ -1,13 +1,19 @@
 """An unofficial client for Synthflow voice agents, under trio, with sound that never breaks.
 
-- `request_session`: from an API key to a session (``_session``); `request_result`: what became of
-  a call (``_result``)
-- `open_call`: a call, as an async context manager, and what happens in it (``_call``, ``_events``)
-- `Audio` and its ends: where sound comes from and goes to (``_devices``)
-- `SfclientError` and below: what can go wrong, by whose fault it is (``_errors``)
-- ``sfclient.simulator``: a local agent, for developing without an account
-- ``_dialects``: what is said on the wire; ``_websocket``: the socket; ``_uplink``, ``_playout``: the
-  two directions of the sound
+- `request_session`, `Session`: from an API key to the right to hold one call (`_session`)
+- `open_call`, `Call`, `StartedCall`: a call, as an async context manager (`_call`)
+- `Event`, one of `Connecting`, `Connected`, `MessageReceived`, `DeviceLost`, `DeviceReturned`,
+  `Disconnected`: what happens in it; `Ended`: how it ended (`_events`)
+- `CallStatistics` of `CaptureStatistics` (`_uplink`), `PlayoutStatistics` (`_playout`),
+  `RecordingStatistics` (`_recording`), `DeviceStatistics`: its counters
+- `request_result`, `CallResult`: what became of a call (`_result`)
+- `Audio`, with `Device`, `MemoryInput`, `WavInput` or a `Source`, and `MemoryOutput`, `WavOutput`,
+  `NullOutput` or a `Sink`: where sound comes from and goes to (`_devices`)
+- `SfclientError`: what can go wrong, by whose fault it is: `UsageError` (`AuthenticationError`,
+  `AgentNotFoundError`, `InsecureURLError`, `AudioFileError`), `RemoteError` (`NetworkError`,
+  `ServiceError`), `DeviceError` (`_errors`)
+- `sfclient.simulator`: a local agent, for developing without an account
+- `_dialects`: what is said on the wire; `_websocket`: the socket
 """
 
 from sfclient._call import Call, CallStatistics, open_call

@@ -11,23 +11,20 @@ For work without an account, and for tests.
         call = await sim.wait_call()
         call.received_audio, call.messages   # what the client said, to the byte
 
-An agent is any ``async def agent(call)``: a test scripts it with the methods of `SimulatedCall`.
-
-The rooms::
-
-    _server.py   open_simulator(): the port, the tasks, from a TCP connection to a call
-    _routes.py   HTTP without I/O and clock: the routing table, the bearer key, single-use tokens
-    _orders.py   ws-media orders without I/O and clock, and what binds a connection to one
-    _ws_media.py what a ws-media connection says until its call has begun; quirks
-    _http.py     one HTTP request and its answer on a connection (h11); handing it over
-    _call.py     SimulatedCall: what was said, and everything that a script can do to a client
-    _agents.py   EchoAgent, SpeakAgent
-    _codecs.py   audio as messages carry it: byte orders, G.711, RTP
-    _audio.py    48 to 16 kHz as it streams, WAV files to PCM16 at 16 kHz
-    _command.py  `sfclient simulator`
+- `open_simulator`, `Simulator`: the port, the tasks, from a TCP connection to a call (`_server`)
+- `SimulatedCall`, `ReceivedMessage`, `Ended`, `CallEndedError`: what was said, and everything that a
+  script can do to a client (`_call`)
+- `Agent`: any ``async def agent(call)``; `EchoAgent`, `SpeakAgent` (`_agents`)
+- `QUIRKS`: what a ws-media service may do otherwise, until a call has begun (`_ws_media`)
+- `UnreadableWavError`; 48 to 16 kHz as it streams, WAV files to PCM16 at 16 kHz (`_audio`)
+- `_codecs`: audio as messages carry it: byte orders, G.711, RTP
+- `_routes`: HTTP without I/O and clock: the routing table, the bearer key, single-use tokens
+- `_orders`: ws-media orders without I/O and clock, and what binds a connection to one
+- `_http`: one HTTP request and its answer on a connection (h11); handing it over
+- `_command`: ``sfclient simulator``
 
 It shares no protocol code with the client and uses another websocket library: two readings of one
-contract check each other. It needs the extra ``simulator``.
+contract check each other. It needs the extra: ``pip install 'sfaudio[simulator]'``.
 """
 
 try:

@@ -20,8 +20,8 @@ each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: modu
 CLASSES = {
     f"{module.__name__}.{name}": value
     for module in MODULES
-    for name in getattr(module, "__all__", ())
-    if inspect.isclass(value := getattr(module, name))
+    for name, value in vars(module).items()
+    if name in module.__all__ and inspect.isclass(value)
 }
 PROTOCOLS = [cls for cls in CLASSES.values() if getattr(cls, "_is_protocol", False)]
 

@@ -15,10 +15,11 @@ SRC = ROOT / "src"
 PACKAGES = ("sfaudio", "sfclient")
 MOST_LINES = 450
 
+IO_AND_CLOCKS = ["trio", "asyncio", "socket", "ssl", "websockets", "time", "datetime", "threading"]
 # In these rooms nobody imports ...
 FORBIDDEN = {
     "sfaudio": ["sfclient", "trio", "asyncio", "socket"],
-    "sfclient._dialects": ["trio", "asyncio", "socket", "ssl", "time", "threading"],
+    "sfclient._dialects": IO_AND_CLOCKS,
 }
 # And these nobody imports but ...
 RESERVED = {
@@ -178,6 +179,19 @@ def test_nobody_imports_what_is_forbidden_in_the_room() -> None:
         for name in inside:
             found = [other for other in IMPORTS[name] for no in forbidden if within(other, no)]
             assert found == [], name
+
+
+def test_what_says_without_io_knows_no_socket_and_no_clock() -> None:
+    claims = [name_of(path) for path, text in SOURCES.items() if says_without_io(path, text)]
+    assert {"sfclient._dialects._interface", "sfclient.simulator._routes"} <= set(claims)
+    for name in claims:
+        found = [other for other in IMPORTS[name] for no in IO_AND_CLOCKS if within(other, no)]
+        assert found == [], name
+
+
+def says_without_io(path: Path, text: str) -> bool:
+    """Of itself, in its first line."""
+    return path.suffix == ".py" and "without I/O" in text.partition("\n")[0]
 
 
 def test_what_is_reserved_is_imported_by_nobody_else() -> None:

@@ -147,9 +147,9 @@ cdef class Resampler:
     Threads: one at a time. Streaming allocates nothing but the arrays that `process` returns.
 
     Every output frame is given as soon as the last input frame it depends on is there, so nothing is held back but
-    the delay of the filter, at most 2 ms, and what `process` was not asked for. Frequencies up to 0.43 of the lower rate (0.40 at 8 kHz) pass, with images
-    and aliases of them more than 90 dB below; what lies between there and half the rate is rolled off. The same input
-    gives the same bits in any chunking.
+    the delay of the filter, at most 2 ms, and what `process` was not asked for. Frequencies up to 0.43 of the lower
+    rate (0.40 at 8 kHz) pass, with images and aliases of them more than 90 dB below; what lies between there and half
+    the rate is rolled off. The same input gives the same bits in any chunking.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ cdef class Resampler:
                 wanted = _count(frames)
                 if came > resampler_input_frames(self.state, wanted):
                     needed = resampler_input_frames(self.state, wanted)
-                    raise ValueError(f"src has {came} frames, but {frames} frames of output need {needed}: give it those")
+                    raise ValueError(f"src has {came} frames, but {frames} of output need {needed}: give those")
             out = numpy.empty(wanted, numpy.float32 if view.itemsize == 4 else numpy.int16)
             given = self._process(&view, came, out, wanted)
             if given < wanted:

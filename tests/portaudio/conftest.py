@@ -112,10 +112,12 @@ class Jack:
 
 
 @pytest.fixture
-def jack() -> Iterator[Jack]:
+def jack(request: pytest.FixtureRequest) -> Iterator[Jack]:
+    """At 48 kHz, or at the rate that is its parameter."""
+    samplerate = str(getattr(request, "param", SAMPLERATE))
     jack = Jack(f"sfaudio-{os.getpid()}-{next(serial)}")
     server = ("jackd", "-n", jack.env["JACK_DEFAULT_SERVER"])
-    driver = ("-d", "dummy", "-r", str(SAMPLERATE), "-p", str(BLOCKSIZE), "-C", "1", "-P", "1")
+    driver = ("-d", "dummy", "-r", samplerate, "-p", str(BLOCKSIZE), "-C", "1", "-P", "1")
     try:
         with running(*server, *driver, env=jack.env) as process:
             jack.pid = process.pid

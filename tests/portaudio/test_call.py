@@ -5,12 +5,19 @@ import os
 import subprocess
 import sys
 import wave
+from functools import partial
 from importlib.resources import as_file, files
 
 import numpy as np
 import pytest
+import trio
 
 from sfaudio import Resampler
+from sfclient import CaptureStatistics, PlayoutStatistics
+from sfclient.simulator import EchoAgent, open_simulator
+
+from ..sfclient.books import capture_errors, playout_errors
+from ..sfclient.raw_servers import relay_to
 
 pytestmark = pytest.mark.jack
 
@@ -88,6 +95,50 @@ def test_echoed_words_are_heard_without_a_gap(jack, tmp_path, dialect, wire_rate
     assert rate == wire_rate
     for side in both.T:
         assert worst_block(Resampler(rate, 48_000).process(side.copy()), said) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jack", [44_100], indirect=True)
+@pytest.mark.parametrize("dialect", ["widget", "ws-media"])
+async def test_a_minute_at_44_1_khz_with_a_network_stall_closes_to_the_frame(
+    jack, tmp_path, dialect
+):
+    """From the device's own count of frames to what the agent got, and back."""
+    async with open_simulator(EchoAgent(), key="key") as simulator:
+        async with relay_to(simulator.base_url) as relay, trio.open_nursery() as nursery:
+            options = ["--base-url", relay.base_url, "--input", "JACK", "--output", "JACK"]
+            options += [
+                "--dialect",
+                dialect,
+                "--duration",
+                "60",
+                "--stats",
+                tmp_path / "stats.json",
+            ]
+            if dialect == "ws-media":
+                options += ["--from", "+49301234", "--to", "+49305678"]
+            command = [*SFCLIENT, "call", "any", *options, "--record", tmp_path / "both.wav"]
+            env = jack.env | {"SYNTHFLOW_API_KEY": "key"}
+            nursery.start_soon(partial(trio.run_process, command, env=env))
+            call = await simulator.wait_call()
+            await trio.sleep(20)
+            await relay.stall(6)
+            ended = await call.wait_ended()
+    assert (ended.by, ended.code) == ("client", 1000)
+    figures = json.loads((tmp_path / "stats.json").read_text())
+    capture = CaptureStatistics(**figures["capture"])
+    playout = PlayoutStatistics(**figures["playout"])
+    assert capture_errors(capture) == playout_errors(playout) == []
+    (device,) = figures["devices"]
+    (stream,) = device["streams"]
+    assert capture.captured_frames == stream["input_frames"] * call.caller_samplerate // 44_100
+    assert capture.captured_frames > 58 * call.caller_samplerate
+    assert capture.dropped_frames > call.caller_samplerate
+    assert capture.sent_frames + capture.padded_frames == len(call.received_audio) // 2
+    # Of the wire, each rounded down by itself.
+    output = stream["output_frames"] * call.agent_samplerate // 44_100
+    assert playout.played_frames + playout.padded_frames in (output - 1, output)
+    assert figures["recording"]["played"]["written_frames"] == stream["output_frames"]
 
 
 def test_unknown_device_is_told_with_those_there_are(jack):

@@ -13,7 +13,7 @@ class Ended:
     by: Party
     """Who closed it, or what failed."""
     code: int | None
-    """The close code of the websocket, if there was one."""
+    """The close code of the websocket, or the HTTP status, if there was one."""
     reason: str
     audio: Literal["drained", "cut"]
     """Whether all that the agent said was played out, or some of it thrown away."""

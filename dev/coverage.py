@@ -1,4 +1,7 @@
-"""Which lines of `src/` the tests run, Python's and Cython's."""
+"""Which lines of `src/` the tests run, Python's and Cython's.
+
+Not seen are the lines that PortAudio's own thread runs, which has no tracer: of `_callback.pyx`.
+"""
 
 import os
 import shutil

@@ -40,7 +40,9 @@ cdef inline bint _borrow_array(ndarray array, Py_buffer *view, char format, bint
     caller's reference, and PyBuffer_Release finds nothing to release.
     """
     cdef int kind = PyArray_TYPE(array)
-    if kind != _array_type(format) and not (format == c"*" and (kind == NPY_FLOAT or kind == NPY_SHORT)):
+    if format == c"*":
+        format = c"f" if kind == NPY_FLOAT else c"h"
+    if kind != _array_type(format):
         return False
     if not PyArray_CHKFLAGS(array, NPY_ARRAY_C_CONTIGUOUS | (NPY_ARRAY_WRITEABLE if writable else 0)):
         return False

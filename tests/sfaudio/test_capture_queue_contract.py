@@ -49,6 +49,7 @@ def test_every_kind_of_block_is_queued() -> None:
         samples,
         samples.tobytes(),
         bytearray(samples.tobytes()),
+        np.frombuffer(samples.tobytes(), np.uint8),
         memoryview(b"." + samples.tobytes())[1:],
         samples.reshape(3, 1),
         (ctypes.c_int16 * 3)(*samples),

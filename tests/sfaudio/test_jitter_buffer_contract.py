@@ -71,6 +71,13 @@ def test_every_kind_of_int16_block_is_filled(block: Any) -> None:
     assert memoryview(block).tobytes() == pcm([1, -2, 32767, 0])
 
 
+def test_an_array_of_bytes_is_filled_and_no_byte_beyond() -> None:
+    buffer, memory = JitterBuffer(8), np.full(16, 7, np.uint8)
+    buffer.write(pcm(ramp(8)))
+    assert buffer.read_into(memory[:8]) == 4
+    assert memory.tobytes() == pcm(ramp(4)) + bytes([7] * 8)
+
+
 @pytest.mark.parametrize(
     "data",
     [

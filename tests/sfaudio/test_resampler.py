@@ -272,7 +272,8 @@ def test_every_kind_of_buffer_is_read_and_filled() -> None:
     samples = noise(90, np.int16)
     expected = Resampler(16000, 48000).process(samples)
     raw = samples.tobytes()
-    for src in (raw, bytearray(raw), memoryview(b"." + raw)[1:], samples.reshape(9, 10)):
+    octets = np.frombuffer(raw, np.uint8)
+    for src in (raw, bytearray(raw), memoryview(b"." + raw)[1:], samples.reshape(9, 10), octets):
         result = Resampler(16000, 48000).process(src)
         assert result.dtype == np.int16
         assert result.tobytes() == expected.tobytes()

@@ -3,6 +3,15 @@
 A format is a letter, as in struct: 'f' float32, 'h' int16, 'B' uint8 codes, '*' float32 or int16.
 """
 
+from libc.stdint cimport int16_t
+
+
+# A sample at any address: raw bytes may begin at an odd one.
+cdef packed struct raw_float32:
+    float value
+cdef packed struct raw_int16:
+    int16_t value
+
 cdef enum:
     # Below this many samples the work takes less time than giving up the GIL and fighting to get it back.
     RELEASE_GIL_FROM = 16384

@@ -11,7 +11,7 @@ from libc.stdint cimport int16_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from sfaudio._buffers cimport acquire
+from sfaudio._buffers cimport acquire, raw_float32
 from sfaudio._capture cimport CaptureQueue, capture_queue, capture_write_float32, capture_write_int16
 from sfaudio._kernels cimport int16_samples_to_float32
 from sfaudio._pcm cimport JitterBuffer, playout_queue, playout_read_int16
@@ -98,7 +98,7 @@ cdef void _capture_block(stream_state *state, const float *input, Py_ssize_t fra
         for i in range(step):
             total = 0
             for channel in range(channels):
-                total += input[i * channels + channel]
+                total += (<const raw_float32 *> input)[i * channels + channel].value
             mono[i] = total / <float> channels
         capture_write_float32(state.capture, mono, step)
         input += step * channels
@@ -122,7 +122,7 @@ cdef void _play_block(stream_state *state, float *output, Py_ssize_t frames) noe
             int16_samples_to_float32(block, mono, step)
             for i in range(step):
                 for channel in range(channels):
-                    output[i * channels + channel] = mono[i]
+                    (<raw_float32 *> output)[i * channels + channel].value = mono[i]
         output += step * channels
         frames -= step
 

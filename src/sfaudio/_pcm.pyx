@@ -10,7 +10,7 @@ from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from sfaudio._buffers cimport acquire, block, convert
+from sfaudio._buffers cimport acquire, block, convert, raw_float32, raw_int16
 from sfaudio._kernels cimport float32_to_int16_symmetric, float32_to_int16_wire, int16_samples_to_float32
 from sfaudio._ring cimport LARGEST_FRAMES, frames_in_range, ring_frames
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
@@ -158,9 +158,9 @@ cdef inline void _take_faded(playout_queue *queue, Py_ssize_t frames) noexcept n
         queue.fade_left -= 1
         gain = <float> queue.fade_left / <float> queue.fade_total
         if queue.itemsize == sizeof(float):
-            (<float *> out)[i] *= gain
+            (<raw_float32 *> out)[i].value *= gain
         else:
-            (<int16_t *> out)[i] = <int16_t> ((<int16_t *> out)[i] * gain)
+            (<raw_int16 *> out)[i].value = <int16_t> ((<raw_int16 *> out)[i].value * gain)
 
 
 cdef Py_ssize_t _flushed(playout_queue *queue, uint64_t flush_to, Py_ssize_t frames) noexcept nogil:

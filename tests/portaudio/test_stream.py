@@ -148,6 +148,17 @@ class TestBlocksByHand:
         StreamCallback(playout=playout).run(None, output)
         assert output == bytes(20)
 
+    def test_blocks_of_several_channels_may_lie_at_any_address(self):
+        """That is checked where the suite is sanitized; elsewhere, that they are the same blocks."""
+        capture, playout = CaptureQueue(100), JitterBuffer(100)
+        callback = StreamCallback(capture, playout, input_channels=2, output_channels=3)
+        playout.write(np.full(20, 8192, np.int16).tobytes())
+        output = bytearray(20 * 12 + 1)
+        indata = memoryview(b"." + np.full(40, 0.5, np.float32).tobytes())[1:]
+        callback.run(indata, memoryview(output)[1:])
+        assert np.frombuffer(capture.read(20), np.int16).tolist() == [16383] * 20
+        assert output[1:] == np.full(60, 0.25, np.float32).tobytes()
+
     @pytest.mark.parametrize(
         ("input_frames", "output_frames", "message"),
         [(3, 4, "8 samples of 2 channels: that is not 3 frames"), (1.5, None, "not whole frames")],

@@ -14,6 +14,7 @@ from libc.string cimport memcpy, memmove, memset
 
 from sfaudio._buffers cimport acquire
 from sfaudio._kernels cimport float32_to_int16_symmetric, int16_samples_to_float32
+from sfaudio._ring cimport frames_in_range
 
 import math
 
@@ -136,9 +137,8 @@ cdef Py_ssize_t resample_int16(resampler *state, const int16_t *src, Py_ssize_t 
 
 
 cdef Py_ssize_t _count(object frames) except -1:
-    if frames < 0:
-        raise ValueError(f"frames must not be negative: {frames}")
-    return frames
+    # Times any rate, it still fits 64 bits.
+    return <Py_ssize_t> frames_in_range(frames, "frames", 0, 1 << 40)
 
 
 cdef class Resampler:
@@ -235,7 +235,8 @@ cdef class Resampler:
         Raises
         ------
         TypeError, ValueError
-            As `int16_to_float32` for its `src`; `src` has more than ``input_frames(frames)``. Nothing was taken.
+            As `int16_to_float32` for its `src`; `frames` is no whole number from 0 to 2**40; `src` has more than
+            ``input_frames(frames)``. Nothing was taken.
         """
         cdef Py_buffer view
         cdef Py_ssize_t given

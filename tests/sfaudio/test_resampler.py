@@ -347,15 +347,27 @@ def test_it_tells_its_rates_which_do_not_change() -> None:
             setattr(resampler, name, 8000)
 
 
-@pytest.mark.parametrize("frames", [-1, -(10**30)])
-def test_a_negative_count_of_frames_is_refused(frames: int) -> None:
-    with pytest.raises(ValueError, match=f"frames must not be negative: {frames}"):
-        Resampler(48000, 16000).output_frames(frames)
+@pytest.mark.parametrize("frames", [-1, -(10**30), 2**40 + 1, 2**62, 2**63, 10**30])
+def test_a_count_of_frames_out_of_range_is_refused(frames: int) -> None:
+    resampler = Resampler(44100, 48000)
+    message = f"frames must be between 0 and {2**40} frames, not {frames}"
+    for ask in (resampler.output_frames, resampler.input_frames):
+        with pytest.raises(ValueError, match=message):
+            ask(frames)
+    with pytest.raises(ValueError, match=message):
+        resampler.process(b"", frames)
+
+
+@every_pair_and_extreme
+def test_the_largest_count_of_frames_is_counted_exactly(rate_in: int, rate_out: int) -> None:
+    resampler = Resampler(rate_in, rate_out)
+    assert resampler.output_frames(2**40) == -(-(2**40) * rate_out // rate_in)
+    assert resampler.input_frames(2**40) == (2**40 - 1) * rate_in // rate_out + 1
 
 
 @pytest.mark.parametrize("frames", ["3", None, 2.5])
 def test_a_count_of_frames_that_is_no_whole_number_is_refused(frames: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=f"frames must be a whole number of frames, not {frames!r}"):
         Resampler(48000, 16000).output_frames(frames)
 
 

@@ -88,9 +88,9 @@ def test_more_input_than_the_frames_need_is_refused_and_nothing_taken(rate_in, r
     with pytest.raises(ValueError, match=f"src has {needed + 1} frames, but 100 .* need {needed}"):
         resampler.process(noise(needed + 1), 100)
     assert resampler.statistics() == ResamplerStatistics(0, 0, 0, 0)
-    with pytest.raises(ValueError, match="frames must not be negative: -1"):
+    with pytest.raises(ValueError, match=r"frames must be between .*not -1"):
         resampler.process(b"", -1)
-    with pytest.raises(ValueError, match="frames must not be negative: -1"):
+    with pytest.raises(ValueError, match=r"frames must be between .*not -1"):
         resampler.input_frames(-1)
 
 

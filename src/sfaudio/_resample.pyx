@@ -105,7 +105,7 @@ cdef Py_ssize_t _run(resampler *state, Py_ssize_t frames, float *out, Py_ssize_t
 cdef Py_ssize_t _resample(
     resampler *state, const void *src, Py_ssize_t frames, void *out, Py_ssize_t most, bint is_float
 ) noexcept nogil:
-    """Give `most` frames at most; the input must be no more than what they need, or what is beyond is lost."""
+    """Give `most` frames at most; the input must be no more than what they need: only its last frame is held back."""
     cdef float filtered[STEP + LARGEST_RATIO]
     cdef float *fresh = state.history + state.taps
     # As many input frames as surely fit the scratch when they, and what was held back, have become output frames.
@@ -282,7 +282,12 @@ cdef class Resampler:
             PyBuffer_Release(&view)
 
     def drain(self, dtype=numpy.int16):
-        """The end of the stream, which is still in the filter: `delay` of it, as int16 or float32 samples."""
+        """The end of the stream: what is held back, and `delay` of it from the filter, as int16 or float32 samples.
+
+        TypeError if `dtype` is neither of the two.
+        """
+        if numpy.dtype(dtype) not in (numpy.int16, numpy.float32):
+            raise TypeError(f"dtype must be int16 or float32, not {dtype!r}")
         silence = numpy.zeros(math.ceil(self.delay * self.samplerate_in), dtype)
         out = self.process(silence)
         self.state.taken -= len(silence)

@@ -55,8 +55,8 @@ class ResamplerStatistics:
     """Frames of silence given in place of output for which there was no input; not part of the sum."""
     ahead_ticks: int
     """How much longer the output is than the input, in units of 1 / (samplerate_in * samplerate_out) seconds: what
-    rounding (less than an output frame, at each `Resampler.reset` anew) and `Resampler.drain` have added. Negative
-    while a part of the last frame is held back."""
+    rounding (less than an output frame, at each `Resampler.reset` anew) and `Resampler.drain` have added, less what is
+    held back of the last frame, or was when it was reset."""
 
 
 class Level(NamedTuple):

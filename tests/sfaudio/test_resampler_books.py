@@ -108,6 +108,23 @@ def test_drain_gives_the_end_that_is_in_the_filter(rate_in, rate_out, dtype) -> 
     assert balanced(resampler)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float64, ">i2", None])
+def test_drain_gives_no_other_type_and_counts_nothing_then(dtype: Any) -> None:
+    resampler = Resampler(16000, 48000)
+    with pytest.raises(TypeError, match="dtype must be int16 or float32, not "):
+        resampler.drain(dtype)
+    assert resampler.statistics() == ResamplerStatistics(0, 0, 0, 0)
+
+
+def test_what_was_held_back_when_it_was_reset_stays_in_the_books() -> None:
+    resampler = Resampler(8000, 48000)
+    resampler.process(noise(1), 2)
+    resampler.reset()
+    assert resampler.statistics() == ResamplerStatistics(1, 2, 0, -4 * 8000)
+    assert len(resampler.process(noise(1))) == 6
+    assert balanced(resampler)
+
+
 @given(
     rates=st.sampled_from(PAIRS),
     calls=st.lists(

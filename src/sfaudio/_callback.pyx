@@ -134,12 +134,12 @@ cdef int _callback(
     cdef stream_state *state = <stream_state *> user_data
     cdef uint64_t began = sf_now_ns()
     cdef uint64_t cpu_began = sf_thread_cpu_ns() if state.measure_cpu else 0
-    if state.callbacks:
-        _record(&state.gaps, began - state.last_began)
     if sf_load_acquire(&state.detached):
         if output != NULL:
             memset(output, 0, <size_t> frames * <size_t> state.output_channels * sizeof(float))
         return 0
+    if state.callbacks:
+        _record(&state.gaps, began - state.last_began)
     if input != NULL and state.capture != NULL:
         _capture_block(state, <const float *> input, <Py_ssize_t> frames)
         _add(&state.input_frames, frames)

@@ -175,6 +175,15 @@ class TestBlocksByHand:
             callback.run(np.zeros(4, np.int16), output)
         assert capture.statistics().written_frames == callback.statistics().callbacks == 0
 
+    def test_a_detached_stream_plays_silence_and_measures_no_gaps(self):
+        callback = StreamCallback(CaptureQueue(9), JitterBuffer(9))
+        callback.run(bytes(12), bytearray(12))
+        callback.detach()
+        before, output = callback.statistics(), bytearray(b"\xff" * 12)
+        callback.run(bytes(12), output)
+        assert output == bytes(12)
+        assert callback.statistics() == before
+
     def test_flags_of_sounddevice_are_those_of_portaudio(self):
         class Flags:
             input_underflow = output_overflow = False

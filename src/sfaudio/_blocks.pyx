@@ -6,7 +6,7 @@ from cpython.number cimport PyIndex_Check
 from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int16_t
 
-from sfaudio._buffers cimport RELEASE_GIL_FROM, acquire, block, process
+from sfaudio._buffers cimport RELEASE_GIL_FROM, acquire, block, convert, process
 from sfaudio._kernels cimport byteswap_samples, measure_level, mix_to_mono, sample_level, scale_samples, spread_mono
 
 from sfaudio._statistics import Level
@@ -38,9 +38,7 @@ def byteswap_int16(src, out=None):
     TypeError, ValueError
         As `int16_to_float32`.
     """
-    cdef block io
-    io.src_channels = io.out_channels = 1
-    return process(&io, _byteswap, src, c"h", out, c"h")
+    return convert(_byteswap, src, c"h", out, c"h")
 
 
 cdef void _mix(block *io) noexcept nogil:

@@ -3,7 +3,7 @@
 The pointer is borrowed: keep the CaptureQueue alive for as long as a thread uses its queue.
 """
 
-from libc.stdint cimport int16_t, uint64_t
+from libc.stdint cimport int16_t
 
 
 cdef struct capture_queue
@@ -17,4 +17,3 @@ cdef Py_ssize_t capture_read(capture_queue *queue, int16_t *out, Py_ssize_t fram
 
 cdef class CaptureQueue:
     cdef capture_queue *queue
-    cdef uint64_t _drop(self, uint64_t frames)

@@ -91,6 +91,15 @@ cdef Py_ssize_t capture_read(capture_queue *queue, int16_t *out, Py_ssize_t fram
     return taken
 
 
+cdef uint64_t _drop(capture_queue *queue, uint64_t frames) noexcept nogil:
+    cdef uint64_t head = sf_load_acquire(&queue.head)
+    _give_up_lost(queue, head)
+    frames = min(frames, head - queue.tail)
+    queue.dropped += frames
+    queue.tail += frames
+    return frames
+
+
 cdef class CaptureQueue:
     """A queue of mono int16 samples between one audio callback and one network task; the oldest give way.
 
@@ -172,22 +181,13 @@ cdef class CaptureQueue:
 
         Returns how many there were.
         """
-        cdef uint64_t wanted = frames_in_range(frames, "frames", 0, LARGEST_FRAMES)
-        cdef uint64_t dropped = self._drop(wanted)
+        cdef uint64_t dropped = _drop(self.queue, frames_in_range(frames, "frames", 0, LARGEST_FRAMES))
         self.queue.overruns += dropped > 0
         return dropped
 
     def flush(self):
         """Throw away what is queued now, counted as dropped."""
-        self._drop(self.queue.capacity)
-
-    cdef uint64_t _drop(self, uint64_t frames):
-        cdef uint64_t head = sf_load_acquire(&self.queue.head)
-        _give_up_lost(self.queue, head)
-        frames = min(frames, head - self.queue.tail)
-        self.queue.dropped += frames
-        self.queue.tail += frames
-        return frames
+        _drop(self.queue, self.queue.capacity)
 
     def statistics(self):
         """A consistent snapshot of the counters, as `CaptureQueueStatistics`."""

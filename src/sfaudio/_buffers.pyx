@@ -90,16 +90,11 @@ cdef Py_ssize_t _acquire(object obj, Py_buffer *view, char format, bint writable
 
 
 cdef int _refuse(Py_buffer *view, char format, Py_ssize_t itemsize, bint fits, str name) except -1:
-    if not fits and format == c"B":
-        raise TypeError(
-            f"{name} must hold uint8 codes, not items of format {view.format.decode()!r}: "
-            "give it bytes, or an array of numpy.uint8"
-        )
     if not fits:
-        raise TypeError(
-            f"{name} must hold native {_wanted(format)} (or raw bytes of them), "
-            f"not items of format {view.format.decode()!r}"
-        )
+        codes = format == c"B"
+        what = "uint8 codes" if codes else f"native {_wanted(format)} (or raw bytes of them)"
+        hint = ": give it bytes, or an array of numpy.uint8" if codes else ""
+        raise TypeError(f"{name} must hold {what}, not items of format {view.format.decode()!r}{hint}")
     if view.ndim == 0:
         raise ValueError(f"{name} is zero-dimensional: give it at least one dimension")
     raise ValueError(
@@ -155,7 +150,6 @@ cdef int _check_dimensions(block *io) except -1:
         raise ValueError(
             f"src must have {io.src_channels} channels in its last dimension, not {io.src.shape[io.src.ndim - 1]}"
         )
-    return 0
 
 
 cdef object _new_out(block *io, char src_format, char out_format):
@@ -179,4 +173,3 @@ cdef int _check_room(block *io, Py_ssize_t room, char src_format, char out_forma
         raise ValueError(
             "out must not share memory with src: give it a buffer of its own" + (", or src itself" if in_place else "")
         )
-    return 0

@@ -239,14 +239,14 @@ cdef class Resampler:
             ``input_frames(frames)``. Nothing was taken.
         """
         cdef Py_buffer view
-        cdef Py_ssize_t given
+        cdef Py_ssize_t given, needed
         cdef Py_ssize_t came = acquire(src, &view, c"*", False, "src")
         cdef Py_ssize_t wanted = resampler_output_frames(self.state, came)
         try:
             if frames is not None:
                 wanted = _count(frames)
-                if came > resampler_input_frames(self.state, wanted):
-                    needed = resampler_input_frames(self.state, wanted)
+                needed = resampler_input_frames(self.state, wanted)
+                if came > needed:
                     raise ValueError(f"src has {came} frames, but {frames} of output need {needed}: give those")
             out = numpy.empty(wanted, numpy.float32 if view.itemsize == 4 else numpy.int16)
             given = self._process(&view, came, out, wanted)

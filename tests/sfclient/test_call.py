@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import trio
 
-from sfclient import UsageError, open_call
-from sfclient.simulator import EchoAgent
+from sfclient import Audio, MemoryInput, MemoryOutput, UsageError, open_call
+from sfclient.simulator import EchoAgent, SpeakAgent, open_simulator
 
-from .conftest import exactly
+from .conftest import exactly, noise, without_silence
 
 
 def chirp(samplerate: int) -> bytes:
@@ -71,6 +71,18 @@ async def test_recording_has_the_caller_left_and_the_agent_right(hold, fast_cloc
     assert likeness > 0.99
     assert length / 2 / hold.playout_samplerate > 2.4
     assert abs(len(heard) - len(played)) / 2 / hold.playout_samplerate < 0.1
+
+
+@exactly
+async def test_sink_that_does_not_tell_its_rate_gets_the_wire_s(hold, fast_clock, monkeypatch):
+    """None told it before there was a rate to tell."""
+    monkeypatch.setattr(MemoryOutput, "open", lambda self, samplerate: None)
+    spoken, sink = noise(0.5, hold.playout_samplerate), MemoryOutput()
+    async with open_simulator(SpeakAgent(spoken, "burst", then="close")) as simulator:
+        session = await hold.session(simulator)
+        async with open_call(session, Audio(MemoryInput(), sink)) as call:
+            await call.wait_ended()
+    assert without_silence(sink.played) == spoken
 
 
 async def test_unknown_dialect_is_refused():

@@ -197,7 +197,7 @@ def open_virtual_line(
     if sink is None:
         yield VirtualLine(source, None, input_samplerate, 0)
         return
-    output_samplerate = sink.open(output_samplerate)
+    output_samplerate = sink.open(output_samplerate) or output_samplerate  # some do not tell
     try:
         yield VirtualLine(source, sink, input_samplerate, output_samplerate)
     finally:

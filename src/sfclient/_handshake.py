@@ -100,6 +100,8 @@ class Handshake:
             nursery.start_soon(self._receive_meanwhile)
             with trio.move_on_after(START_CALL_SECONDS) as patience:
                 started = await self._start_call(server_name)
+                if isinstance(started, StartedCall):
+                    self._note(started)  # before anything can cancel
             nursery.cancel_scope.cancel()
         if patience.cancelled_caught:
             raise NetworkError(f"start_call did not start the call within {START_CALL_SECONDS:g} s")
@@ -108,7 +110,6 @@ class Handshake:
             came = "one without" if isinstance(started, StartedCall) else type(started).__name__
             raise UsageError(f"start_call must return a StartedCall with a sid, not {came}")
         self._sid = started.sid
-        self._note(started)
         return started
 
     async def _receive_meanwhile(self) -> None:

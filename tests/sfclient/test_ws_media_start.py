@@ -265,6 +265,23 @@ async def test_call_that_is_cancelled_in_its_handshake_has_told_its_id(fast_cloc
     assert told
 
 
+async def test_call_that_is_cancelled_as_it_is_started_has_told_its_id(fast_clock):
+    """A function that nothing can cancel knows the call, so the caller must get to know it too."""
+    told: list[str] = []
+
+    async def start(server_name: str) -> StartedCall:
+        patience.cancel()
+        return StartedCall("sid", "call-5")
+
+    async with open_simulator(listen) as simulator:
+        session = Session((await session_of(simulator)).url, "ws-media", start_call=start)
+        with trio.CancelScope() as patience:
+            audio = Audio(MemoryInput(), MemoryOutput())
+            async with open_call(session, audio, on_call_id=told.append):
+                raise AssertionError
+    assert told == ["call-5"]
+
+
 async def test_error_in_the_function_that_is_told_the_id_leaves_as_itself(fast_clock):
     def fail(call_id: str) -> None:
         raise LookupError(call_id)

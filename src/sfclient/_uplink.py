@@ -237,7 +237,8 @@ class PacedUplink(Uplink):
             too_old = self.queue.queued_frames - round((beat + backlog) * self._rates[0])
             self.queue.drop(max(0, too_old))
             # As if what is left had been recorded just now, with the cushion of the start.
-            self._due = self._last - backlog + beat / 2
+            left = self.queue.queued_frames / self._rates[0]
+            self._due = self._last - max(0, left - beat) + beat / 2
         self._due += self._lean * beat
         chunk = self._take(self._chunk_frames)
         self._beats += 1

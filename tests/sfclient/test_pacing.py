@@ -187,3 +187,18 @@ async def test_long_stall_drops_the_oldest_and_makes_no_burst(uplink, autojump_c
     assert counts.padded_frames == 0
     assert counts.queued_frames < 3 * CHUNK
     assert not capture_errors(uplink.statistics())
+
+
+async def test_stalled_network_leaves_no_gaps_in_what_is_said_after_it(
+    uplink, autojump_clock, nursery
+):
+    """What was recorded meanwhile is dropped, so there is nothing to make up for."""
+    nursery.start_soon(Microphone(uplink).run, 20)
+    await collect(uplink, 2)
+    await uplink.next_chunk()
+    await trio.sleep(1.5)
+    uplink.sent(1.5)
+    _, times = await collect(uplink, 5)
+    assert uplink.statistics().dropped_frames / SAMPLERATE == pytest.approx(1.5, abs=0.05)
+    assert uplink.statistics().padded_frames < CHUNK
+    assert np.all(np.diff(times)[2:] > 0.9 * BEAT)

@@ -13,7 +13,7 @@ PLAYOUT_SECONDS = 180.0
 # send.
 PREFILL_SECONDS = 0.06
 FADE_SECONDS = 0.005
-FULL_SECONDS = 0.02  # between looks at a full queue
+LOOK_SECONDS = 0.02  # between looks at a queue that is full, or draining: a flush may empty it
 SHORTEST_SLEEP_SECONDS = 0.001
 
 
@@ -48,7 +48,7 @@ class Playout:
         )
         self._rates = device_samplerate, wire_samplerate
         self._in_hand = memoryview(b"")
-        self._is_flushed = False  # what is in hand
+        self._flushed_bytes = 0  # of what is in hand, the first
 
     async def play(self, pcm: bytes) -> None:
         """Queue PCM16 samples. Waits while the queue is full, and the network with it."""
@@ -57,26 +57,28 @@ class Playout:
         await self._queue(pcm)
 
     async def _queue(self, pcm: bytes) -> None:
-        self._in_hand = memoryview(pcm)
-        self._is_flushed = False
+        # Behind what one that was cancelled has left there.
+        self._in_hand = memoryview(bytes(self._in_hand) + pcm)
         while self._fill():  # noqa: ASYNC110 -- callbacks set no events
-            await trio.sleep(FULL_SECONDS)
+            await trio.sleep(LOOK_SECONDS)
 
     def _fill(self) -> bool:
         """Queue what there is room for; whether something is left in hand."""
-        self._in_hand = self._in_hand[self.queue.write(self._in_hand) :]
-        if self._is_flushed:
+        taken = self.queue.write(self._in_hand[: self._flushed_bytes or None])
+        self._in_hand = self._in_hand[taken:]
+        if self._flushed_bytes:
+            self._flushed_bytes -= taken
             self.queue.flush()
         return bool(self._in_hand)
 
     @property
     def pending(self) -> bool:
         """Whether something that was received has yet to sound."""
-        return self.queue.queued_frames > 0 or (bool(self._in_hand) and not self._is_flushed)
+        return self.queue.queued_frames > 0 or len(self._in_hand) > self._flushed_bytes
 
     def flush(self) -> None:
         """Throw away all that was received; what sounds is faded out."""
-        self._is_flushed = True
+        self._flushed_bytes = len(self._in_hand)
         self.queue.flush()
         if self._resampler is not None:
             self._resampler.reset()
@@ -87,7 +89,8 @@ class Playout:
             await self._queue(self._resampler.drain().tobytes())
         self.queue.drain()
         while queued := self.queue.queued_frames:  # noqa: ASYNC110 -- callbacks set no events
-            await trio.sleep(max(queued / self._rates[0], SHORTEST_SLEEP_SECONDS))
+            rest = max(queued / self._rates[0], SHORTEST_SLEEP_SECONDS)
+            await trio.sleep(min(rest, LOOK_SECONDS))
         await trio.sleep(latency)
 
     def close(self) -> None:

@@ -62,3 +62,59 @@ async def test_what_is_in_hand_at_the_end_counts_as_dropped(monkeypatch, autojum
     counts = playout.statistics()
     assert (counts.received_frames, counts.dropped_frames) == (48_000, 48_000)
     assert not playout.pending
+
+
+@pytest.mark.parametrize("samplerate", [16_000, 44_100])
+async def test_what_a_cancelled_message_left_in_hand_is_played_before_the_next(
+    monkeypatch, autojump_clock, nursery, samplerate
+):
+    """As in a handshake, whose time ends while a flood of speech waits for a device that does not run yet."""
+    monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
+    playout = Playout(16_000, samplerate)
+    with trio.move_on_after(1):
+        await playout.play(np.full(16_000, 9, np.int16).tobytes())
+    nursery.start_soon(playout.play, np.full(8000, 7, np.int16).tobytes())
+    played = np.zeros((200, samplerate // 100), np.int16)
+    for block in played:
+        await trio.sleep(0.01)
+        playout.queue.read_into(block)
+        counts = playout.statistics()
+        assert counts.received_frames == 24_000
+        assert not playout_errors(counts)
+    assert not playout.pending
+    assert np.count_nonzero(played == 9) == pytest.approx(samplerate, abs=20)
+    assert np.count_nonzero(played == 7) == pytest.approx(samplerate // 2, abs=100)
+
+
+async def test_a_flush_throws_away_what_a_cancelled_message_left_and_nothing_that_follows(
+    monkeypatch, autojump_clock, nursery
+):
+    monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
+    playout = Playout(16_000, 16_000)
+    with trio.move_on_after(1):
+        await playout.play(np.full(16_000, 9, np.int16).tobytes())
+    playout.flush()
+    nursery.start_soon(playout.play, np.full(8000, 7, np.int16).tobytes())
+    played = np.zeros((100, 160), np.int16)
+    for block in played:
+        await trio.sleep(0.01)
+        playout.queue.read_into(block)
+    assert not np.any(played == 9)
+    assert np.count_nonzero(played == 7) == 8000
+    assert playout.statistics().dropped_frames == 16_000
+
+
+async def test_a_flush_ends_draining(autojump_clock, nursery):
+    """Or a minute of silence would follow."""
+    playout = Playout(16_000, 16_000)
+    await playout.play(bytes(2 * 60 * 16_000))
+
+    async def flush_and_read() -> None:
+        await trio.sleep(1)
+        playout.flush()
+        playout.queue.read_into(np.zeros(160, np.int16))
+
+    nursery.start_soon(flush_and_read)
+    began = trio.current_time()
+    await playout.drain(0.1)
+    assert trio.current_time() - began < 1.2

@@ -26,10 +26,17 @@ def counting(frames: int, start: int = 1) -> np.ndarray:
 class Microphone:
     """Writes blocks of `block` seconds by a clock that is `drift` fast."""
 
-    def __init__(self, uplink: PacedUplink, block: float = 0.01, drift: float = 0.0) -> None:
+    def __init__(
+        self,
+        uplink: PacedUplink,
+        block: float = 0.01,
+        drift: float = 0.0,
+        samplerate: int = SAMPLERATE,
+    ) -> None:
         self.uplink = uplink
         self.block = block
         self.drift = drift
+        self.samplerate = samplerate
         self.written = 0
 
     async def run(self, seconds: float) -> None:
@@ -38,7 +45,7 @@ class Microphone:
             await trio.sleep_until(start + blocks * self.block / (1 + self.drift))
             if trio.current_time() > start + seconds:
                 return
-            due = round(blocks * self.block * SAMPLERATE)
+            due = round(blocks * self.block * self.samplerate)
             self.uplink.queue.write(counting(due - self.written, self.written))
             self.written = due
 
@@ -152,6 +159,7 @@ async def test_zeros_go_out_on_the_beat_when_the_microphone_stops(uplink, autoju
     assert len(spoken) == SAMPLERATE
     late = np.abs(np.diff(times) - BEAT) > 1e-3
     assert np.count_nonzero(late[10:]) == 1  # for which it was waited in vain
+    assert np.diff(times[-50:]).mean() == pytest.approx(BEAT, rel=1e-3)  # leans to nothing
     assert uplink.statistics().padded_frames == len(sent) - len(spoken)
     assert not capture_errors(uplink.statistics())
 
@@ -202,3 +210,22 @@ async def test_stalled_network_leaves_no_gaps_in_what_is_said_after_it(
     assert uplink.statistics().dropped_frames / SAMPLERATE == pytest.approx(1.5, abs=0.05)
     assert uplink.statistics().padded_frames < CHUNK
     assert np.all(np.diff(times)[2:] > 0.9 * BEAT)
+
+
+@pytest.mark.parametrize("samplerate", [8000, 44_100, 96_000])
+async def test_backlog_and_cushion_are_the_same_at_any_rate(autojump_clock, nursery, samplerate):
+    uplink = PacedUplink(samplerate, SAMPLERATE, CHUNK)
+    nursery.start_soon(Microphone(uplink, samplerate=samplerate).run, 40)
+    await collect(uplink, 2)
+    await trio.sleep(1.5)
+    await uplink.next_chunk()
+    uplink.sent(0)
+    assert uplink.statistics().queued_frames / SAMPLERATE == pytest.approx(BACKLOG_SECONDS, abs=0.02)
+    await collect(uplink, 25)
+    levels = []
+    for _ in range(100):
+        await uplink.next_chunk()
+        uplink.sent(0)
+        levels.append(uplink.statistics().queued_frames)
+    assert CHUNK // 8 - 4 < min(levels) <= CHUNK + 4
+    assert uplink.statistics().padded_frames == 0

@@ -118,3 +118,34 @@ async def test_a_flush_ends_draining(autojump_clock, nursery):
     began = trio.current_time()
     await playout.drain(0.1)
     assert trio.current_time() - began < 1.2
+
+
+async def test_nothing_of_what_was_flushed_rings_on_in_what_follows():
+    playout = Playout(16_000, 44_100)
+    await playout.play(np.full(1600, 20_000, np.int16).tobytes())
+    playout.flush()
+    playout.queue.read_into(np.zeros(441, np.int16))
+    await playout.play(bytes(2 * 1600))
+    block = np.ones(4410, np.int16)
+    assert playout.queue.read_into(block)
+    assert not np.any(block)
+
+
+async def test_drained_to_the_end_of_the_filter_and_until_it_has_sounded(autojump_clock, nursery):
+    playout = Playout(16_000, 48_000)
+    await playout.play(np.full(160, 10_000, np.int16).tobytes())
+    played = np.zeros((20, 480), np.int16)
+
+    async def read() -> None:
+        for block in played:
+            await trio.sleep(0.01)
+            playout.queue.read_into(block)
+
+    nursery.start_soon(read)
+    began = trio.current_time()
+    await playout.drain(0.5)
+    assert trio.current_time() - began == pytest.approx(0.52, abs=0.02)
+    assert played.sum() == pytest.approx(480 * 10_000, rel=1e-3)
+    counts = playout.statistics()
+    assert counts.underruns == 0
+    assert counts.padded_frames == 20 * 160 - 160 - counts.ahead_frames

@@ -112,3 +112,17 @@ async def test_time_in_which_the_program_was_kept_from_running_does_not_count_as
     assert uplink._ticks == 4
     await trio.sleep(0.25)
     assert uplink._ticks == 6
+
+
+@pytest.mark.parametrize("samplerate", [8000, 44_100, 96_000])
+async def test_chunk_is_taken_with_the_frame_that_makes_it_whole(autojump_clock, samplerate):
+    uplink = Uplink(samplerate, 48_000, 241)
+    for _ in range(10):
+        chunk = None
+        while chunk is None:
+            uplink.queue.write(np.ones(1, np.int16))
+            with trio.move_on_after(0.01):
+                chunk = await uplink.next_chunk()
+        assert len(chunk.data) == 2 * 241
+        assert uplink.queue.queued_frames == 0
+        uplink.sent(0)

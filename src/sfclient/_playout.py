@@ -88,7 +88,7 @@ class Playout:
         if self._resampler is not None:
             await self._queue(self._resampler.drain().tobytes())
         self.queue.drain()
-        while queued := self.queue.queued_frames:  # noqa: ASYNC110 -- callbacks set no events
+        while queued := self.queue.queued_frames:
             rest = max(queued / self._rates[0], SHORTEST_SLEEP_SECONDS)
             await trio.sleep(min(rest, LOOK_SECONDS))
         await trio.sleep(latency)

@@ -220,7 +220,9 @@ async def test_backlog_and_cushion_are_the_same_at_any_rate(autojump_clock, nurs
     await trio.sleep(1.5)
     await uplink.next_chunk()
     uplink.sent(0)
-    assert uplink.statistics().queued_frames / SAMPLERATE == pytest.approx(BACKLOG_SECONDS, abs=0.02)
+    assert uplink.statistics().queued_frames / SAMPLERATE == pytest.approx(
+        BACKLOG_SECONDS, abs=0.02
+    )
     await collect(uplink, 25)
     levels = []
     for _ in range(100):

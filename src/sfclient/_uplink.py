@@ -108,6 +108,7 @@ class Uplink:
         async with open_unwrapped_nursery() as nursery:
             nursery.start_soon(self._tick)
             while True:
+                await trio.lowlevel.checkpoint_if_cancelled()  # or a chunk would stay in hand
                 chunk = await self.next_chunk()
                 began = self._ticks
                 await send(chunk.data)

@@ -126,3 +126,21 @@ async def test_chunk_is_taken_with_the_frame_that_makes_it_whole(autojump_clock,
         assert len(chunk.data) == 2 * 241
         assert uplink.queue.queued_frames == 0
         uplink.sent(0)
+
+
+async def test_chunk_that_nobody_began_to_send_is_dropped_not_in_hand(uplink, autojump_clock):
+    recorded(uplink, 5 * CHUNK)
+    sent = []
+
+    async def send(data: bytes) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        sent.append(data)
+        if len(sent) == 2:
+            scope.cancel()
+
+    with trio.CancelScope() as scope:
+        await uplink.run(send)
+    uplink.close()
+    counts = uplink.statistics()
+    assert (counts.sent_frames, counts.in_hand_frames) == (2 * CHUNK, 0)
+    assert counts.dropped_frames == 3 * CHUNK

@@ -1,11 +1,12 @@
 """How a call ends in order, by whom, and what is still heard, in both dialects."""
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 import trio
 from websockets.exceptions import ConnectionClosed
 
+from sfclient._devices._virtual import open_virtual_line
 from sfclient.simulator import SimulatedCall, SpeakAgent
 
 from .conftest import exactly, listen, noise
@@ -110,3 +111,25 @@ async def test_agent_who_pings_while_we_hang_up_does_no_harm(hold, fast_clock):
         async with hold(agent) as held:
             await trio.sleep(0.3)
         assert held.call.ended.by == "caller"
+
+
+@exactly
+async def test_last_words_have_sounded_when_the_call_is_over(hold, fast_clock, monkeypatch):
+    """With a device for each direction, of which only the loudspeaker's is slow."""
+
+    @contextmanager
+    def open_lines(audio, input_samplerate, output_samplerate):
+        with (
+            open_virtual_line(audio.input, None, output_samplerate) as recording,
+            open_virtual_line(None, audio.output, output_samplerate) as playing,
+        ):
+            playing.output_latency = 3.0
+            yield [recording, playing]
+
+    monkeypatch.setattr("sfclient._call.open_lines", open_lines)
+    spoken = noise(0.5, hold.playout_samplerate)
+    async with hold(SpeakAgent(spoken, "burst", then="close")) as held:
+        began = trio.current_time()
+        await held.call.wait_ended()
+        assert trio.current_time() - began > 3.4
+    assert held.heard == spoken

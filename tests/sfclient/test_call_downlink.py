@@ -158,3 +158,18 @@ async def test_half_a_sample_at_the_end_is_not_played(hold, fast_clock):
         await held.call.wait_ended()
     assert held.heard == b"\x01\x02"
     assert held.call.statistics().playout.received_frames == 1
+
+
+@exactly
+@pytest.mark.parametrize("dialect", ["ws-media"])
+async def test_what_was_held_back_is_heard_when_the_agent_closes(hold, fast_clock):
+    """A message that looks like RTP, of which the next would tell whether it is."""
+    message = bytes.fromhex("8060 0007 01010101 02020202") + noise(0.02, hold.playout_samplerate)
+
+    async def speak(call: SimulatedCall) -> None:
+        await call.client_ready()
+        await call.send(message)
+
+    async with hold(speak) as held:
+        await held.call.wait_ended()
+    assert held.heard == np.frombuffer(message, ">i2").astype(np.int16).tobytes()

@@ -94,9 +94,10 @@ async def test_too_large_a_message_is_the_agents_fault(hold, fast_clock):
         await call.send(bytes((16 << 20) + 1))
         await trio.sleep_forever()
 
-    with pytest.raises(ServiceError, match="1009"):
-        async with hold(agent):
+    with pytest.raises(ServiceError, match="1009") as caught:
+        async with hold(agent) as held:
             await trio.sleep(20)
+    assert caught.value.status == held.call.ended.code == 1009
 
 
 class SilentMicrophone:

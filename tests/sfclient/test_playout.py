@@ -149,3 +149,13 @@ async def test_drained_to_the_end_of_the_filter_and_until_it_has_sounded(autojum
     counts = playout.statistics()
     assert counts.underruns == 0
     assert counts.padded_frames == 20 * 160 - 160 - counts.ahead_frames
+
+
+async def test_what_is_in_hand_has_yet_to_sound(monkeypatch, autojump_clock, nursery):
+    monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
+    playout = Playout(16_000, 16_000)
+    nursery.start_soon(playout.play, bytes(2 * 9000))
+    await trio.testing.wait_all_tasks_blocked()
+    playout.queue.read_into(np.zeros(8000, np.int16))
+    assert playout.queue.queued_frames == 0
+    assert playout.pending

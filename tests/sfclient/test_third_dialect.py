@@ -93,6 +93,37 @@ async def test_holds_a_call(monkeypatch, fast_clock):
     assert speaker.samplerate == 8000
 
 
+async def test_flood_of_speech_in_the_handshake_is_heard_when_the_call_begins(
+    monkeypatch, fast_clock
+):
+    """Nothing plays yet, so there is no room for all of it until the handshake gives up waiting."""
+    monkeypatch.setitem(DIALECTS, "json", JsonDialect)
+    monkeypatch.setattr("sfclient._playout.PLAYOUT_SECONDS", 0.5)
+    speech = [bytes(range(1, 127)) * 100, bytes(range(129, 255)) * 20]
+    first, second = (
+        json.dumps({"event": "media", "payload": base64.b64encode(part).decode()})
+        for part in speech
+    )
+
+    async def talk(connection: ServerConnection) -> None:
+        await connection.recv()
+        for message in (first, '{"event": "connected"}', second):
+            await connection.send(message)
+        await trio.sleep_forever()
+
+    speaker = MemoryOutput()
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(partial(serve, talk, 0, host="127.0.0.1"))
+        url = f"ws://127.0.0.1:{server.listeners[0].socket.getsockname()[1]}/"
+        with trio.fail_after(30):
+            async with open_call(url, Audio("none", speaker), dialect="json") as call:
+                await trio.sleep(4)
+        nursery.cancel_scope.cancel()
+    heard = np.frombuffer(speaker.played, np.int16)
+    assert np.array_equal(heard[heard != 0], ulaw_to_int16(b"".join(speech)))
+    assert call.statistics().playout.received_frames == 126 * 120
+
+
 async def test_that_it_does_not_speak_otherwise_is_told(monkeypatch):
     monkeypatch.setitem(DIALECTS, "json", JsonDialect)
     with pytest.raises(UsageError, match="json is not spoken here with codec 'l16': choose pcmu"):

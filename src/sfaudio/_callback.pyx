@@ -29,10 +29,8 @@ cdef enum:
     STEP = 512  # frames worked on at a time
     BUCKETS = 320  # 8 for each of 40 octaves: up to 18 minutes in nanoseconds
     # PaStreamCallbackFlags (portaudio.h)
-    INPUT_UNDERFLOW = 1
     INPUT_OVERFLOW = 2
     OUTPUT_UNDERFLOW = 4
-    OUTPUT_OVERFLOW = 8
     PRIMING_OUTPUT = 16
 
 

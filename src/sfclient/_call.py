@@ -14,7 +14,6 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import trio
 
@@ -95,9 +94,9 @@ class Call:
         self._on_call_id = on_call_id
         self._call_id: str | None = None
         self._connected = False
-        self._closed_by: Party | None = None  # the first who ended it, with code and reason
-        self._code: int | None = None
-        self._reason = ""
+        self._closed: tuple[Party, int | None, str] | None = (
+            None  # the first who ended it, code, reason
+        )
         self._cut = False
         self._stop = trio.Event()
         self._over = trio.Event()
@@ -273,19 +272,16 @@ class Call:
 
     def _close(self, by: Party, code: int | None, reason: str) -> None:
         """The first to end the call is the one who ended it."""
-        if self._closed_by is None:
-            self._closed_by, self._code, self._reason = by, code, reason
+        self._closed = self._closed or (by, code, reason)
 
     def _finish(self) -> None:
         """All has stopped, all files are complete."""
         self._close("caller", None, "cancelled")
-        assert self._closed_by is not None
-        audio: Literal["drained", "cut"] = (
-            "cut" if self._cut or self._playout.pending else "drained"
-        )
+        assert self._closed is not None
+        is_cut = self._cut or self._playout.pending
         self._uplink.close()
         self._playout.close()
-        self._ended = Ended(self._closed_by, self._code, self._reason, audio)
+        self._ended = Ended(*self._closed, "cut" if is_cut else "drained")
         self._events_in.close()
         self._over.set()
 

@@ -14,7 +14,6 @@ PLAYOUT_SECONDS = 180.0
 PREFILL_SECONDS = 0.06
 FADE_SECONDS = 0.005
 LOOK_SECONDS = 0.02  # between looks at a queue that is full, or draining: a flush may empty it
-SHORTEST_SLEEP_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +63,16 @@ class Playout:
 
     def _fill(self) -> bool:
         """Queue what there is room for; whether something is left in hand."""
-        taken = self.queue.write(self._in_hand[: self._flushed_bytes or None])
-        self._in_hand = self._in_hand[taken:]
-        if self._flushed_bytes:
-            self._flushed_bytes -= taken
+        while self._flushed_bytes:
+            # Less than the prefill, so that the device does not begin to play it before it is flushed.
+            piece = min(self._flushed_bytes, max(2, 2 * self.queue.prefill - 2))
+            taken = self.queue.write(self._in_hand[:piece])
             self.queue.flush()
+            self._in_hand = self._in_hand[taken:]
+            self._flushed_bytes -= taken
+            if not taken:
+                return True
+        self._in_hand = self._in_hand[self.queue.write(self._in_hand) :]
         return bool(self._in_hand)
 
     @property
@@ -88,9 +92,8 @@ class Playout:
         if self._resampler is not None:
             await self._queue(self._resampler.drain().tobytes())
         self.queue.drain()
-        while queued := self.queue.queued_frames:
-            rest = max(queued / self._rates[0], SHORTEST_SLEEP_SECONDS)
-            await trio.sleep(min(rest, LOOK_SECONDS))
+        while self.queue.queued_frames:  # noqa: ASYNC110 -- callbacks set no events
+            await trio.sleep(LOOK_SECONDS)
         await trio.sleep(latency)
 
     def close(self) -> None:

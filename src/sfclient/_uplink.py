@@ -47,13 +47,13 @@ class CaptureStatistics:
     """In the message that is leaving, or that was when the call ended."""
     queued_frames: int = 0
     dropped_frames: int = 0
-    """Too old to be sent when the network stalled, or left over at the end."""
+    """Too old to be sent when the network stalled, or the program a steady clock; or left over at the end."""
     ahead_frames: int = 0
     """What resampling has rounded up, less what it holds back."""
     padded_frames: int = 0
     """Zeros sent beside them, where a steady clock was due and the microphone late."""
     overruns: int = 0
-    """Times that frames were dropped because the network stalled."""
+    """Times that frames were dropped as too old."""
 
 
 @dataclass(frozen=True, slots=True)

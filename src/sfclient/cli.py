@@ -248,12 +248,8 @@ async def _hold(
 ) -> int:
     """Hold a call and tell of it, until it ends, the time is up, or a signal comes."""
     call: Call | None = None
-    call_id: str | None = None
     problem: SfclientError | None = None
-
-    def note(told: str) -> None:
-        nonlocal call_id
-        call_id = told
+    told: list[str] = []  # the call ID, as soon as it is known
 
     def stop() -> None:
         if call is None:
@@ -271,7 +267,7 @@ async def _hold(
                     audio,
                     record=record,
                     allow_insecure=allow_insecure,
-                    on_call_id=note,
+                    on_call_id=told.append,
                 ) as call:
                     if duration is not None:
                         nursery.start_soon(_after, duration, stop)
@@ -281,6 +277,7 @@ async def _hold(
             except SfclientError as error:
                 problem = error
             nursery.cancel_scope.cancel()
+    call_id = told[-1] if told else None
     if call is None and problem is None and call_id is not None:
         print(f"Hung up before the call {call_id} began")
     if stats is not None:

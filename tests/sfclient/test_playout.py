@@ -5,6 +5,7 @@ import pytest
 import trio
 import trio.testing
 
+from sfaudio import JitterBuffer
 from sfclient import _playout
 from sfclient._playout import Playout
 
@@ -159,3 +160,33 @@ async def test_what_is_in_hand_has_yet_to_sound(monkeypatch, autojump_clock, nur
     playout.queue.read_into(np.zeros(8000, np.int16))
     assert playout.queue.queued_frames == 0
     assert playout.pending
+
+
+async def test_nothing_of_a_flushed_message_sounds_however_the_device_reads(
+    monkeypatch, autojump_clock, nursery
+):
+    """Its thread may read between the writing of a piece and the flush of it."""
+    blocks = []
+
+    class ReadAtOnce(JitterBuffer):
+        flushed = False
+
+        def write(self, data):
+            taken = super().write(data)
+            if self.flushed:
+                blocks.append(np.zeros(160, np.int16))
+                self.read_into(blocks[-1])
+            return taken
+
+    monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
+    monkeypatch.setattr(_playout, "JitterBuffer", ReadAtOnce)
+    playout = Playout(16_000, 16_000)
+    nursery.start_soon(playout.play, np.full(48_000, 9, np.int16).tobytes())
+    await trio.testing.wait_all_tasks_blocked()
+    playout.queue.flushed = True
+    playout.flush()
+    await trio.sleep(2)
+    assert not playout.pending
+    assert len(blocks) > 40
+    assert not np.concatenate(blocks).any()
+    assert playout.statistics().dropped_frames == 48_000

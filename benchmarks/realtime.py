@@ -233,9 +233,10 @@ def delays(url: str, seconds: float) -> dict[str, Any]:
     """Delays on an idle machine, in ms, from the callback's own times; see the module's words."""
     import trio
 
-    from sfclient import Audio, Device, _sound, open_call
+    from sfclient import Audio, Device, _playout, open_call
 
-    _sound.PREFILL_SECONDS = 0.0  # what is measured is the way, not the cushion that a user chooses
+    # What is measured is the way, not the cushion that a user chooses.
+    _playout.PREFILL_SECONDS = 0.0
     to_wire: list[float] = []
     to_speaker: list[float] = []
 
@@ -243,13 +244,13 @@ def delays(url: str, seconds: float) -> dict[str, Any]:
         device = Device("JACK")
         async with open_call(url, Audio(device, device)) as call:
             stream = call._lines[0]._streams[-1]  # type: ignore[attr-defined]
-            sent, play = call._capture.sent, call._playout.play
+            sent, play = call._uplink.sent, call._playout.play
 
-            def sent_now(chunk: bytes, took: float) -> None:
-                sent(chunk, took)
+            def sent_now(took: float) -> None:
+                sent(took)
                 idle, seen = stream.idle_seconds, stream.statistics()
                 block = seen.input_frames // seen.callbacks
-                since = (seen.input_frames - call._capture.statistics().sent_frames) // block
+                since = (seen.input_frames - call._uplink.statistics().sent_frames) // block
                 to_wire.append(idle + since * block / 48_000)
 
             async def play_now(data: bytes) -> None:
@@ -260,7 +261,7 @@ def delays(url: str, seconds: float) -> dict[str, Any]:
                     await trio.sleep(0.0003)
                 to_speaker.append(time.perf_counter() - stream.idle_seconds - arrived)
 
-            call._capture.sent = sent_now  # type: ignore[method-assign]
+            call._uplink.sent = sent_now  # type: ignore[method-assign]
             call._playout.play = play_now  # type: ignore[method-assign]
             await trio.sleep(seconds)
 

@@ -42,8 +42,8 @@ with Stream(
     done.set()
     for thread in threads:
         thread.join()
-    figures = dataclasses.asdict(stream.statistics())
-    figures["latency"] = stream.input_latency, stream.output_latency
+    latency = stream.input_latency, stream.output_latency
+figures = dataclasses.asdict(stream.statistics()) | {"latency": latency}
 heard = np.frombuffer(played.read(480_000), np.int16)
 figures["played"] = len(heard)
 figures["in_order"] = bool((heard == np.arange(1, 30_001, dtype=np.int16).repeat(10)[: len(heard)]).all())

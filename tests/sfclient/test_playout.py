@@ -145,7 +145,8 @@ async def test_drained_to_the_end_of_the_filter_and_until_it_has_sounded(autojum
     nursery.start_soon(read)
     began = trio.current_time()
     await playout.drain(0.5)
-    assert trio.current_time() - began == pytest.approx(0.52, abs=0.02)
+    # Two blocks and the latency; who wakes first, the device or the look, is anybody's guess.
+    assert 0.519 < trio.current_time() - began < 0.521 + _playout.LOOK_SECONDS
     assert played.sum() == pytest.approx(480 * 10_000, rel=1e-3)
     counts = playout.statistics()
     assert counts.underruns == 0

@@ -20,7 +20,6 @@ from typing import Any, cast
 from urllib.parse import SplitResult
 
 import h11
-import httpx
 import trio
 from trio_websocket import (
     ConnectionClosed,
@@ -30,20 +29,18 @@ from trio_websocket import (
 )
 from wsproto.utilities import LocalProtocolError
 
+from sfclient._connect import connect
 from sfclient._errors import (
     UPGRADE_REFUSALS,
     NetworkError,
     ServiceError,
-    bad_environment,
     printable,
     refused,
-    unreachable,
 )
+from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._urls import check_url
 
-CONNECT_SECONDS = 8.0  # for TCP, TLS and the upgrade together
-CLOSE_SECONDS = 2.0  # for the far side to answer our close
 DEAF_SECONDS = 0.1  # for our close to leave when its answer cannot be heard
 STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
 PING_EVERY_SECONDS = 10.0
@@ -95,9 +92,12 @@ class _WatchedStream(trio.abc.Stream):
 class WebSocket:
     """An open websocket. One task receives; several may send."""
 
-    def __init__(self, connection: WebSocketConnection, stream: _WatchedStream) -> None:
+    def __init__(
+        self, connection: WebSocketConnection, stream: _WatchedStream, limits: TimeLimits
+    ) -> None:
         self._connection = connection
         self._stream = stream
+        self._limits = limits
         self._sending = trio.CancelScope()
         self._sender = trio.Lock()
 
@@ -150,7 +150,7 @@ class WebSocket:
             async with self._sender:
                 pass
         if not patience.cancelled_caught:
-            with trio.move_on_after(CLOSE_SECONDS) as answer:
+            with trio.move_on_after(self._limits.close) as answer:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._wait_no_longer_than_it_listens, answer)
                     await self._connection.aclose()
@@ -172,7 +172,11 @@ def _closed(closed: ConnectionClosed) -> WebSocketClosed:
 
 @asynccontextmanager
 async def open_websocket(
-    url: str, *, ssl_context: ssl.SSLContext | None = None, allow_insecure: bool = False
+    url: str,
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    allow_insecure: bool = False,
+    limits: TimeLimits | None = None,
 ) -> AsyncIterator[WebSocket]:
     """Connect, and close on leaving, whatever happens, within a few seconds.
 
@@ -180,17 +184,19 @@ async def open_websocket(
     is no websocket, `InsecureURLError` and `UsageError` for a URL of the wrong kind.
     """
     parts = check_url(url, ("wss", "ws"), allow_insecure=allow_insecure, what="session URL")
+    limits = limits or TimeLimits()
     websocket: WebSocket | None = None
     try:
         async with open_unwrapped_nursery() as nursery:
             stream: _WatchedStream | None = None
             try:
-                with trio.move_on_after(CONNECT_SECONDS):
-                    stream = _WatchedStream(await _connect(parts, ssl_context))
-                    websocket = WebSocket(await _upgrade(nursery, stream, parts), stream)
+                stream = _WatchedStream(await connect(parts, ssl_context, limits))
+                with trio.move_on_after(limits.upgrade):
+                    connection = await _upgrade(nursery, stream, parts)
+                    websocket = WebSocket(connection, stream, limits)
                 if websocket is None:
                     raise NetworkError(
-                        f"{parts.hostname} did not answer within {CONNECT_SECONDS:g} s"
+                        f"{parts.hostname} did not answer within {limits.upgrade:g} s"
                     )
                 yield websocket
             finally:
@@ -209,31 +215,6 @@ async def open_websocket(
             raise ServiceError(
                 f"{parts.hostname} answered something that is no websocket: is the session URL right?"
             ) from None
-
-
-async def _connect(parts: SplitResult, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
-    secure = parts.scheme == "wss"
-    host, port = str(parts.hostname), parts.port or (443 if secure else 80)
-    try:
-        stream = await trio.open_tcp_stream(host, port)
-    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
-        raise unreachable(f"{host}:{port}", error) from None
-    if not secure:
-        return stream
-    try:
-        context = ssl_context or httpx.create_ssl_context()
-    except OSError as error:
-        raise bad_environment(error) from None
-    tls = trio.SSLStream(stream, context, server_hostname=host, https_compatible=True)
-    try:
-        await tls.do_handshake()
-    except trio.BrokenResourceError as error:
-        await trio.aclose_forcefully(stream)
-        raise unreachable(f"{host}:{port}", error) from None
-    except BaseException:
-        await trio.aclose_forcefully(stream)
-        raise
-    return tls
 
 
 async def _upgrade(

@@ -8,7 +8,7 @@ import trio
 import trustme
 
 from sfclient import NetworkError, ServiceError
-from sfclient._websocket import CONNECT_SECONDS, open_websocket
+from sfclient._websocket import open_websocket
 
 from ..conftest import UnhurriedClock
 from ..raw_servers import (
@@ -39,17 +39,17 @@ class TestTheWayThere:
         self, resolver: Resolver, fast_clock: UnhurriedClock
     ) -> None:
         start = trio.current_time()
-        with failing(NetworkError, "dns.slow did not answer within 8 s"):
+        with failing(NetworkError, "cannot connect to dns.slow:443 within 8 s"):
             await connect(f"wss://dns.slow{PATH}")
-        assert CONNECT_SECONDS <= trio.current_time() - start < 10
+        assert 8 <= trio.current_time() - start < 10
 
     @pytest.mark.parametrize("scheme", ["ws", "wss"])
     async def test_no_answer(self, scheme: str, fast_clock: UnhurriedClock) -> None:
         async with serving(sleep_forever) as peer:
             start = trio.current_time()
-            with failing(NetworkError, "127.0.0.1 did not answer within 8 s"):
+            with failing(NetworkError, "127.0.0.1 did not answer .*within 8 s"):
                 await connect(f"{scheme}://127.0.0.1:{peer.port}{PATH}")
-            assert CONNECT_SECONDS <= trio.current_time() - start < 10
+            assert 8 <= trio.current_time() - start < 10
 
     async def test_half_an_answer(self, fast_clock: UnhurriedClock) -> None:
         async def hesitate(stream: trio.abc.Stream) -> None:

@@ -1,7 +1,8 @@
 """An unofficial client for Synthflow voice agents, under trio, with sound that never breaks.
 
 - `request_session`, `Session`: from an API key to the right to hold one call (`_session`)
-- `open_call`, `Call`, `StartedCall`: a call, as an async context manager (`_call`)
+- `open_call`, `Call`, `StartedCall`: a call, as an async context manager (`_call`); `TimeLimits`: how
+  long it waits for what (`_limits`)
 - `Event`, one of `Connecting`, `Connected`, `MessageReceived`, `DeviceLost`, `DeviceReturned`,
   `Disconnected`: what happens in it; `Ended`: how it ended (`_events`)
 - `CallStatistics` of `CaptureStatistics` (`_uplink`), `PlayoutStatistics` (`_playout`),
@@ -52,6 +53,7 @@ from sfclient._events import (
     Event,
     MessageReceived,
 )
+from sfclient._limits import TimeLimits
 from sfclient._playout import PlayoutStatistics
 from sfclient._recording import RecordingStatistics
 from sfclient._result import CallResult, request_result
@@ -92,6 +94,7 @@ __all__ = [
     "Sink",
     "Source",
     "StartedCall",
+    "TimeLimits",
     "UsageError",
     "WavInput",
     "WavOutput",

@@ -9,14 +9,15 @@ end.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import trio
 
+from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices import Audio, DeviceStatistics, Line, Queues, open_lines
 from sfclient._dialects import (
     Action,
@@ -29,25 +30,25 @@ from sfclient._dialects import (
     dialect_named,
 )
 from sfclient._errors import NetworkError, Party, ServiceError, SfclientError, UsageError
+from sfclient._event_queue import EventQueue
 from sfclient._events import (
     Connected,
     Connecting,
     DeviceLost,
     DeviceReturned,
-    Disconnected,
     Ended,
     Event,
     MessageReceived,
 )
 from sfclient._handshake import Handshake
-from sfclient._nursery import open_unwrapped_nursery
+from sfclient._limits import TimeLimits
+from sfclient._nursery import open_unwrapped_nursery, without_cancelled
 from sfclient._playout import Playout, PlayoutStatistics
 from sfclient._recording import Recorder, RecordingStatistics
+from sfclient._running import sleep_on_time
 from sfclient._session import Session
 from sfclient._uplink import CaptureStatistics, PacedUplink, Uplink
 from sfclient._websocket import ABNORMAL_CLOSURE, WebSocket, WebSocketClosed, open_websocket
-
-UNREAD_EVENTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Call:
         playout: Playout,
         recorder: Recorder | None,
         on_call_id: Callable[[str], None] | None,
+        limits: TimeLimits,
     ) -> None:
         self._dialect = dialect
         self._lines = lines
@@ -92,8 +94,10 @@ class Call:
         self._playout = playout
         self._recorder = recorder
         self._on_call_id = on_call_id
+        self._limits = limits
         self._call_id: str | None = None
         self._connected = False
+        self._heard_agent = False
         self._closed: tuple[Party, int | None, str] | None = (
             None  # the first who ended it, code, reason
         )
@@ -102,10 +106,8 @@ class Call:
         self._over = trio.Event()
         self._uplink_scope = trio.CancelScope()
         self._ended: Ended | None = None
-        self._events_in, self._events_out = trio.open_memory_channel[Event](UNREAD_EVENTS)
-        self._dropped_events = 0
-        self._told_the_end = False
-        self._tell(Connecting())
+        self._events = EventQueue()
+        self._events.tell(Connecting())
 
     # What a program does with it.
 
@@ -113,13 +115,7 @@ class Call:
         return self
 
     async def __anext__(self) -> Event:
-        try:
-            return await self._events_out.receive()
-        except trio.EndOfChannel:
-            if self._told_the_end or self._ended is None:
-                raise StopAsyncIteration from None
-            self._told_the_end = True
-            return Disconnected(self._ended)
+        return await self._events.receive()
 
     def hang_up(self) -> None:
         """End the call now. What the agent is saying fades out within a block and 5 ms."""
@@ -173,7 +169,7 @@ class Call:
             self._recorder.statistics() if self._recorder else None,
             self._dialect.statistics(),
             self._call_id,
-            self._dropped_events,
+            self._events.dropped_events,
             tuple(seen for line in self._lines if (seen := line.statistics()) is not None),
         )
 
@@ -198,6 +194,8 @@ class Call:
                 tasks.start_soon(self._talk, websocket)
                 tasks.start_soon(self._listen, websocket)
                 tasks.start_soon(websocket.keep_alive)
+                tasks.start_soon(self._playout.run)
+                tasks.start_soon(self._await_agent)
                 if self._recorder:
                     tasks.start_soon(self._recorder.run)
                 started()
@@ -206,12 +204,11 @@ class Call:
                 # The uplink stops between two messages, so that the close frame follows a whole
                 # one.
                 self._uplink_scope.cancel()
-                with trio.CancelScope(shield=True):
-                    await websocket.close()
+                await websocket.close()
                 tasks.cancel_scope.cancel()
 
     def _device_changed(self, is_there: bool) -> None:
-        self._tell(DeviceReturned() if is_there else DeviceLost())
+        self._events.tell(DeviceReturned() if is_there else DeviceLost())
 
     async def _talk(self, websocket: WebSocket) -> None:
         async def send(chunk: bytes) -> None:
@@ -226,10 +223,22 @@ class Call:
             except WebSocketClosed:
                 pass  # who listens knows why
 
+    async def _await_agent(self) -> None:
+        """One that only answers pings would never hear, nor be heard."""
+        waited = 0
+        while not self._heard_agent:
+            waited += await sleep_on_time(1)
+            if waited > self._limits.first_message:
+                raise ServiceError(
+                    f"the agent sent no message for {self._limits.first_message:g} s: is it in service?"
+                )
+
     async def _listen(self, websocket: WebSocket) -> None:
         try:
             while True:
-                for action in self._dialect.received(await websocket.receive()):
+                message = await websocket.receive()
+                self._heard_agent = True
+                for action in self._dialect.received(message):
                     await self._act(websocket, action)
         except WebSocketClosed as closed:
             if self._stop.is_set():
@@ -239,7 +248,7 @@ class Call:
                 raise NetworkError("the connection was lost in mid-call") from None
             if closed.code not in self._dialect.orderly_codes:
                 raise ServiceError(
-                    f"the agent ended the call with an error: {closed.code} {closed.reason}".rstrip(),
+                    f"the call was closed with an error: {closed.code} {closed.reason}".rstrip(),
                     status=closed.code,
                 ) from None
             self._close("agent", closed.code, closed.reason)
@@ -256,19 +265,14 @@ class Call:
             case Send(message):
                 await websocket.send(message)
             case AgentReady():
+                self._heard_agent = True
                 if not self._connected:
                     self._connected = True
-                    self._tell(Connected(self._call_id))
-            case PassOn(text, fields):
-                self._tell(MessageReceived(text, fields))
+                    self._events.tell(Connected(self._call_id))
+            case PassOn(text, fields, cut):
+                self._events.tell(MessageReceived(text, fields, cut))
             case _:
                 raise AssertionError(f"{action} in mid-call: it is a step of the handshake")
-
-    def _tell(self, event: Event) -> None:
-        try:
-            self._events_in.send_nowait(event)
-        except trio.WouldBlock:
-            self._dropped_events += 1
 
     def _close(self, by: Party, code: int | None, reason: str) -> None:
         """The first to end the call is the one who ended it."""
@@ -282,11 +286,11 @@ class Call:
         self._uplink.close()
         self._playout.close()
         self._ended = Ended(*self._closed, "cut" if is_cut else "drained")
-        self._events_in.close()
+        self._events.close(self._ended)
         self._over.set()
 
 
-@asynccontextmanager
+@frugal_asynccontextmanager
 async def open_call(
     session: Session | str,
     audio: Audio | None = None,
@@ -297,7 +301,8 @@ async def open_call(
     ssl_context: ssl.SSLContext | None = None,
     allow_insecure: bool = False,
     on_call_id: Callable[[str], None] | None = None,
-) -> AsyncIterator[Call]:
+    limits: TimeLimits | None = None,
+) -> AsyncGenerator[Call, None]:
     """Hold a call with an agent; on leaving, it is over, and nothing is left of it.
 
     ::
@@ -329,6 +334,8 @@ async def open_call(
     on_call_id
         Is told the ID under which the service keeps the record of the call, as soon as the service has told it: so it
         is known even of a call that is cancelled before it begins. An error of the call has it as its `call_id`.
+    limits
+        How long each step may take; `TimeLimits()` if None.
 
     Raises
     ------
@@ -349,21 +356,39 @@ async def open_call(
     chunk_seconds = speaks.chunk_seconds if chunk_seconds is None else chunk_seconds
     if not 0.005 <= chunk_seconds <= 1:
         raise UsageError(f"chunk_seconds must be between 0.005 and 1, not {chunk_seconds!r}")
-    async with open_unwrapped_nursery() as nursery:
-        call: Call = await nursery.start(
-            _run,
-            session,
-            speaks,
-            audio or Audio(),
-            chunk_seconds,
-            Path(record) if record is not None else None,
-            partial(open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure),
-            on_call_id,
-        )
+    limits = limits or TimeLimits()
+    connect = partial(
+        open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure, limits=limits
+    )
+    of_block: BaseException | None = None
+    try:
+        async with open_unwrapped_nursery() as nursery:
+            call: Call = await nursery.start(
+                _run,
+                session,
+                speaks,
+                audio or Audio(),
+                chunk_seconds,
+                Path(record) if record is not None else None,
+                connect,
+                on_call_id,
+                limits,
+            )
+            try:
+                yield call
+            except BaseException as error:
+                of_block = without_cancelled(error)
+                raise
+            finally:
+                call.hang_up()
+    except BaseException:
+        if of_block is None:
+            raise
+    if of_block is not None:
         try:
-            yield call
+            raise of_block  # and not what the call may have to say besides
         finally:
-            call.hang_up()
+            del of_block  # its traceback refers to this frame
 
 
 async def _run(
@@ -374,6 +399,7 @@ async def _run(
     record: Path | None,
     connect: Callable[[str], AbstractAsyncContextManager[WebSocket]],
     on_call_id: Callable[[str], None] | None,
+    limits: TimeLimits,
     *,
     task_status: trio.TaskStatus[Call],
 ) -> None:
@@ -397,12 +423,14 @@ async def _run(
                 recorder,
             )
             playout = Playout(dialect.playout_samplerate, output_samplerate)
-            call = Call(dialect, lines, uplink, playout, recorder, on_call_id)
+            call = Call(dialect, lines, uplink, playout, recorder, on_call_id, limits)
             url: str | None = session.url
             while url is not None:
                 async with connect(url) as websocket:
                     act = partial(call._act, websocket)
-                    handshake = Handshake(websocket, dialect, session.start_call, act, call._note)
+                    handshake = Handshake(
+                        websocket, dialect, session.start_call, act, call._note, limits
+                    )
                     url = await handshake.run()
                     if url is None:
                         await call._hold(websocket, partial(task_status.started, call))

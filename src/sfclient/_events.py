@@ -39,6 +39,8 @@ class MessageReceived:
     text: str
     fields: dict[str, Any] | None
     """The message, if it is a JSON object."""
+    cut_characters: int = 0
+    """Of its end, which was too long to be passed on; then it is not looked into either."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,10 @@ from sfclient._dialects import (
     WaitAtMost,
 )
 from sfclient._errors import NetworkError, ServiceError, UsageError
+from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._urls import check_url
 from sfclient._websocket import ABNORMAL_CLOSURE, WebSocket, WebSocketClosed
-
-START_CALL_SECONDS = 30.0  # for a function of the program's
-SEND_SECONDS = 8.0
 
 StartsCalls = Callable[[str], Awaitable[StartedCall]]
 
@@ -40,12 +38,14 @@ class Handshake:
         start_call: StartsCalls | None,
         act: Callable[[Action], Awaitable[None]],
         note: Callable[[StartedCall], None],
+        limits: TimeLimits,
     ) -> None:
         self._websocket = websocket
         self._dialect = dialect
         self._start_call = start_call
         self._act = act
         self._note = note
+        self._limits = limits
         self._deadline = math.inf
         self._is_over = False
         self._url: str | None = None
@@ -88,7 +88,7 @@ class Handshake:
                 case Established():
                     self._is_over = True
                 case Send(message):
-                    await self._websocket.send(message, within=SEND_SECONDS)
+                    await self._websocket.send(message, within=self._limits.upgrade)
                 case _:
                     # Nothing plays yet, so a flood of speech would be waited for without an end.
                     with trio.move_on_at(self._deadline):
@@ -98,13 +98,15 @@ class Handshake:
         assert self._start_call is not None, "seen to when the call was opened"
         async with open_unwrapped_nursery() as nursery:
             nursery.start_soon(self._receive_meanwhile)
-            with trio.move_on_after(START_CALL_SECONDS) as patience:
+            with trio.move_on_after(self._limits.start_call) as patience:
                 started = await self._start_call(server_name)
                 if isinstance(started, StartedCall):
                     self._note(started)  # before anything can cancel
             nursery.cancel_scope.cancel()
         if patience.cancelled_caught:
-            raise NetworkError(f"start_call did not start the call within {START_CALL_SECONDS:g} s")
+            raise NetworkError(
+                f"start_call did not start the call within {self._limits.start_call:g} s"
+            )
         if not isinstance(started, StartedCall) or not (started.sid or started.url):
             # What came instead may hold the sid, so it is not shown.
             came = "one without" if isinstance(started, StartedCall) else type(started).__name__

@@ -1,29 +1,56 @@
 """A nursery that raises one error, not a group."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 import trio
 
 
-@asynccontextmanager
-async def open_unwrapped_nursery() -> AsyncIterator[trio.Nursery]:
+class open_unwrapped_nursery:  # noqa: N801 -- as `trio.open_nursery`
     """As `trio.open_nursery`, but the first error leaves as itself: callers catch what the
     docstrings promise.
 
-    A further error at the same time is lost, but for its mark in ``__context__``.
+    A further error at the same time is lost, but `KeyboardInterrupt` and its like come before all others. See
+    ``_contexts`` for what is forgotten on the way out.
     """
-    try:
-        async with trio.open_nursery() as nursery:
-            yield nursery
-    except BaseExceptionGroup as group:
-        raise _first(group) from None
+
+    async def __aenter__(self) -> trio.Nursery:
+        self._manager = trio.open_nursery()
+        return await self._manager.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        try:
+            return bool(await self._manager.__aexit__(kind, error, traceback))
+        except BaseExceptionGroup as group:
+            first = _first(group)
+        # Out here, so that it does not refer to the group, which refers to it.
+        context = first.__context__
+        try:
+            raise first
+        finally:
+            first.__context__ = context
+            if error is not first and isinstance(error, trio.Cancelled):
+                error.__traceback__ = None
+            del first, context, error, traceback
+
+
+def without_cancelled(error: BaseException) -> BaseException | None:
+    """The error, or what of a group is none of trio's `Cancelled`."""
+    if isinstance(error, BaseExceptionGroup):
+        cancelled, rest = error.split(trio.Cancelled)
+        return rest if cancelled else error
+    return None if isinstance(error, trio.Cancelled) else error
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error that is no `trio.Cancelled`, or a Cancelled if there is nothing else."""
+    """The first that is no `trio.Cancelled`, or a Cancelled if there is nothing else."""
     leaves = _leaves(group)
-    return next((leaf for leaf in leaves if not isinstance(leaf, trio.Cancelled)), leaves[0])
+    errors = [leaf for leaf in leaves if not isinstance(leaf, trio.Cancelled)] or leaves
+    return next((error for error in errors if not isinstance(error, Exception)), errors[0])
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

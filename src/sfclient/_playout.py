@@ -7,8 +7,12 @@ import trio
 from sfaudio import JitterBuffer
 from sfclient._rates import at_rate, resampler_between
 
-# A minute of speech may arrive in a second; beyond this the network is made to wait.
+# A minute of speech may arrive in a second. What is more than the queue holds waits before it, and
+# the network is read on, so that pings behind speech are heard; then the network is made to wait.
 PLAYOUT_SECONDS = 180.0
+READ_ON_BYTES = 8 << 20
+PIECE_BYTES = 3200  # of it, queued at a time: 0.1 s at 16 kHz
+PIECES_AT_ONCE = 200
 # Gathered before the agent's speech (re)starts: three of the 20 ms messages that most services
 # send.
 PREFILL_SECONDS = 0.06
@@ -23,7 +27,7 @@ class PlayoutStatistics:
     received_frames: int = 0
     played_frames: int = 0
     in_hand_frames: int = 0
-    """Of a message for which there is no room in the queue yet."""
+    """For which there is no room in the queue yet."""
     queued_frames: int = 0
     dropped_frames: int = 0
     """Thrown away by a flush, or left over at the end."""
@@ -46,79 +50,107 @@ class Playout:
             fade=round(FADE_SECONDS * device_samplerate),
         )
         self._rates = device_samplerate, wire_samplerate
-        self._in_hand = memoryview(b"")
-        self._flushed_bytes = 0  # of what is in hand, the first
+        self._waiting = bytearray()  # behind a full queue, as it came
+        self._flushed_bytes = 0  # of what waits, the first
+        self._in_hand = memoryview(b"")  # what comes next, at the device's rate
+        self._in_hand_flushed = False
 
     async def play(self, pcm: bytes) -> None:
-        """Queue PCM16 samples. Waits while the queue is full, and the network with it."""
-        if self._resampler is not None:
-            pcm = self._resampler.process(pcm).tobytes()
-        await self._queue(pcm)
-
-    async def _queue(self, pcm: bytes) -> None:
-        # Behind what one that was cancelled has left there.
-        self._in_hand = memoryview(bytes(self._in_hand) + pcm)
-        while self._fill():  # noqa: ASYNC110 -- callbacks set no events
+        """Take PCM16 samples. Waits, and the network with it, only while more than `READ_ON_BYTES` of them wait."""
+        self._waiting += pcm
+        self._fill()
+        while len(self._waiting) > READ_ON_BYTES:  # noqa: ASYNC110 -- callbacks set no events
             await trio.sleep(LOOK_SECONDS)
 
-    def _fill(self) -> bool:
-        """Queue what there is room for; whether something is left in hand."""
-        while self._flushed_bytes:
+    async def run(self) -> None:
+        """Queue what waits whenever there is room, until cancelled."""
+        while True:
+            self._fill()
+            await trio.sleep(LOOK_SECONDS)
+
+    def _fill(self) -> None:
+        """Queue what there is room for, a part of it if it is much: others want to run too."""
+        for _ in range(PIECES_AT_ONCE):
+            if not self._in_hand and not self._take_in_hand():
+                return
             # Less than the prefill, so that the device does not begin to play it before it is flushed.
-            piece = min(self._flushed_bytes, max(2, 2 * self.queue.prefill - 2))
-            taken = self.queue.write(self._in_hand[:piece])
-            self.queue.flush()
+            most = max(2, 2 * self.queue.prefill - 2) if self._in_hand_flushed else None
+            taken = self.queue.write(self._in_hand[:most])
+            if self._in_hand_flushed:
+                self.queue.flush()
             self._in_hand = self._in_hand[taken:]
-            self._flushed_bytes -= taken
             if not taken:
-                return True
-        self._in_hand = self._in_hand[self.queue.write(self._in_hand) :]
-        return bool(self._in_hand)
+                return
+
+    def _take_in_hand(self) -> bool:
+        """The next piece that waits, at the device's rate, either flushed or not; whether there was one."""
+        piece = bytes(self._waiting[: min(PIECE_BYTES, self._flushed_bytes or PIECE_BYTES)])
+        del self._waiting[: len(piece)]
+        self._in_hand_flushed = self._flushed_bytes > 0
+        self._flushed_bytes -= len(piece) if self._in_hand_flushed else 0
+        if self._resampler is None:
+            self._in_hand = memoryview(piece)
+        else:
+            self._in_hand = memoryview(self._resampler.process(piece).tobytes())
+            if self._in_hand_flushed and not self._flushed_bytes:
+                self._resampler.reset()  # nothing of it rings on in what follows
+        return bool(piece)
 
     @property
     def pending(self) -> bool:
         """Whether something that was received has yet to sound."""
-        return self.queue.queued_frames > 0 or len(self._in_hand) > self._flushed_bytes
+        in_hand = bool(self._in_hand) and not self._in_hand_flushed
+        return self.queue.queued_frames > 0 or in_hand or len(self._waiting) > self._flushed_bytes
 
     def flush(self) -> None:
         """Throw away all that was received; what sounds is faded out."""
-        self._flushed_bytes = len(self._in_hand)
+        self._flushed_bytes = len(self._waiting)
+        self._in_hand_flushed = True
         self.queue.flush()
         if self._resampler is not None:
             self._resampler.reset()
 
     async def drain(self, latency: float) -> None:
         """Wait until all that was received has sounded, which is `latency` seconds after it was played."""
+        await self._wait_queued()
         if self._resampler is not None:
-            await self._queue(self._resampler.drain().tobytes())
+            self._in_hand = memoryview(self._resampler.drain().tobytes())
+            self._in_hand_flushed = False
+            await self._wait_queued()
         self.queue.drain()
         while self.queue.queued_frames:  # noqa: ASYNC110 -- callbacks set no events
             await trio.sleep(LOOK_SECONDS)
         await trio.sleep(latency)
 
+    async def _wait_queued(self) -> None:
+        self._fill()
+        while self._in_hand or self._waiting:
+            await trio.sleep(LOOK_SECONDS)
+            self._fill()
+
     def close(self) -> None:
         """The device has stopped: what is left counts as dropped."""
         self.queue.abort()
-        while self._fill():
+        while self._in_hand or self._waiting:
+            self._fill()
             self.queue.abort()
-        self.queue.abort()
 
     def statistics(self) -> PlayoutStatistics:
         """The counters of queue and resampler, in frames of the wire."""
         counts = self.queue.statistics()
-        in_hand = len(self._in_hand) // 2
-        received, ahead = counts.written_frames + in_hand, 0
+        in_hand, waiting = len(self._in_hand) // 2, len(self._waiting) // 2
+        taken, ahead = counts.written_frames + in_hand, 0
         if self._resampler is not None:
             made = self._resampler.statistics()
-            received, ahead = made.input_frames, made.ahead_ticks // self._rates[0]
+            taken, ahead = made.input_frames, made.ahead_ticks // self._rates[0]
         played, dropped, queued, in_hand = at_rate(
             [counts.read_frames, counts.dropped_frames, counts.queued_frames, in_hand], *self._rates
         )
         (padded,) = at_rate([counts.padded_frames], *self._rates)
         return PlayoutStatistics(
-            received_frames=received,
+            received_frames=taken + waiting,
             played_frames=played,
-            in_hand_frames=in_hand,
+            in_hand_frames=in_hand + waiting,
             queued_frames=queued,
             dropped_frames=dropped,
             ahead_frames=ahead,

@@ -14,6 +14,7 @@ from sfclient._errors import DeviceError
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._rates import at_rate, resampler_between
 from sfclient._recording import Recorder
+from sfclient._running import sleep_on_time
 
 # How long Python may be kept from sending without a loss: four threads that hold the GIL for 100 ms
 # at a time have kept it for 6.6 s.
@@ -115,12 +116,9 @@ class Uplink:
                 self.sent((self._ticks - began) * TICK_SECONDS)
 
     async def _tick(self) -> None:
-        """Measure the time in which the program runs: a tick that comes late was kept from it, and does not count."""
+        """Measure the time in which the program runs."""
         while True:
-            began = trio.current_time()
-            await trio.sleep(TICK_SECONDS)
-            if trio.current_time() < began + 1.5 * TICK_SECONDS:
-                self._ticks += 1
+            self._ticks += await sleep_on_time(TICK_SECONDS)
 
     async def next_chunk(self) -> Chunk:
         """Wait until a chunk is recorded, and take it: it is in hand until it was `sent`.

@@ -10,12 +10,14 @@ trio_websocket.
   stream is given up.
 - ``ping()`` does not wake when the connection dies, and ``aclose()`` has no limit of its own: both
   are bounded here.
+- A message may be of any number of fragments, empty ones too, and each is kept: `_WatchedStream`
+  bounds what comes without a message among it.
 """
 
 import math
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 from urllib.parse import SplitResult
 
@@ -39,17 +41,21 @@ from sfclient._errors import (
 )
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
+from sfclient._running import sleep_on_time
 from sfclient._urls import check_url
 
-DEAF_SECONDS = 0.1  # for our close to leave when its answer cannot be heard
+HURRY_SECONDS = 0.05  # for our close to leave when the call is cancelled
 STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
-PING_EVERY_SECONDS = 10.0
-PONG_SECONDS = 10.0
-LARGEST_MESSAGE_BYTES = 16 << 20
-QUEUED_MESSAGES = 256  # a slow reader must not keep pings and closes waiting
+TICK_SECONDS = 1.0  # in which silence is measured
+LARGEST_MESSAGE_BYTES = 1 << 21  # a minute of speech at 16 kHz, and some
+# Who receives is prompt, so that pings and closes are not kept waiting, or makes the network wait.
+QUEUED_MESSAGES = 4
 RECEIVE_BYTES = 1 << 16
+# Without a message among them. trio-websocket keeps each fragment, an empty one too.
+FRUITLESS_BYTES = LARGEST_MESSAGE_BYTES + 2 * RECEIVE_BYTES
 
 ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.4.1: the connection ended without a close frame
+TOO_BIG = 1009  # a message is too big, or is without an end
 
 
 class WebSocketClosed(Exception):  # noqa: N818 -- an end, not always an error
@@ -62,11 +68,15 @@ class WebSocketClosed(Exception):  # noqa: N818 -- an end, not always an error
 
 
 class _WatchedStream(trio.abc.Stream):
-    """A stream that tells when its other end is gone, or nobody listens to it any more."""
+    """A stream that counts what comes, and tells when its other end is gone, or nobody listens to it any more."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self.ended = trio.Event()
+        self.received_bytes = 0
+        self.longest = math.inf
+        """At which `received_bytes` the stream is given up: nothing that is kept may grow for ever."""
+        self.was_longer = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         try:
@@ -74,8 +84,13 @@ class _WatchedStream(trio.abc.Stream):
         except (trio.BrokenResourceError, trio.Cancelled):
             self.ended.set()
             raise
+        self.received_bytes += len(data)
         if not data:
             self.ended.set()
+        elif self.received_bytes > self.longest:
+            self.was_longer = True
+            self.ended.set()
+            raise trio.BrokenResourceError("more than is good came, and no message")
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -98,15 +113,27 @@ class WebSocket:
         self._connection = connection
         self._stream = stream
         self._limits = limits
+        self._is_receiving = False
+        self._is_pinging = False
         self._sending = trio.CancelScope()
         self._sender = trio.Lock()
 
     async def receive(self) -> str | bytes:
-        """The next message. Raises `WebSocketClosed` once all that came before the close has been given."""
+        """The next message. Raises `WebSocketClosed` once all that came before the close has been given.
+
+        While nobody is in here, the network waits, as soon as a few messages do.
+        """
+        self._is_receiving = True
+        self._stream.longest = self._stream.received_bytes + FRUITLESS_BYTES
         try:
             return await self._connection.get_message()
         except ConnectionClosed as closed:
+            if self._stream.was_longer:
+                raise WebSocketClosed(TOO_BIG, "a message without an end") from None
             raise _closed(closed) from None
+        finally:
+            self._is_receiving = False
+            self._stream.longest += (QUEUED_MESSAGES + 1) * FRUITLESS_BYTES  # as the reader goes on
 
     async def send(self, message: str | bytes, within: float = math.inf) -> None:
         """Send a message whole: once begun, only `close` can stop it, or that it takes longer than
@@ -131,37 +158,63 @@ class WebSocket:
             self._sender.release()
 
     async def keep_alive(self) -> None:
-        """Ping for ever. Raises `NetworkError` when the far side no longer answers, returns when it is closed."""
-        while True:
-            await trio.sleep(PING_EVERY_SECONDS)
-            with trio.move_on_after(PONG_SECONDS) as scope:
-                try:
-                    await self._connection.ping()
-                except (ConnectionClosed, LocalProtocolError):
-                    return
-            if scope.cancelled_caught:
-                raise NetworkError(
-                    f"the connection is dead: no answer to a ping for {PONG_SECONDS:g} s"
-                )
+        """Ping when the far side is silent, until the end. Raises `NetworkError` when it stays so.
+
+        Any byte is a sign of life. Time in which nobody received, or the program was kept from running, does not count.
+        """
+        heard = self._stream.received_bytes
+        silence = 0.0
+        async with trio.open_nursery() as nursery:
+            while not self._connection.closed:
+                on_time = await sleep_on_time(TICK_SECONDS)
+                if self._stream.received_bytes != heard:
+                    heard, silence = self._stream.received_bytes, 0.0
+                elif on_time and self._is_receiving:
+                    silence += TICK_SECONDS
+                if silence >= self._limits.silence:
+                    raise NetworkError(
+                        f"the connection is dead: not a byte for {silence:g} s, and no answer to a ping"
+                    )
+                if silence >= self._limits.silence / 2 and not self._is_pinging:
+                    self._is_pinging = True
+                    nursery.start_soon(self._ping)
+            nursery.cancel_scope.cancel()
+
+    async def _ping(self) -> None:
+        """Until it is answered: one that never is says that this far side answers none."""
+        with suppress(ConnectionClosed, LocalProtocolError):
+            await self._connection.ping()
+            self._is_pinging = False
 
     async def close(self) -> None:
-        """Close in order if the far side plays along, else give the stream up. Takes at most a few seconds."""
-        with trio.move_on_after(STALL_SECONDS) as patience:
-            async with self._sender:
-                pass
-        if not patience.cancelled_caught:
-            with trio.move_on_after(self._limits.close) as answer:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._wait_no_longer_than_it_listens, answer)
-                    await self._connection.aclose()
-                    nursery.cancel_scope.cancel()
-        self._sending.cancel()
-        await trio.aclose_forcefully(self._stream)
+        """Close in order if the far side plays along, else give the stream up.
 
-    async def _wait_no_longer_than_it_listens(self, answer: trio.CancelScope) -> None:
-        """When the call is cancelled, so is the task that would hear the far side's close."""
-        await self._stream.ended.wait()
-        answer.deadline = trio.current_time() + DEAF_SECONDS
+        Takes at most a few seconds; where it is cancelled, at most `HURRY_SECONDS` from then.
+        """
+        hurry = trio.CancelScope(shield=True)
+        closed = trio.Event()
+
+        async def close_in_order() -> None:
+            with hurry:
+                with trio.move_on_after(STALL_SECONDS) as stall:
+                    async with self._sender:
+                        pass
+                if not stall.cancelled_caught:
+                    with trio.move_on_after(self._limits.close):
+                        await self._connection.aclose()
+            closed.set()
+
+        try:
+            async with open_unwrapped_nursery() as nursery:
+                nursery.start_soon(close_in_order)
+                try:
+                    await closed.wait()
+                except trio.Cancelled:
+                    hurry.deadline = trio.current_time() + HURRY_SECONDS
+                    raise
+        finally:
+            self._sending.cancel()
+            await trio.aclose_forcefully(self._stream)
 
 
 def _closed(closed: ConnectionClosed) -> WebSocketClosed:
@@ -200,11 +253,10 @@ async def open_websocket(
                     )
                 yield websocket
             finally:
-                with trio.CancelScope(shield=True):
-                    if websocket is not None:
-                        await websocket.close()
-                    elif stream is not None:
-                        await trio.aclose_forcefully(stream)
+                if websocket is not None:
+                    await websocket.close()
+                elif stream is not None:
+                    await trio.aclose_forcefully(stream)
                 nursery.cancel_scope.cancel()
     except ConnectionRejected as refusal:
         raise refused(refusal.status_code, UPGRADE_REFUSALS) from None

@@ -94,9 +94,10 @@ def accepted(head: bytes) -> bytes:
     )
 
 
-def frame(opcode: int, payload: bytes) -> bytes:
-    assert len(payload) < 126
-    return bytes([0x80 | opcode, len(payload)]) + payload
+def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
+    assert len(payload) < 1 << 16
+    length = [len(payload)] if len(payload) < 126 else [126, *divmod(len(payload), 256)]
+    return bytes([0x80 * final | opcode, *length]) + payload
 
 
 def close_frame(code: int, reason: str = "") -> bytes:

@@ -89,6 +89,7 @@ async def test_messages_of_two_megabytes_are_survived(hold, fast_clock):
 @exactly
 async def test_full_queue_makes_the_network_wait(hold, fast_clock, monkeypatch):
     monkeypatch.setattr("sfclient._playout.PLAYOUT_SECONDS", 0.5)
+    monkeypatch.setattr("sfclient._playout.READ_ON_BYTES", 3200)
     rate = hold.playout_samplerate
     spoken = noise(10, rate)
     async with hold(SpeakAgent(spoken, "burst", then="close")) as held:

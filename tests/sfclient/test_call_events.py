@@ -46,7 +46,7 @@ async def test_events_of_a_call_in_order(hold, fast_clock):
         ('{"type": 7}', {"type": 7}),
         ('{"type": ["status_agent_ready"]}', {"type": ["status_agent_ready"]}),
         ('{"type": "weather"}', {"type": "weather"}),
-        ("[" * 100_000, None),
+        ("[" * 60_000, None),
         ("", None),
     ],
     ids=lambda value: str(value)[:30],
@@ -61,6 +61,34 @@ async def test_odd_texts_are_passed_on_and_survived(hold, fast_clock, text, fiel
         events = [event async for event in held.call]
     assert MessageReceived(text, fields) in events
     assert held.call.statistics().playout.played_frames == 100
+
+
+async def test_a_long_text_is_cut_and_says_so(hold, fast_clock):
+    async def agent(call: SimulatedCall) -> None:
+        await call.client_ready()
+        await call.send('{"type": "essay", "text": "' + "x" * 100_000 + '"}')
+
+    async with hold(agent) as held:
+        events = [event async for event in held.call]
+    (message,) = [event for event in events if isinstance(event, MessageReceived)]
+    assert message.text.startswith('{"type": "essay", "text": "xxx')
+    assert message.fields is None
+    assert len(message.text) == 65_536
+    assert message.cut_characters == 100_029 - 65_536
+
+
+async def test_unread_texts_are_bounded_by_their_length(hold, fast_clock):
+    async def agent(call: SimulatedCall) -> None:
+        await call.client_ready()
+        for _ in range(40):
+            await call.send("x" * 50_000)
+
+    async with hold(agent) as held:
+        await held.call.wait_ended()
+        events = [event async for event in held.call]
+        unread = sum(isinstance(event, MessageReceived) for event in events)
+    assert unread == (1 << 20) // 50_000
+    assert held.call.statistics().dropped_events == 40 - unread
 
 
 async def test_unread_events_are_counted(hold, fast_clock):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import trio
-import trio.testing
 
 from sfaudio import JitterBuffer
 from sfclient import _playout
@@ -32,8 +31,8 @@ async def test_a_message_in_hand_is_flushed_behind_the_queue(
     """A queue of 0.5 s, a message of 3 s: the reader makes room, but nothing more of it sounds."""
     monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
     playout = Playout(16_000, samplerate)
-    nursery.start_soon(playout.play, np.full(48_000, 9, np.int16).tobytes())
-    await trio.testing.wait_all_tasks_blocked()
+    nursery.start_soon(playout.run)
+    await playout.play(np.full(48_000, 9, np.int16).tobytes())
     counts = playout.statistics()
     assert (counts.received_frames, counts.queued_frames) == (48_000, 8000)
     assert counts.in_hand_frames == pytest.approx(40_000, abs=2)
@@ -57,8 +56,7 @@ async def test_a_message_in_hand_is_flushed_behind_the_queue(
 async def test_what_is_in_hand_at_the_end_counts_as_dropped(monkeypatch, autojump_clock):
     monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
     playout = Playout(16_000, 16_000)
-    with trio.move_on_after(1):
-        await playout.play(bytes(2 * 48_000))
+    await playout.play(bytes(2 * 48_000))
     playout.close()
     counts = playout.statistics()
     assert (counts.received_frames, counts.dropped_frames) == (48_000, 48_000)
@@ -66,15 +64,15 @@ async def test_what_is_in_hand_at_the_end_counts_as_dropped(monkeypatch, autojum
 
 
 @pytest.mark.parametrize("samplerate", [16_000, 44_100])
-async def test_what_a_cancelled_message_left_in_hand_is_played_before_the_next(
+async def test_what_waits_before_the_queue_is_played_in_order(
     monkeypatch, autojump_clock, nursery, samplerate
 ):
-    """As in a handshake, whose time ends while a flood of speech waits for a device that does not run yet."""
+    """As what comes in a handshake, while the device does not run yet."""
     monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
     playout = Playout(16_000, samplerate)
-    with trio.move_on_after(1):
-        await playout.play(np.full(16_000, 9, np.int16).tobytes())
-    nursery.start_soon(playout.play, np.full(8000, 7, np.int16).tobytes())
+    await playout.play(np.full(16_000, 9, np.int16).tobytes())
+    nursery.start_soon(playout.run)
+    await playout.play(np.full(8000, 7, np.int16).tobytes())
     played = np.zeros((200, samplerate // 100), np.int16)
     for block in played:
         await trio.sleep(0.01)
@@ -87,22 +85,43 @@ async def test_what_a_cancelled_message_left_in_hand_is_played_before_the_next(
     assert np.count_nonzero(played == 7) == pytest.approx(samplerate // 2, abs=100)
 
 
-async def test_a_flush_throws_away_what_a_cancelled_message_left_and_nothing_that_follows(
-    monkeypatch, autojump_clock, nursery
+@pytest.mark.parametrize("samplerate", [16_000, 44_100])
+async def test_a_flush_throws_away_what_waits_and_nothing_that_follows(
+    monkeypatch, autojump_clock, nursery, samplerate
 ):
     monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
-    playout = Playout(16_000, 16_000)
-    with trio.move_on_after(1):
-        await playout.play(np.full(16_000, 9, np.int16).tobytes())
+    playout = Playout(16_000, samplerate)
+    await playout.play(np.full(16_000, 9, np.int16).tobytes())
     playout.flush()
-    nursery.start_soon(playout.play, np.full(8000, 7, np.int16).tobytes())
-    played = np.zeros((100, 160), np.int16)
+    nursery.start_soon(playout.run)
+    await playout.play(np.full(8000, 7, np.int16).tobytes())
+    played = np.zeros((100, samplerate // 100), np.int16)
     for block in played:
         await trio.sleep(0.01)
         playout.queue.read_into(block)
     assert not np.any(played == 9)
-    assert np.count_nonzero(played == 7) == 8000
-    assert playout.statistics().dropped_frames == 16_000
+    assert np.count_nonzero(played == 7) == pytest.approx(samplerate // 2, abs=100)
+    counts = playout.statistics()
+    assert counts.dropped_frames == pytest.approx(16_000, abs=2)
+    assert not playout_errors(counts)
+
+
+async def test_the_network_is_read_on_while_less_waits_than_the_limit(
+    monkeypatch, autojump_clock, nursery
+):
+    """So that pings behind speech are heard; then it is made to wait."""
+    monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
+    monkeypatch.setattr(_playout, "READ_ON_BYTES", 64_000)
+    playout = Playout(16_000, 16_000)
+    nursery.start_soon(playout.run)
+    second = bytes(2 * 16_000)
+    await playout.play(second * 2)
+    assert trio.current_time() == 0
+    with trio.move_on_after(1) as waited:
+        await playout.play(second)
+    assert waited.cancelled_caught
+    assert playout.statistics().received_frames == 3 * 16_000
+    assert not playout_errors(playout.statistics())
 
 
 async def test_a_flush_ends_draining(autojump_clock, nursery):
@@ -153,11 +172,10 @@ async def test_drained_to_the_end_of_the_filter_and_until_it_has_sounded(autojum
     assert counts.padded_frames == 20 * 160 - 160 - counts.ahead_frames
 
 
-async def test_what_is_in_hand_has_yet_to_sound(monkeypatch, autojump_clock, nursery):
+async def test_what_is_in_hand_has_yet_to_sound(monkeypatch):
     monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
     playout = Playout(16_000, 16_000)
-    nursery.start_soon(playout.play, bytes(2 * 9000))
-    await trio.testing.wait_all_tasks_blocked()
+    await playout.play(bytes(2 * 9000))
     playout.queue.read_into(np.zeros(8000, np.int16))
     assert playout.queue.queued_frames == 0
     assert playout.pending
@@ -182,11 +200,12 @@ async def test_nothing_of_a_flushed_message_sounds_however_the_device_reads(
     monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 0.5)
     monkeypatch.setattr(_playout, "JitterBuffer", ReadAtOnce)
     playout = Playout(16_000, 16_000)
-    nursery.start_soon(playout.play, np.full(48_000, 9, np.int16).tobytes())
-    await trio.testing.wait_all_tasks_blocked()
+    nursery.start_soon(playout.run)
+    await playout.play(np.full(48_000, 9, np.int16).tobytes())
     playout.queue.flushed = True
     playout.flush()
     await trio.sleep(2)
+    playout.queue.write(b"")  # the device reads once more
     assert not playout.pending
     assert len(blocks) > 40
     assert not np.concatenate(blocks).any()

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 from sfclient._errors import REFUSALS, Refusals, ServiceError, UsageError, refused
 
+LONGEST_TEXT = 1 << 16  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -65,6 +67,8 @@ class PassOn:
 
     text: str
     fields: dict[str, Any] | None
+    cut_characters: int = 0
+    """Of its end, which was too long."""
 
 
 Action = Send | Play | WaitAtMost | StartCall | Reconnect | Established | AgentReady | PassOn
@@ -238,6 +242,13 @@ class Dialect(ABC):
     def statistics(self) -> dict[str, int]:
         """Counts of what only this dialect knows."""
         return {}
+
+
+def read_text(text: str) -> PassOn:
+    """A text message, ready to be passed on if it is of no use here. One too long is cut, and not looked into."""
+    if len(text) > LONGEST_TEXT:
+        return PassOn(text[:LONGEST_TEXT], None, len(text) - LONGEST_TEXT)
+    return PassOn(text, json_object(text))
 
 
 def json_object(body: str | bytes) -> dict[str, object] | None:

@@ -18,10 +18,9 @@ from sfclient._dialects._interface import (
     HttpAnswer,
     HttpRequest,
     Order,
-    PassOn,
     Play,
     Send,
-    json_object,
+    read_text,
 )
 from sfclient._errors import REFUSALS, AgentNotFoundError
 
@@ -63,11 +62,11 @@ class WidgetDialect(Dialect):
             if speech := self._whole_frames(message):
                 yield Play(speech)
             return
-        fields = json_object(message)
-        if fields is not None and fields.get("type") == AGENT_READY:
+        text = read_text(message)
+        if text.fields is not None and text.fields.get("type") == AGENT_READY:
             yield AgentReady()
         else:
-            yield PassOn(message, fields)
+            yield text
 
     def encode(self, chunk: bytes) -> bytes:
         return chunk

@@ -23,14 +23,13 @@ from sfclient._dialects._interface import (
     AgentReady,
     Dialect,
     Established,
-    PassOn,
     Play,
     Reconnect,
     Send,
     StartCall,
     StartedCall,
     WaitAtMost,
-    json_object,
+    read_text,
 )
 from sfclient._dialects._ws_media_http import WsMediaOrder
 from sfclient._errors import ServiceError
@@ -166,12 +165,12 @@ class WsMediaDialect(Dialect):
             return self._take("audio", message)
         if len(self._sid) > 3:  # less is no secret, and may be part of anything
             message = message.replace(self._sid, "***")
-        fields = json_object(message)
-        match fields:
+        text = read_text(message)
+        match text.fields:
             case {"type": "server_info" | "call_info" as event}:
                 if (self._state, event) in self.TRANSITIONS:
-                    return self._take(event, fields)
-        return [PassOn(message, fields)]
+                    return self._take(event, text.fields)
+        return [text]
 
     def closed(self) -> Iterable[Action]:
         held, self._held = self._held, b""

@@ -26,6 +26,7 @@ COMMANDS = {
     "bench": measuring.bench,
     "realtime": measuring.realtime,
     "pacing": measuring.pacing,
+    "soak": measuring.soak,
     "clean": environment.clean,
 }
 

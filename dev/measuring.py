@@ -20,3 +20,9 @@ def pacing(arguments: list[str]) -> int:
     """measure how evenly the messages of a ws-media call arrive, for two minutes"""
     install("bench")
     return run("python", "benchmarks/pacing.py", *arguments)
+
+
+def soak(arguments: list[str]) -> int:
+    """watch memory, threads and descriptors in long, short, failed and flooded calls, for an hour and a half"""
+    install("bench")
+    return run("python", "benchmarks/soak.py", *arguments)

@@ -328,9 +328,9 @@ async def open_call(
     record
         A stereo WAV file to write: the caller left, the agent right, time-aligned.
     ssl_context
-        For certificates that the default does not know. They are verified in any case.
+        For certificates that the default does not know. One that does not verify them is refused.
     allow_insecure
-        Allow ``ws://`` beyond this machine.
+        Allow ``ws://`` beyond this machine, and an `ssl_context` that does not verify who answers.
     on_call_id
         Is told the ID under which the service keeps the record of the call, as soon as the service has told it: so it
         is known even of a call that is cancelled before it begins. An error of the call has it as its `call_id`.
@@ -358,7 +358,11 @@ async def open_call(
         raise UsageError(f"chunk_seconds must be between 0.005 and 1, not {chunk_seconds!r}")
     limits = limits or TimeLimits()
     connect = partial(
-        open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure, limits=limits
+        open_websocket,
+        ssl_context=ssl_context,
+        allow_insecure=allow_insecure,
+        limits=limits,
+        secrets=session.secrets,
     )
     of_block: BaseException | None = None
     try:

@@ -3,7 +3,10 @@
 Each says what came, and what to do about it; none holds a key or a token.
 """
 
+import errno
+import socket
 import ssl
+from types import TracebackType
 from typing import Literal
 
 Party = Literal["caller", "agent", "network", "device"]
@@ -19,13 +22,20 @@ class SfclientError(Exception):
     """Who ended the call, as in `Ended.by`."""
 
     def __init__(
-        self, message: str, *, status: int | None = None, call_id: str | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        call_id: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         """The HTTP status or websocket close code that it came with, None if there was none."""
         self.call_id = call_id or None
         """Under which the service keeps the record of the call, None if it did not tell."""
+        self.retry_after = retry_after
+        """In how many seconds it may be tried again, None if the far side did not tell."""
 
 
 class UsageError(SfclientError):
@@ -44,7 +54,8 @@ class AgentNotFoundError(UsageError):
 
 
 class InsecureURLError(UsageError):
-    """A ``ws://`` or ``http://`` URL that leads beyond this machine. Nothing was sent."""
+    """A ``ws://`` or ``http://`` URL that leads beyond this machine, or an `ssl_context` that verifies nobody. Nothing
+    was sent."""
 
 
 class AudioFileError(UsageError):
@@ -72,35 +83,69 @@ class DeviceError(SfclientError):
     party: Party = "device"
 
 
-Refusals = dict[int | None, tuple[type[SfclientError], str, str]]
+Refusal = tuple[type[SfclientError], str, str]
+Refusals = dict[int | None, Refusal]
 """By HTTP status, None for any other: the error, what it says, and the remedy."""
 
-KEY_REFUSED = (AuthenticationError, "the service refused the API key", "check the key")
-REFUSALS: Refusals = {
+KEY_REFUSED: Refusal = (AuthenticationError, "the service refused the API key", "check the key")
+BUSY: Refusal = (ServiceError, "the service is busy or out of order", "try again later")
+ELSEWHERE: Refusal = (ServiceError, "a redirect, which is not followed", "is the URL right?")
+EVERYWHERE: Refusals = {
+    301: ELSEWHERE,
+    302: ELSEWHERE,
+    303: ELSEWHERE,
+    307: ELSEWHERE,
+    308: ELSEWHERE,
+    407: (
+        NetworkError,
+        "a proxy on the way wants to know who asks",
+        "give it USER:PASSWORD in HTTPS_PROXY, or ask who runs it",
+    ),
+    429: (ServiceError, "too many requests or calls at a time", "wait before the next"),
+    502: BUSY,
+    503: BUSY,
+    504: BUSY,
+}
+REFUSALS: Refusals = EVERYWHERE | {
     401: KEY_REFUSED,
     402: (UsageError, "the account may not make calls", "check its plan and its credit"),
     403: KEY_REFUSED,
-    429: (ServiceError, "too many requests or calls at a time", "wait before the next"),
 }
 """Of any request; one that knows better lays its own on top."""
 
 USED_UP = "a session is short-lived and good for one call, so request a new one"
-UPGRADE_REFUSALS: Refusals = {
-    **dict.fromkeys((401, 403, 404, 410), (ServiceError, "the websocket was refused", USED_UP)),
-    None: (ServiceError, "the websocket was refused", "is the session URL right?"),
+SESSION_REFUSED: Refusal = (ServiceError, "the websocket was refused", USED_UP)
+UPGRADE_REFUSALS: Refusals = EVERYWHERE | {
+    401: SESSION_REFUSED,
+    403: SESSION_REFUSED,
+    404: SESSION_REFUSED,
+    410: SESSION_REFUSED,
+    None: (
+        ServiceError,
+        "the websocket was refused",
+        "is the session URL right, and no call held with it yet?",
+    ),
 }
 
 
-def refused(status: int, refusals: Refusals, detail: str = "", call_id: str = "") -> SfclientError:
+def refused(
+    status: int,
+    refusals: Refusals,
+    detail: str = "",
+    call_id: str = "",
+    retry_after: float | None = None,
+) -> SfclientError:
     """The error for an HTTP status that was not hoped for; `detail` is what the answer says of it."""
     kind: type[SfclientError] = ServiceError
     told = f"the service answered HTTP {status}{detail}"
     if refusal := refusals.get(status) or refusals.get(None):
         kind, what, remedy = refusal
         told = f"{what} (HTTP {status}){detail}: {remedy}"
+    if retry_after:
+        told += f"; it asks to wait {retry_after:.0f} s"
     if call_id:
         told += f"; its call {call_id} may have begun: look at its record first"
-    return kind(told, status=status, call_id=call_id)
+    return kind(told, status=status, call_id=call_id, retry_after=retry_after)
 
 
 def printable(text: str, longest: int | None = 200) -> str:
@@ -108,8 +153,30 @@ def printable(text: str, longest: int | None = 200) -> str:
     return "".join(character if character.isprintable() else " " for character in text[:longest])
 
 
-def unreachable(host: str, error: BaseException) -> NetworkError:
-    """Why there is no way to a host, from what a library raised: its innermost cause knows."""
+class Unchained:
+    """An error of ours that leaves this block has no cause, no context and none of the frames inside: they held
+    requests, keys and tokens."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, SfclientError):
+            error.__cause__ = error.__context__ = error.__traceback__ = None
+
+
+def unreachable(host: str, error: BaseException, if_unknown: str = "") -> SfclientError:
+    """Why there is no way to a host, from what a library raised: its innermost cause knows.
+
+    `if_unknown` is said if there is no host of this name.
+    """
+    if exhaustion := exhausted(error):
+        return exhaustion
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -118,15 +185,30 @@ def unreachable(host: str, error: BaseException) -> NetworkError:
             )
         if isinstance(cause, ssl.SSLError):
             return NetworkError(f"no TLS with {host}: {cause.reason or cause}")
-        if isinstance(cause, BaseExceptionGroup):  # trio tells of several addresses in a group
-            cause = cause.exceptions[0]
-            continue
-        error, cause = cause, cause.__cause__ or cause.__context__
+        error, cause = cause, _inner(cause)
+    if if_unknown and isinstance(error, socket.gaierror):
+        return NetworkError(f"cannot connect to {host}: {error}: {if_unknown}")
     return NetworkError(f"cannot connect to {host}: {error or type(error).__name__}")
 
 
-def bad_environment(error: Exception) -> UsageError:
-    """Proxies and certificates that the environment names are read by a library, which raises anything."""
-    return UsageError(
-        f"a proxy or certificate variable of the environment (HTTPS_PROXY, SSL_CERT_FILE, ...) is of no use: {error}"
-    )
+def exhausted(error: BaseException) -> UsageError | None:
+    """The error for a process or a system that has no file descriptors left, None if it was not that."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):  # a resolver without descriptors knows no name
+            try:
+                socket.socket().close()
+            except OSError as why:
+                cause = why
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            return UsageError(
+                f"there are too few file descriptors ({cause.strerror}): raise ulimit -n, or close some"
+            )
+        cause = _inner(cause)
+    return None
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    if isinstance(error, BaseExceptionGroup):  # trio tells of several addresses in a group
+        return error.exceptions[0]
+    return error.__cause__ or error.__context__

@@ -49,7 +49,6 @@ class Handshake:
         self._deadline = math.inf
         self._is_over = False
         self._url: str | None = None
-        self._sid = ""
 
     async def run(self) -> str | None:
         """Returns the URL of another websocket at which it goes on, None when it is done.
@@ -69,9 +68,8 @@ class Handshake:
         except WebSocketClosed as closed:
             if closed.code == ABNORMAL_CLOSURE:
                 raise NetworkError("the connection was lost before the call began") from None
-            reason = closed.reason.replace(self._sid, "***") if self._sid else closed.reason
             raise ServiceError(
-                f"the service closed before the call began: {closed.code} {reason}".rstrip(),
+                f"the service closed before the call began: {closed.code} {closed.reason}".rstrip(),
                 status=closed.code,
             ) from None
         return self._url
@@ -111,7 +109,7 @@ class Handshake:
             # What came instead may hold the sid, so it is not shown.
             came = "one without" if isinstance(started, StartedCall) else type(started).__name__
             raise UsageError(f"start_call must return a StartedCall with a sid, not {came}")
-        self._sid = started.sid
+        self._websocket.secrets.add(started.sid)
         return started
 
     async def _receive_meanwhile(self) -> None:

@@ -1,27 +1,25 @@
-"""An HTTP request to the service, made once: in time, of bounded length, with its errors told by their own names."""
+"""A request to the service, made once, with its errors told by their own names."""
 
-import re
+import json
 import ssl
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult
 
-import httpx
-import trio
+import h11
 
+from sfclient._connect import abandon, connect
 from sfclient._dialects import HttpAnswer, HttpRequest, json_object
 from sfclient._errors import (
     AuthenticationError,
     NetworkError,
     ServiceError,
+    Unchained,
     UsageError,
-    bad_environment,
-    printable,
-    unreachable,
 )
-from sfclient._urls import check_url
-
-# Longer than any answer that the contracts know, short enough to be read at once.
-LONGEST_ANSWER_BYTES = 1 << 20
+from sfclient._http1 import Answer, Unanswered, exchange, told_by
+from sfclient._limits import TimeLimits
+from sfclient._secrets import Secrets
+from sfclient._urls import check_trust, check_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,69 +29,63 @@ class Service:
     parts: SplitResult = field(repr=False)
     key: str = field(repr=False)
     ssl_context: ssl.SSLContext | None = None
+    limits: TimeLimits = field(default_factory=TimeLimits)
 
-    async def ask(self, request: HttpRequest) -> HttpAnswer:
-        """Make a request once, whatever becomes of it. Raises `NetworkError`, and `ServiceError` if it never ends."""
-        status, body = await self._exchange(request)
-        fields = json_object(body)
-        # One client has seen `error`; the key that it came for, and URLs with tokens, are not repeated.
-        error = (fields or {}).get("error")
-        detail = ""
-        if isinstance(error, str) and error:
-            error = re.sub(r"wss?://\S+", "wss://***", error.replace(self.key, "***"))
-            detail = f': "{printable(error)}"'
-        return HttpAnswer(status, fields, detail)
+    @property
+    def secrets(self) -> Secrets:
+        """What it may repeat, and we do not."""
+        return Secrets(self.key)
 
-    async def _exchange(self, request: HttpRequest) -> tuple[int, bytes]:
-        """httpx's own errors hold the request, so they are not chained."""
+    async def ask(self, request: HttpRequest, if_unknown: str = "") -> HttpAnswer:
+        """Make a request once, whatever becomes of it; `if_unknown` is said if no host has this name.
+
+        Raises `NetworkError`, `ServiceError` for what is no answer, `UsageError` for what the environment says.
+        """
+        with Unchained():
+            answer = await self._exchange(request, if_unknown)
+        said = told_by(answer, self.secrets)
+        return HttpAnswer(answer.status, json_object(answer.body), said, answer.retry_after)
+
+    async def _exchange(self, request: HttpRequest, if_unknown: str) -> Answer:
         host = self.parts.hostname
-        doubt = ""
-        if request.method != "GET":
-            doubt = "; what was asked for may have been done, so it is not asked for again"
-        headers = {"Authorization": f"Bearer {self.key}", "Accept-Encoding": "identity"}
-        body = b""
+        body = b"" if request.json is None else json.dumps(request.json).encode()
+        headers = [
+            ("Host", self.parts.netloc),
+            ("Authorization", f"Bearer {self.key}"),
+            ("Accept", "*/*"),
+            ("Accept-Encoding", "identity"),
+            ("User-Agent", "sfclient"),
+            ("Connection", "close"),
+        ]
+        if body:
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        target = f"{self.parts.path.rstrip('/')}{request.path}"
+        asked = h11.Request(method=request.method, target=target, headers=headers)
+        stream = await connect(self.parts, self.ssl_context, self.limits, if_unknown)
         try:
-            async with httpx.AsyncClient(
-                # httpx closes what it has opened when its own limit ends a TLS handshake, but not
-                # when ours does.
-                timeout=request.seconds,
-                verify=self.ssl_context or True,
-                # A proxy of the environment may tunnel TLS; it is not to see a key in the clear.
-                trust_env=self.parts.scheme == "https",
-            ) as client:
-                with trio.fail_after(request.seconds + 0.5), trio.CancelScope() as reading:
-                    async with client.stream(
-                        request.method,
-                        f"{self.parts.geturl().rstrip('/')}{request.path}",
-                        headers=headers,
-                        json=request.json,
-                    ) as response:
-                        async for part in response.aiter_raw():
-                            body += part
-                            if len(body) > LONGEST_ANSWER_BYTES:
-                                reading.cancel()  # httpx's generators want to be unwound, not left
-        except (trio.TooSlowError, httpx.TimeoutException):
-            raise NetworkError(
-                f"{host} did not answer within {request.seconds:g} s{doubt}"
-            ) from None
-        except httpx.ConnectError as error:
-            raise unreachable(str(host), error) from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            raise NetworkError(
-                f"the request to {host} failed: {error or type(error).__name__}{doubt}"
-            ) from None
-        except (ImportError, OSError, ValueError) as error:
-            raise bad_environment(error) from None
-        if reading.cancelled_caught:
-            raise ServiceError(f"{host} does not stop answering: is the base URL right?")
-        return response.status_code, body
+            return await exchange(stream, asked, body, seconds=request.seconds)
+        except Unanswered as failure:
+            doubt = ""
+            if request.method != "GET":
+                doubt = "; what was asked for may have been done, so it is not asked for again"
+            if failure.how == "spoke":
+                raise ServiceError(f"{host} {failure}: is the base URL right?{doubt}") from None
+            raise NetworkError(f"the request failed: {host} {failure}{doubt}") from None
+        finally:
+            abandon(stream)
 
 
 def service_at(
-    base_url: str, api_key: str, ssl_context: ssl.SSLContext | None, *, allow_insecure: bool
+    base_url: str,
+    api_key: str,
+    ssl_context: ssl.SSLContext | None,
+    limits: TimeLimits | None,
+    *,
+    allow_insecure: bool,
 ) -> Service:
     """Raises `UsageError` for a URL, `AuthenticationError` for a key that cannot be meant."""
     parts = check_url(base_url, ("https", "http"), allow_insecure=allow_insecure, what="base URL")
+    check_trust(ssl_context, allow_insecure=allow_insecure)
     if parts.query or parts.fragment:
         raise UsageError("the base URL must end with a path: leave out what follows ? or #")
     key = api_key.strip()
@@ -101,4 +93,4 @@ def service_at(
         raise AuthenticationError("there is no API key: set SYNTHFLOW_API_KEY, or pass api_key")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise AuthenticationError("the API key holds characters that no key has: copy it again")
-    return Service(parts, key, ssl_context)
+    return Service(parts, key, ssl_context, limits or TimeLimits())

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sfclient._dialects import WsMediaDialect, WsMediaRecord
-from sfclient._errors import UsageError
+from sfclient._errors import Unchained, UsageError
 from sfclient._http import service_at
+from sfclient._limits import TimeLimits
 from sfclient._session import base_url_of
 from sfclient._urls import sendable
 
@@ -31,6 +32,7 @@ async def request_result(
     base_url: str | None = None,
     ssl_context: ssl.SSLContext | None = None,
     allow_insecure: bool = False,
+    limits: TimeLimits | None = None,
 ) -> CallResult:
     """Ask the service what became of a call; see `request_session` for the other parameters.
 
@@ -47,6 +49,11 @@ async def request_result(
     if not call_id:
         raise UsageError("the call ID is empty: it is in the events and the statistics of a call")
     where = base_url_of(WsMediaDialect, region, base_url)
-    service = service_at(where, api_key, ssl_context, allow_insecure=allow_insecure)
+    with Unchained():
+        try:
+            service = service_at(where, api_key, ssl_context, limits, allow_insecure=allow_insecure)
+        finally:
+            del api_key  # which a traceback with the values of its frames would show
     record = WsMediaRecord(call_id)
-    return CallResult(call_id, *record.read(await service.ask(record.request())))
+    with Unchained():
+        return CallResult(call_id, *record.read(await service.ask(record.request())))

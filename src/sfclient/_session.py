@@ -5,9 +5,11 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from sfclient._dialects import Dialect, StartedCall, dialect_named
-from sfclient._errors import UsageError
-from sfclient._http import service_at
+from sfclient._dialects import Dialect, Order, StartedCall, dialect_named
+from sfclient._errors import Unchained, UsageError
+from sfclient._http import Service, service_at
+from sfclient._limits import TimeLimits
+from sfclient._secrets import Secrets
 from sfclient._urls import check_url, sendable
 
 
@@ -30,6 +32,8 @@ class Session:
     `request_session` gives a function that makes the request, and so holds the key. Where the key must not be, give one
     that asks your backend.
     """
+    secrets: Secrets | None = field(default=None, repr=False, compare=False)
+    """What else than the URL must not be told, where the far side repeats it: the key, if it is known."""
 
 
 async def request_session(
@@ -47,6 +51,7 @@ async def request_session(
     base_url: str | None = None,
     ssl_context: ssl.SSLContext | None = None,
     allow_insecure: bool = False,
+    limits: TimeLimits | None = None,
 ) -> Session:
     """Ask the service for a session with an agent.
 
@@ -72,9 +77,11 @@ async def request_session(
     base_url
         Where the service is, instead of what `region` says. ``http://`` only toward this machine.
     ssl_context
-        For certificates that the default does not know. They are verified in any case.
+        For certificates that the default does not know. One that does not verify them is refused.
     allow_insecure
-        Allow ``http://`` beyond this machine.
+        Allow ``http://`` beyond this machine, and an `ssl_context` that does not verify who answers.
+    limits
+        To connect to the service, and for TLS with it; an answer may take 8 s, the start of a call 20 s.
 
     Raises
     ------
@@ -90,7 +97,11 @@ async def request_session(
     if kind.order is None:
         raise UsageError(f"sessions of {dialect} cannot be requested here: open_call takes a URL")
     where = base_url_of(kind, region, base_url)
-    service = service_at(where, api_key, ssl_context, allow_insecure=allow_insecure)
+    with Unchained():
+        try:
+            service = service_at(where, api_key, ssl_context, limits, allow_insecure=allow_insecure)
+        finally:
+            del api_key  # which a traceback with the values of its frames would show
     if not sendable(assistant_id, "agent ID").strip():
         raise UsageError("the agent ID is empty: copy it from the dashboard")
     options = {
@@ -108,19 +119,26 @@ async def request_session(
             )
         sendable(value, name)
     order = kind.order(assistant_id.strip(), speaks, **given)
-    answer = await service.ask(order.session_request())
+    with Unchained():
+        url = await _session_url(service, order, kind.order.successor if base_url is None else "")
+    if not kind.starts_calls:
+        return Session(url, dialect, secrets=service.secrets)
+
+    async def start_call(server_name: str) -> StartedCall:
+        with Unchained():
+            return order.started(await service.ask(order.start_request(server_name)))
+
+    return Session(url, dialect, speaks.codec, speaks.framing, start_call, service.secrets)
+
+
+async def _session_url(service: Service, order: Order, if_unknown: str) -> str:
+    answer = await service.ask(order.session_request(), if_unknown)
     url = order.session_url(answer)
     try:
         check_url(url, ("wss", "ws"), allow_insecure=True, what="service's session URL")
     except UsageError as error:
         raise answer.unusable(str(error)) from None
-    if not kind.starts_calls:
-        return Session(url, dialect)
-
-    async def start_call(server_name: str) -> StartedCall:
-        return order.started(await service.ask(order.start_request(server_name)))
-
-    return Session(url, dialect, speaks.codec, speaks.framing, start_call)
+    return url
 
 
 def base_url_of(dialect: type[Dialect], region: str | None, base_url: str | None) -> str:

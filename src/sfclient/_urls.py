@@ -1,9 +1,12 @@
-"""Which URLs may carry speech and secrets."""
+"""Which URLs may carry speech and secrets, and whom they may be told."""
 
 import ipaddress
+import ssl
 from urllib.parse import SplitResult, urlsplit
 
-from sfclient._errors import InsecureURLError, UsageError
+from sfclient._errors import InsecureURLError, Unchained, UsageError
+
+LONGEST_HOST = 253  # characters (RFC 1035, 2.3.4), which are told of one
 
 
 def check_url(
@@ -14,17 +17,12 @@ def check_url(
     The URL may hold a token: the errors name no more of it than its scheme and host.
     """
     secure, insecure = schemes
-    url = url.strip()
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise UsageError(f"the {what} holds characters that no URL has: copy it again")
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"the {what} is no valid URL: {error}") from None
+    with Unchained():
+        parts = _split(url.strip(), what)
+    host = parts.hostname and parts.hostname[:LONGEST_HOST]
     if parts.scheme not in schemes or not host:
         came = (
-            f"it begins with {parts.scheme}://"
+            f"it begins with {parts.scheme[:20]}://"
             if parts.scheme and host
             else "it has no scheme or host"
         )
@@ -34,7 +32,33 @@ def check_url(
             f"the {what} is {insecure}:// to {host}, which would send speech and secrets in the clear: "
             f"use {secure}://, or allow it by name (allow_insecure=True, --allow-insecure)"
         )
+    if "@" in parts.netloc:
+        raise UsageError(
+            f"the {what} holds a user or password, which nobody asks for: leave out what is before the @"
+        )
     return parts
+
+
+def _split(url: str, what: str) -> SplitResult:
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise UsageError(f"the {what} holds characters that no URL has: copy it again")
+    try:
+        parts = urlsplit(url)
+        _host, _port = parts.hostname, parts.port
+    except ValueError:  # it shows what it does not like, which may be part of a password
+        raise UsageError(f"the {what} is no valid URL: is its host or its port mistyped?") from None
+    return parts
+
+
+def check_trust(ssl_context: ssl.SSLContext | None, *, allow_insecure: bool) -> None:
+    """Raises `InsecureURLError` for a context that would tell speech and secrets to anybody."""
+    if ssl_context is None or allow_insecure:
+        return
+    if ssl_context.verify_mode is not ssl.CERT_REQUIRED or not ssl_context.check_hostname:
+        raise InsecureURLError(
+            "the ssl_context does not verify who answers: set verify_mode to CERT_REQUIRED and check_hostname to True, "
+            "with load_verify_locations for an authority of your own; or allow it by name (allow_insecure=True)"
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -1,9 +1,8 @@
 """The websocket: trio-websocket with its traps closed (seen with 0.12.2). The only importer of
 trio_websocket.
 
-- TCP connect and TLS handshake are done here, so that a failure is told at once and by its own
-  name.
-- A connection that ends during the upgrade would leave its opener waiting: `_WatchedStream` tells.
+- TCP connect, TLS handshake and upgrade are done in rooms of our own, so that a failure is told at
+  once and by its own name.
 - A ping that comes after a local close raises inside its reader (its issue 184): such errors end
   here.
 - A message cut short would corrupt the stream: `WebSocket.send` is never cancelled unless the
@@ -19,30 +18,18 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
-from urllib.parse import SplitResult
 
-import h11
 import trio
-from trio_websocket import (
-    ConnectionClosed,
-    ConnectionRejected,
-    WebSocketConnection,
-    wrap_client_stream,
-)
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import LocalProtocolError
 
-from sfclient._connect import connect
-from sfclient._errors import (
-    UPGRADE_REFUSALS,
-    NetworkError,
-    ServiceError,
-    printable,
-    refused,
-)
+from sfclient._errors import NetworkError
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._running import sleep_on_time
-from sfclient._urls import check_url
+from sfclient._secrets import Secrets
+from sfclient._upgrade import HOST, RESOURCE, open_upgraded
+from sfclient._urls import check_trust, check_url
 
 HURRY_SECONDS = 0.05  # for our close to leave when the call is cancelled
 STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
@@ -68,28 +55,20 @@ class WebSocketClosed(Exception):  # noqa: N818 -- an end, not always an error
 
 
 class _WatchedStream(trio.abc.Stream):
-    """A stream that counts what comes, and tells when its other end is gone, or nobody listens to it any more."""
+    """A stream that counts what comes, and is given up where that is too much."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
-        self.ended = trio.Event()
         self.received_bytes = 0
         self.longest = math.inf
         """At which `received_bytes` the stream is given up: nothing that is kept may grow for ever."""
         self.was_longer = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        try:
-            data = await self._stream.receive_some(max_bytes)
-        except (trio.BrokenResourceError, trio.Cancelled):
-            self.ended.set()
-            raise
+        data = await self._stream.receive_some(max_bytes)
         self.received_bytes += len(data)
-        if not data:
-            self.ended.set()
-        elif self.received_bytes > self.longest:
+        if self.received_bytes > self.longest:
             self.was_longer = True
-            self.ended.set()
             raise trio.BrokenResourceError("more than is good came, and no message")
         return data
 
@@ -100,7 +79,6 @@ class _WatchedStream(trio.abc.Stream):
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        self.ended.set()
         await self._stream.aclose()
 
 
@@ -108,13 +86,19 @@ class WebSocket:
     """An open websocket. One task receives; several may send."""
 
     def __init__(
-        self, connection: WebSocketConnection, stream: _WatchedStream, limits: TimeLimits
+        self,
+        connection: WebSocketConnection,
+        stream: _WatchedStream,
+        limits: TimeLimits,
+        secrets: Secrets,
     ) -> None:
         self._connection = connection
         self._stream = stream
         self._limits = limits
         self._is_receiving = False
         self._is_pinging = False
+        self.secrets = secrets
+        """What is masked in the reason of a close; more can be added."""
         self._sending = trio.CancelScope()
         self._sender = trio.Lock()
 
@@ -130,7 +114,7 @@ class WebSocket:
         except ConnectionClosed as closed:
             if self._stream.was_longer:
                 raise WebSocketClosed(TOO_BIG, "a message without an end") from None
-            raise _closed(closed) from None
+            raise self._closed(closed) from None
         finally:
             self._is_receiving = False
             self._stream.longest += (QUEUED_MESSAGES + 1) * FRUITLESS_BYTES  # as the reader goes on
@@ -151,7 +135,7 @@ class WebSocket:
             if self._sending.cancelled_caught:
                 raise WebSocketClosed(ABNORMAL_CLOSURE, "gave up a message under way")
         except ConnectionClosed as closed:
-            raise _closed(closed) from None
+            raise self._closed(closed) from None
         except LocalProtocolError:
             raise WebSocketClosed(ABNORMAL_CLOSURE, "the websocket is closing") from None
         finally:
@@ -216,11 +200,11 @@ class WebSocket:
             self._sending.cancel()
             await trio.aclose_forcefully(self._stream)
 
-
-def _closed(closed: ConnectionClosed) -> WebSocketClosed:
-    if closed.reason is None:
-        return WebSocketClosed(ABNORMAL_CLOSURE, "")
-    return WebSocketClosed(int(closed.reason.code), printable(closed.reason.reason or ""))
+    def _closed(self, closed: ConnectionClosed) -> WebSocketClosed:
+        if closed.reason is None:
+            return WebSocketClosed(ABNORMAL_CLOSURE, "")
+        reason = self.secrets.printable(closed.reason.reason or "")
+        return WebSocketClosed(int(closed.reason.code), reason)
 
 
 @asynccontextmanager
@@ -230,68 +214,41 @@ async def open_websocket(
     ssl_context: ssl.SSLContext | None = None,
     allow_insecure: bool = False,
     limits: TimeLimits | None = None,
+    secrets: Secrets | None = None,
 ) -> AsyncIterator[WebSocket]:
     """Connect, and close on leaving, whatever happens, within a few seconds.
+
+    `secrets`, and those of the URL, are masked wherever the far side repeats them.
 
     Raises `NetworkError` if there is no way to the host, `ServiceError` if what is there refuses or
     is no websocket, `InsecureURLError` and `UsageError` for a URL of the wrong kind.
     """
     parts = check_url(url, ("wss", "ws"), allow_insecure=allow_insecure, what="session URL")
+    check_trust(ssl_context, allow_insecure=allow_insecure)
     limits = limits or TimeLimits()
+    secrets = secrets or Secrets()
+    secrets.add_url(url)
+    stream = _WatchedStream(await open_upgraded(parts, ssl_context, limits, secrets))
     websocket: WebSocket | None = None
     try:
         async with open_unwrapped_nursery() as nursery:
-            stream: _WatchedStream | None = None
             try:
-                stream = _WatchedStream(await connect(parts, ssl_context, limits))
-                with trio.move_on_after(limits.upgrade):
-                    connection = await _upgrade(nursery, stream, parts)
-                    websocket = WebSocket(connection, stream, limits)
-                if websocket is None:
-                    raise NetworkError(
-                        f"{parts.hostname} did not answer within {limits.upgrade:g} s"
-                    )
+                connection = await wrap_client_stream(
+                    nursery,
+                    cast(Any, stream),  # it asks for a socket's, but uses no more than a Stream has
+                    HOST,
+                    RESOURCE,
+                    message_queue_size=QUEUED_MESSAGES,
+                    max_message_size=LARGEST_MESSAGE_BYTES,
+                    receive_buffer_size=RECEIVE_BYTES,
+                )
+                websocket = WebSocket(connection, stream, limits, secrets)
                 yield websocket
             finally:
                 if websocket is not None:
                     await websocket.close()
-                elif stream is not None:
+                else:
                     await trio.aclose_forcefully(stream)
                 nursery.cancel_scope.cancel()
-    except ConnectionRejected as refusal:
-        raise refused(refusal.status_code, UPGRADE_REFUSALS) from None
-    except (LocalProtocolError, h11.LocalProtocolError):
-        # From trio-websocket's reader: no HTTP came at the upgrade, or a ping after our close, when
-        # nobody waits any more.
-        if websocket is None:
-            raise ServiceError(
-                f"{parts.hostname} answered something that is no websocket: is the session URL right?"
-            ) from None
-
-
-async def _upgrade(
-    nursery: trio.Nursery, stream: _WatchedStream, parts: SplitResult
-) -> WebSocketConnection:
-    connection: WebSocketConnection | None = None
-    async with open_unwrapped_nursery() as race:
-
-        async def give_up_at_the_end() -> None:
-            await stream.ended.wait()
-            race.cancel_scope.cancel()
-
-        race.start_soon(give_up_at_the_end)
-        connection = await wrap_client_stream(
-            nursery,
-            cast(Any, stream),  # it asks for a socket's stream, but uses no more than a Stream has
-            parts.netloc.rpartition("@")[2],
-            f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}",
-            message_queue_size=QUEUED_MESSAGES,
-            max_message_size=LARGEST_MESSAGE_BYTES,
-            receive_buffer_size=RECEIVE_BYTES,
-        )
-        race.cancel_scope.cancel()
-    if connection is None:
-        raise ServiceError(
-            f"{parts.hostname} closed the connection at the websocket upgrade: is it one?"
-        )
-    return connection
+    except LocalProtocolError:
+        pass  # from trio-websocket's reader: a ping after our close, when nobody waits any more

@@ -102,15 +102,17 @@ class HttpAnswer:
     """What the service answered."""
 
     status: int
-    fields: dict[str, object] | None
+    fields: dict[str, object] | None = field(repr=False)
     """The body, if it is a JSON object."""
     detail: str
     """What the body says of an error, ready to be put behind ours; empty if it says nothing."""
+    retry_after: float | None = None
+    """In how many seconds to ask again, if it says."""
 
     def check(self, refusals: Refusals = REFUSALS, call_id: str = "") -> None:
         """Raises what the table says, unless the service has done what it was asked for."""
         if self.status not in (200, 201):
-            raise refused(self.status, refusals, self.detail, call_id)
+            raise refused(self.status, refusals, self.detail, call_id, self.retry_after)
 
     def text(self, name: str) -> str:
         """A field that is a string, or else the empty string."""
@@ -140,6 +142,8 @@ class Order(ABC):
 
     base_urls: ClassVar[Mapping[str | None, str]]
     """Where the service is, by region; None: in no particular one."""
+    successor: ClassVar[str] = ""
+    """What to know if the service is gone from there."""
 
     assistant_id: str
     dialect: "Dialect"

@@ -22,7 +22,7 @@ from sfclient._dialects._interface import (
     Send,
     read_text,
 )
-from sfclient._errors import REFUSALS, AgentNotFoundError
+from sfclient._errors import REFUSALS, AgentNotFoundError, ServiceError
 
 CLIENT_READY = json.dumps({"type": "status_client_ready"})
 AGENT_READY = "status_agent_ready"
@@ -31,6 +31,7 @@ AGENT_READY = "status_agent_ready"
 @dataclass(frozen=True)
 class WidgetOrder(Order):
     base_urls: ClassVar = {None: "https://widget.synthflow.ai"}
+    successor: ClassVar = "the widget endpoint was announced to end on 2026-06-15: use its successor, dialect ws-media"
 
     def session_request(self) -> HttpRequest:
         return HttpRequest("GET", f"/websocket/token/{quote(self.assistant_id, safe='')}")
@@ -39,9 +40,10 @@ class WidgetOrder(Order):
         unknown = (
             AgentNotFoundError,
             f"the service knows no agent {self.assistant_id!r}",
-            "copy the ID of an agent of type widget from the dashboard",
+            f"copy the ID of an agent of type widget from the dashboard; or {self.successor}",
         )
-        answer.check(REFUSALS | {404: unknown})
+        gone = ServiceError, "the service has no such endpoint any more", self.successor
+        answer.check(REFUSALS | {404: unknown, 410: gone})
         return answer.required("sessionURL")
 
 

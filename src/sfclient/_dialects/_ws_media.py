@@ -111,6 +111,8 @@ class WsMediaDialect(Dialect):
         name = server_info.get("server-name") or server_info.get("server_name")
         if not isinstance(name, str) or not name:
             raise ServiceError("the service's server_info has no server-name")
+        if not name.isprintable():  # half of a surrogate pair is not either
+            raise ServiceError("the service's server-name holds characters that no name has")
         return [StartCall(name)]
 
     def _reconnect(self, call: StartedCall) -> Iterable[Action]:

@@ -15,8 +15,8 @@ START_SECONDS = 20.0  # a room is joined meanwhile
 SESSION_REFUSALS = REFUSALS | {
     503: (
         ServiceError,
-        "ws-media is not enabled for this account",
-        "ask the vendor, or use the widget dialect",
+        "ws-media is not enabled for this account, or not to be had now",
+        "try again later, or ask the vendor",
     ),
 }
 START_REFUSALS = SESSION_REFUSALS | {
@@ -78,6 +78,8 @@ class WsMediaOrder(Order):
         call_id = printable(answer.text("callId"))
         answer.check(START_REFUSALS, call_id)
         sid = answer.text("sid")
+        if not sid.isprintable():  # a half of a surrogate pair is not either
+            raise answer.unusable("the sid of the call holds characters that no text has", call_id)
         return StartedCall(sid, call_id, "" if sid else answer.required("wsMediaUrl", call_id))
 
 
@@ -119,5 +121,6 @@ def _record(answer: HttpAnswer) -> dict[str, Any]:
 
 def _text(value: object) -> str:
     if value is None or isinstance(value, str):
-        return value or ""
+        # Half of a surrogate pair, which JSON can hold, could be neither printed nor saved.
+        return (value or "").encode(errors="replace").decode()
     return json.dumps(value)

@@ -13,11 +13,10 @@ import trio
 
 from sfclient.simulator._agents import EchoAgent, SpeakAgent
 from sfclient.simulator._call import Agent, SimulatedCall
-from sfclient.simulator._server import Simulator, open_simulator
+from sfclient.simulator._server import DEFAULT_KEY, Simulator, open_simulator
 from sfclient.simulator._ws_media import QUIRKS
 
 _KEY_VARIABLE = "SYNTHFLOW_API_KEY"
-_DEFAULT_KEY = "simulator-key"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--port", type=_port, default=0, help="port to listen on (default: any free one)")
     add(
         "--key",
-        help=f"API key to ask for (default: {_KEY_VARIABLE} if set, else {_DEFAULT_KEY})",
+        help=f"API key to ask for (default: {_KEY_VARIABLE} if set, else {DEFAULT_KEY})",
     )
     add(
         "--agent",
@@ -94,6 +93,9 @@ async def run(args: argparse.Namespace) -> int:
             except OSError as exc:
                 _say(f"error: cannot listen on {args.host} port {args.port}: {exc}")
                 return 1
+            except ValueError as exc:
+                _say(f"error: {exc}")
+                return 2
     return 0
 
 
@@ -157,7 +159,7 @@ def _key(given: str | None) -> tuple[str, str]:
         return given, f"the key is the one of --key; {_KEY_VARIABLE}=... {call}"
     if from_environment := os.environ.get(_KEY_VARIABLE):
         return from_environment, f"the key is the one in {_KEY_VARIABLE}; {call}"
-    return _DEFAULT_KEY, f"try: {_KEY_VARIABLE}={_DEFAULT_KEY} {call}"
+    return DEFAULT_KEY, f"try: {_KEY_VARIABLE}={DEFAULT_KEY} {call}"
 
 
 def _say(line: str) -> None:

@@ -28,6 +28,7 @@ _REQUEST_TIMEOUT = 10.0
 _GOODBYE_TIMEOUT = 1.0
 _NORMAL_CLOSURE, _GOING_AWAY, _INTERNAL_ERROR = 1000, 1001, 1011
 _STOPPING = "the simulator stops"
+DEFAULT_KEY = "simulator-key"
 
 _ECHO = EchoAgent()
 
@@ -206,7 +207,7 @@ async def open_simulator(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    key: str = "simulator-key",
+    key: str = DEFAULT_KEY,
     assistant_id: str | None = None,
     announce_ready: bool = True,
     token_lifetime: float = 60.0,
@@ -226,7 +227,8 @@ async def open_simulator(
 
     On leaving, open calls are closed with code 1001, and no task or socket stays behind. An
     exception of an agent ends the block at once and comes out of it as it was raised. Raises
-    OSError when it cannot listen, ValueError for an unknown quirk or route.
+    OSError when it cannot listen, ValueError for an unknown quirk or route, and for a `host` that
+    others can reach while the key is the default, which everybody knows.
     """
     orders = Orders(
         assistant_id=assistant_id, lifetime=token_lifetime, quirks=checked_quirks(quirks)
@@ -239,6 +241,13 @@ async def open_simulator(
         answers=answers,
     )
     listeners = await trio.open_tcp_listeners(port, host=host)
+    if key == DEFAULT_KEY and not all(map(_is_on_loopback, listeners)):
+        for listener in listeners:
+            listener.socket.close()
+        raise ValueError(
+            f"{host} can be reached from elsewhere, and the default key is known to everybody: "
+            "give a key of your own (key=..., --key)"
+        )
     if port == 0:
         # A name with several addresses got another free port at each; one port is the promise.
         for extra in listeners[1:]:
@@ -279,6 +288,10 @@ async def _hang_up(call: SimulatedCall, code: int, reason: str) -> None:
 async def _turn_away(websocket: ServerConnection) -> None:
     with trio.move_on_after(_GOODBYE_TIMEOUT):
         await websocket.aclose(_GOING_AWAY, _STOPPING)
+
+
+def _is_on_loopback(listener: trio.SocketListener) -> bool:
+    return ipaddress.ip_address(listener.socket.getsockname()[0]).is_loopback
 
 
 def _authority(listener: trio.SocketListener) -> str:

@@ -1,5 +1,8 @@
 """What the service refuses, as an error: its class by whose fault it is, with the status and a remedy."""
 
+import json
+import re
+
 import pytest
 
 from sfclient import (
@@ -28,12 +31,15 @@ OF_ALL = {
     401: AuthenticationError,
     402: UsageError,
     403: AuthenticationError,
+    302: ServiceError,
+    407: NetworkError,
     429: ServiceError,
     500: ServiceError,
     503: ServiceError,
+    504: ServiceError,
 }
 OF_ONE = {
-    "widget session": {400: ServiceError, 404: AgentNotFoundError},
+    "widget session": {400: ServiceError, 404: AgentNotFoundError, 410: ServiceError},
     "ws-media session": {400: ServiceError, 404: ServiceError},
     "ws-media start": {400: UsageError, 404: AgentNotFoundError, 502: ServiceError},
     "ws-media record": {400: UsageError, 404: UsageError},
@@ -79,6 +85,43 @@ def test_answer_of_no_use_carries_its_status_and_call():
     assert (type(error), error.status, error.call_id) == (ServiceError, 201, "c-7")
     error = refusal("ws-media record", HttpAnswer(200, {}, ""))
     assert (type(error), error.status, error.call_id) == (ServiceError, 200, None)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_widget_endpoint_that_is_gone_names_its_successor(status):
+    error = refusal("widget session", HttpAnswer(status, None, ""))
+    assert re.search("announced to end on 2026-06-15: .*ws-media", str(error))
+    assert ("agent-7" in str(error)) == (status == 404)
+
+
+@pytest.mark.parametrize("request_", READS)
+@pytest.mark.parametrize("status", [429, 503])
+def test_how_long_to_wait_is_told_and_carried(request_, status):
+    error = refusal(request_, HttpAnswer(status, None, "", retry_after=12.4))
+    assert error.retry_after == 12.4
+    assert str(error).endswith("; it asks to wait 12 s")
+    assert "URL" not in str(error)
+
+
+@pytest.mark.parametrize("sid", ["\udcff", "a\r\nb", "\0"])
+def test_sid_that_no_text_has_is_the_services_fault(sid):
+    error = refusal("ws-media start", HttpAnswer(200, {"callId": "c-7", "sid": sid}, ""))
+    assert (type(error), error.call_id) == (ServiceError, "c-7")
+    assert "characters" in str(error)
+
+
+def test_record_that_no_text_has_can_be_printed():
+    fields = {"status": "a\ud800", "transcript": "\udfff"}
+    status, _, transcript, _ = WsMediaRecord("c").read(HttpAnswer(200, fields, ""))
+    assert (status, transcript) == ("a?", "?")
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\nb", "a\0"])
+def test_server_name_that_no_text_has_is_the_services_fault(name):
+    dialect = WsMediaDialect()
+    list(dialect.opened())
+    with pytest.raises(ServiceError, match="server-name holds characters"):
+        list(dialect.received(json.dumps({"type": "server_info", "server-name": name})))
 
 
 @pytest.mark.parametrize("status", [402, 404, 429, 500])

@@ -209,6 +209,7 @@ def test_a_host_of_another_machine_is_one_line_and_status_1() -> None:
         (["--delay", "soon"], "use seconds"),
         (["--agent", __file__, "--delay", "1"], "--delay"),
         (["--quirk", "serverName"], "server_name"),
+        (["--host", "0.0.0.0"], "give a key of your own (key=..., --key)"),
     ],
 )
 def test_wrong_use_is_status_2(args: list[str], named: str) -> None:

@@ -314,9 +314,16 @@ async def test_an_ipv6_address_is_bracketed() -> None:
 
 
 async def test_everywhere_is_reached_at_loopback() -> None:
-    async with open_simulator(host="0.0.0.0") as sim:
+    async with open_simulator(host="0.0.0.0", key="key-of-my-own") as sim:
         assert sim.base_url.startswith("http://127.0.0.1:")
         assert (await request(sim, "GET", "/")).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+async def test_nobody_else_is_served_with_the_key_that_everybody_knows(host: str) -> None:
+    with pytest.raises(ValueError, match="--key"):
+        async with open_simulator(host=host):
+            pytest.fail("it is not to listen")
 
 
 async def test_secrets_are_in_no_log_and_no_repr(caplog: pytest.LogCaptureFixture) -> None:

@@ -56,10 +56,22 @@ def failing_in(
     caught: list[SfclientError] = []
     with pytest.raises(kinds, match=match) as info:
         yield caught
-    told = "".join(traceback.format_exception(info.value)) + repr(info.value)
+    check_that_it_holds_no_secret(info.value)
+    caught.append(info.value)
+
+
+def check_that_it_holds_no_secret(error: BaseException) -> None:
+    """Nor is there anything on its chain that could, and nothing in our frames that holds the key."""
+    told = "".join(traceback.format_exception(error)) + repr(vars(error))
     assert KEY not in told
     assert TOKEN not in told
-    caught.append(info.value)
+    for frame, _line in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals["__name__"].startswith("sfclient."):
+            assert KEY not in repr(frame.f_locals)
+    for other in (error.__cause__, error.__context__):
+        if other is not None:
+            assert isinstance(other, SfclientError | BaseExceptionGroup)
+            check_that_it_holds_no_secret(other)
 
 
 @pytest.fixture(autouse=True)
@@ -71,9 +83,9 @@ def no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
+        if name.lower().endswith("_proxy") or name.startswith("SSL_CERT_"):
             monkeypatch.delenv(name)
 
 

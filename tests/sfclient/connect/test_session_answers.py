@@ -154,15 +154,19 @@ class TestAnswers:
                 await stream.send_all(b"x" * 65_536)
 
         async with serving(babble) as peer:
-            with failing(NetworkError, "failed"):
+            with failing(ServiceError, "a head that does not end"):
                 await request_from(peer)
 
-    @pytest.mark.parametrize(
-        "answer", [b"", b"\x00\x01\x02\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\n"]
-    )
+    @pytest.mark.parametrize("answer", [b"\x00\x01\x02\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"])
     async def test_answer_that_is_no_http(self, answer: bytes) -> None:
         async with serving(answer) as peer:
-            with failing(NetworkError, "127.0.0.1 failed"):
+            with failing(ServiceError, "127.0.0.1 answered something that is no HTTP/1.1"):
+                await request_from(peer)
+
+    @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\n"])
+    async def test_no_answer(self, answer: bytes) -> None:
+        async with serving(answer) as peer:
+            with failing(NetworkError, "127.0.0.1 closed the connection without an answer"):
                 await request_from(peer)
 
     async def test_answer_cut_short(self) -> None:

@@ -1,5 +1,7 @@
 """What is in the way of the request for a session, in TCP and TLS."""
 
+import socket
+
 import trio
 import trustme
 
@@ -39,7 +41,7 @@ class TestTheWayThere:
             await stream.aclose()
 
         async with serving(close) as peer:
-            with failing(NetworkError, "the request to 127.0.0.1 failed"):
+            with failing(NetworkError, "the request failed: 127.0.0.1 closed the connection"):
                 await request_from(peer)
 
     async def test_port_is_closed(self) -> None:
@@ -52,6 +54,16 @@ class TestTheWayThere:
         with failing(NetworkError, "cannot connect to nonexistent.invalid"):
             await request_session("a", api_key=KEY, base_url="https://nonexistent.invalid")
         assert resolver.asked == [b"nonexistent.invalid"]
+
+    async def test_widget_host_that_is_gone_names_its_successor(self, resolver: Resolver) -> None:
+        async def knows_no_name(*_: object) -> None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        resolver.getaddrinfo = knows_no_name  # type: ignore[method-assign]
+        with failing(NetworkError, "widget.synthflow.ai:443: .*2026-06-15: .*ws-media"):
+            await request_session("a", api_key=KEY)
+        with failing(NetworkError, "elsewhere.example:443: .*not known$"):
+            await request_session("a", api_key=KEY, base_url="https://elsewhere.example")
 
     async def test_cancelled(self) -> None:
         async def sleep(stream: trio.abc.Stream) -> None:
@@ -107,5 +119,5 @@ class TestTLS:
             await trio.sleep_forever()
 
         async with serving(sleep) as peer:
-            with failing(NetworkError, "did not answer within 8 s"):
+            with failing(NetworkError, "did not answer with TLS within 8 s"):
                 await request_from(peer, base_url=f"https://127.0.0.1:{peer.port}")

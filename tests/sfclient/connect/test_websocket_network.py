@@ -44,11 +44,14 @@ class TestTheWayThere:
         assert 8 <= trio.current_time() - start < 10
 
     @pytest.mark.parametrize("scheme", ["ws", "wss"])
-    async def test_no_answer(self, scheme: str, fast_clock: UnhurriedClock) -> None:
+    async def test_no_answer(
+        self, scheme: str, authority: trustme.CA, fast_clock: UnhurriedClock
+    ) -> None:
+        context = client_context(authority)
         async with serving(sleep_forever) as peer:
             start = trio.current_time()
             with failing(NetworkError, "127.0.0.1 did not answer .*within 8 s"):
-                await connect(f"{scheme}://127.0.0.1:{peer.port}{PATH}")
+                await connect(f"{scheme}://127.0.0.1:{peer.port}{PATH}", ssl_context=context)
             assert 8 <= trio.current_time() - start < 10
 
     async def test_half_an_answer(self, fast_clock: UnhurriedClock) -> None:

@@ -16,10 +16,12 @@ class TestNoWebsocket:
         body = f"no, {TOKEN}".encode()
         head = f"HTTP/1.1 {status} No\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         async with serving(head + body) as peer:
-            with failing(ServiceError, f"refused .HTTP {status}") as caught:
+            with failing(ServiceError, rf'.HTTP {status}.: "no, \*\*\*": ') as caught:
                 await connect(f"ws://127.0.0.1:{peer.port}{PATH}")
         assert caught[0].status == status
         assert ("request a new one" in str(caught[0])) == (status in (401, 403, 404, 410))
+        assert ("again later" in str(caught[0])) == (status in (502, 503))
+        assert ("URL" in str(caught[0])) == (status in (400, 426, 500))
 
     @pytest.mark.parametrize(
         "answer",

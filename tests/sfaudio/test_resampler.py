@@ -374,7 +374,8 @@ def test_a_count_of_frames_that_is_no_whole_number_is_refused(frames: Any) -> No
 @pytest.mark.parametrize(
     ("rate_in", "rate_out", "error", "message"),
     [
-        (48000.0, 16000, TypeError, "samplerate_in must be a whole number of Hz, not 48000.0"),
+        (44100.5, 16000, TypeError, "samplerate_in must be a whole number of Hz, not 44100.5"),
+        (math.nan, 16000, TypeError, "samplerate_in must be a whole number of Hz, not nan"),
         (48000, "16000", TypeError, "samplerate_out must be a whole number of Hz, not '16000'"),
         (None, 16000, TypeError, "samplerate_in must be a whole number of Hz, not None"),
         (0, 16000, ValueError, "samplerate_in must be between 1000 and 768000 Hz, not 0"),

@@ -76,23 +76,23 @@ class _Opened:
     PortAudio frees a stream when it closes it, so no other call may be under way then.
     """
 
-    def __init__(self, stream: Any, callback: StreamCallback) -> None:
+    def __init__(self, stream: Any, callback: StreamCallback, *, is_jack: bool) -> None:
         self._stream = stream
         self._callback = callback
+        self._is_jack = is_jack
         self._calling = threading.Lock()
         self._beginning = threading.Lock()
-        self._closed = threading.Event()
+        self._settled = threading.Event()  # closed, or left for ever
+        self._is_started = False
         self.is_closing = False
-
-    @property
-    def is_closed(self) -> bool:
-        return self._closed.is_set()
+        self.is_closed = False
 
     def start(self) -> None:
         with self._calling:
             if self.is_closing or self.is_closed:
                 raise RuntimeError("the stream is closed: open another one")
             self._stream.start()
+            self._is_started = True
 
     def is_active(self) -> bool:
         with self._calling if not self.is_closing else nullcontext():
@@ -107,31 +107,39 @@ class _Opened:
                     threading.Thread(target=self._close, name="close", daemon=True).start()
                 except RuntimeError:  # the interpreter ends, and starts no more threads
                     self._close()
-        return self._closed.wait(CLOSE_SECONDS)
+        self._settled.wait(CLOSE_SECONDS)
+        return self.is_closed
 
     def close_at_exit(self) -> None:
         """When no more threads can be started: at once, or not at all."""
         idle = self._callback.idle_seconds
         self._callback.detach()
-        if not self.is_closing and (idle is None or idle < DEAD_SECONDS):
+        if not self.is_closing:
             self.is_closing = True
-            self._close()
+            if idle is None or idle < DEAD_SECONDS:
+                self._close()
 
     def _close(self) -> None:
         self._callback.detach()  # so that others need not wait for PortAudio
         with self._calling:
+            if self._is_started and self._is_jack and not self._stream.active:
+                # Its server has gone: PortAudio would abort the process (pa_jack.c, CleanUpStream).
+                self._settled.set()
+                return
             self._stream.close()
         self._callback.close()
         _opened.discard(self)
-        self._closed.set()
+        self.is_closed = True
         self.is_closing = False
+        self._settled.set()
 
     def disown(self) -> None:
         """In a forked child: the stream is the parent's, and no thread of this process calls back."""
         self._calling = threading.Lock()
         self._beginning = threading.Lock()
-        self._closed = threading.Event()
-        self._closed.set()
+        self._settled = threading.Event()
+        self._settled.set()
+        self.is_closed = True
         self.is_closing = False
         self._callback.close()
 
@@ -267,7 +275,8 @@ class Stream:
                     latency=latency,
                     **ends,
                 )
-                self._opened = _Opened(self._stream, self._callback)
+                is_jack = _is_jack(sounddevice, self._stream)
+                self._opened = _Opened(self._stream, self._callback, is_jack=is_jack)
                 _opened.add(self._opened)
         except BaseException:
             self._callback.close()  # nothing was started that could call it
@@ -283,13 +292,13 @@ class Stream:
     def close(self) -> None:
         """Stop at once, let the queues alone, and give the device back. May be called again.
 
-        TimeoutError if PortAudio does not come back within two seconds, as when its sound server
-        has died. Then it is left alone with the stream and its memory; but the queues are free.
+        TimeoutError if PortAudio cannot close it, or does not come back within two seconds: its sound
+        server has died. Then it is left alone with the stream and its memory; the queues are free.
         """
         if not self._opened.close():
             raise TimeoutError(
-                f"PortAudio has not closed the stream ({self._name}) within {CLOSE_SECONDS:g} s: its "
-                "sound server may have died. The queues can be used again, the device perhaps not"
+                f"PortAudio does not close the stream ({self._name}): its sound server has probably "
+                "died. The queues can be used again; for the device, start the program anew"
             )
 
     def __del__(self) -> None:
@@ -364,6 +373,12 @@ def _whole(value: _Whole, name: str, unit: str, least: int) -> int:
     if number < least:
         raise ValueError(f"{name} must be at least {least} {unit}, not {number}")
     return number
+
+
+def _is_jack(sounddevice: ModuleType, stream: Any) -> bool:
+    device = stream.device[0] if isinstance(stream.device, tuple) else stream.device
+    api = sounddevice.query_hostapis(sounddevice.query_devices(device)["hostapi"])
+    return bool(api["name"].startswith("JACK"))
 
 
 def _open_native(

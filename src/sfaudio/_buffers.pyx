@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""What every function does to its arguments: numbers, formats, shapes, room, overlap, a new array where one is wanted."""
+"""What every function does to its arguments: numbers, formats, shapes, room, overlap, and a new array if wanted."""
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE
 from cpython.buffer cimport PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
@@ -122,6 +122,7 @@ cdef Py_ssize_t _acquire(object obj, Py_buffer *view, char format, bint writable
     )
     itemsize = 1 if format in b"Bb" else 4 if format == c"f" or came == c"f" else 2
     if fits and view.ndim > 0 and view.len % itemsize == 0:
+        view.itemsize = 1 if came in b"Bbc" else itemsize  # whatever a broken exporter says
         return view.len // itemsize
     try:
         _refuse(view, format, itemsize, fits, name)
@@ -136,7 +137,7 @@ cdef int _refuse(Py_buffer *view, char format, Py_ssize_t itemsize, bint fits, s
         hint = ": give it bytes, or an array of numpy.uint8" if codes else ""
         if format == c"b":
             hint = ": convert floats with float32_to_int16, and integers with numpy.astype(numpy.int16)"
-        came = view.format.decode(errors="replace")
+        came = (<bytes> view.format).decode("ascii", "replace")
         raise TypeError(f"{name} must hold {what}, not items of format {came!r}{hint}")
     if view.ndim == 0:
         raise ValueError(f"{name} is zero-dimensional: give it at least one dimension")

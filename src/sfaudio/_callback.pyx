@@ -1,12 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# (Binding functions, as methods, would take any object for self.)
 """The PortAudio callback: microphone to capture queue, playout queue to loudspeaker, without Python.
 
 It takes no GIL and no lock, allocates nothing, makes no system call, and its work is bounded by the block. What it sees
 of the device it counts, in words that the Python side reads with atomics; a histogram has eight buckets an octave.
 
-It checks nothing about its queues: it has their sides from when it is made until it is detached. Then two words decide:
-the callback raises `busy` and looks whether it is `detached`, who detaches does it the other way round. So each callback
-leaves the queues alone, or is seen and waited for (E. W. Dijkstra, "Cooperating sequential processes", 1965, section 2).
+It checks nothing about its queues: it has their sides from when it is made until it is detached. Then two words
+decide: the callback raises `busy` and looks whether it is `detached`, who detaches does it the other way round. So each
+callback leaves the queues alone, or is seen and waited for (Dekker's way, in E. W. Dijkstra, "Cooperating sequential
+processes", 1965).
 """
 
 from cpython.buffer cimport PyBuffer_Release
@@ -21,7 +24,7 @@ from sfaudio._buffers cimport acquire, in_range, raw_float32
 from sfaudio._capture cimport CaptureQueue, capture_hold_writer, capture_queue, capture_release_writer
 from sfaudio._capture cimport capture_write_float32, capture_write_int16
 from sfaudio._kernels cimport int16_samples_to_float32
-from sfaudio._owners cimport give_back, sf_hold, take
+from sfaudio._owners cimport CALL, give_back, hold, sf_hold
 from sfaudio._pcm cimport JitterBuffer, playout_hold_reader, playout_queue, playout_read_int16, playout_release_reader
 from sfaudio._ring cimport sf_exchange, sf_load_acquire, sf_load_ordered, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
@@ -314,7 +317,7 @@ cdef class StreamCallback:
             raise RuntimeError("this StreamCallback is run by Python: native code cannot have it too")
         return <uintptr_t> self.state
 
-    def run(self, indata, outdata, unsigned long flags=0):
+    def run(self, indata, outdata, flags=0):
         """Do with a block what the native callback does: for where only Python can be called back.
 
         Parameters
@@ -333,6 +336,7 @@ cdef class StreamCallback:
         """
         cdef Py_buffer recorded, played
         cdef Py_ssize_t frames = -1
+        cdef unsigned long bits = <unsigned long> in_range(flags, "flags", "(PaStreamCallbackFlags)", 0, 0xFFFFFFFF)
         memset(&recorded, 0, sizeof(Py_buffer))
         memset(&played, 0, sizeof(Py_buffer))
         try:
@@ -340,9 +344,9 @@ cdef class StreamCallback:
                 frames = _frames(acquire(indata, &recorded, c"f", False, "indata"), self.state.input_channels, -1)
             if outdata is not None:
                 frames = _frames(acquire(outdata, &played, c"f", True, "outdata"), self.state.output_channels, frames)
-            take(&self.state.caller, "this StreamCallback")
+            hold(&self.state.caller, CALL, "this StreamCallback")
             if frames > 0:
-                _callback(recorded.buf, played.buf, <unsigned long> frames, NULL, flags, self.state)
+                _callback(recorded.buf, played.buf, <unsigned long> frames, NULL, bits, self.state)
             give_back(&self.state.caller)
         finally:
             PyBuffer_Release(&recorded)

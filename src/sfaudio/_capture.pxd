@@ -1,7 +1,7 @@
 """The capture queue for Cython: no GIL, no lock, no allocation. Each function names the thread that may call it.
 
-The pointer is borrowed: keep the CaptureQueue alive for as long as a thread uses its queue. These functions check nothing:
-hold a side for as long as a thread without the GIL uses it, and calls from Python are refused meanwhile.
+The pointer is borrowed: keep the CaptureQueue alive for as long as a thread uses its queue. These functions check
+nothing: hold a side for as long as a thread without the GIL uses it, and calls from Python are refused meanwhile.
 """
 
 from libc.stdint cimport int16_t

@@ -1,4 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# (Binding functions, as methods, would take any object for self.)
 """The queue from an audio callback to a network task, in which the oldest frames give way.
 
 The writer never looks at the reader, it goes round its ring. The reader copies first and looks afterwards whether the
@@ -14,7 +16,7 @@ from libc.string cimport memset
 
 from sfaudio._buffers cimport acquire, in_range
 from sfaudio._kernels cimport float32_to_int16_wire
-from sfaudio._owners cimport give_back, hold, take
+from sfaudio._owners cimport CALL, give_back, hold
 from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE, ring_frames
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed, sf_load_samples
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release, sf_store_samples
@@ -139,10 +141,6 @@ cdef void capture_release_reader(capture_queue *queue) noexcept nogil:
     give_back(&queue.reader)
 
 
-cdef inline int _take_reader(capture_queue *queue) except -1:
-    return take(&queue.reader, "the reading side of this CaptureQueue")
-
-
 cdef class CaptureQueue:
     """A queue of mono int16 samples between one audio callback and one network task; the oldest give way.
 
@@ -190,12 +188,12 @@ cdef class CaptureQueue:
         cdef Py_buffer view
         cdef Py_ssize_t frames = acquire(block, &view, c"*", False, "block")
         try:
-            take(&self.queue.writer, "the writing side of this CaptureQueue")
+            capture_hold_writer(self.queue, CALL)
             if view.itemsize == 4:
                 capture_write_float32(self.queue, <const float *> view.buf, frames)
             else:
                 capture_write_int16(self.queue, <const int16_t *> view.buf, frames)
-            give_back(&self.queue.writer)
+            capture_release_writer(self.queue)
         finally:
             PyBuffer_Release(&view)
 
@@ -210,11 +208,11 @@ cdef class CaptureQueue:
         cdef bytes out = PyBytes_FromStringAndSize(NULL, <Py_ssize_t> (wanted * sizeof(int16_t)))
         cdef int16_t *samples = <int16_t *> <void *> PyBytes_AS_STRING(out)
         cdef uint64_t taken
-        _take_reader(self.queue)
+        capture_hold_reader(self.queue, CALL)
         taken = <uint64_t> capture_read(self.queue, samples, <Py_ssize_t> wanted)
         if pad:
             sf_store_relaxed(&self.queue.padded, self.queue.padded + wanted - taken)
-        give_back(&self.queue.reader)
+        capture_release_reader(self.queue)
         if taken < wanted:
             if not pad:  # another reader was here since we looked
                 return out[:taken * sizeof(int16_t)]
@@ -227,9 +225,9 @@ cdef class CaptureQueue:
         cdef Py_ssize_t room = acquire(out, &view, c"h", True, "out")
         cdef Py_ssize_t taken
         try:
-            _take_reader(self.queue)
+            capture_hold_reader(self.queue, CALL)
             taken = capture_read(self.queue, <int16_t *> view.buf, room)
-            give_back(&self.queue.reader)
+            capture_release_reader(self.queue)
             return taken
         finally:
             PyBuffer_Release(&view)
@@ -241,18 +239,18 @@ cdef class CaptureQueue:
         """
         cdef uint64_t wanted = in_range(frames, "frames", "frames", 0, LARGEST_FRAMES)
         cdef uint64_t dropped
-        _take_reader(self.queue)
+        capture_hold_reader(self.queue, CALL)
         dropped = _drop(self.queue, wanted)
         if dropped:
             sf_store_relaxed(&self.queue.overruns, self.queue.overruns + 1)
-        give_back(&self.queue.reader)
+        capture_release_reader(self.queue)
         return dropped
 
     def flush(self):
         """Throw away what is queued now, counted as dropped."""
-        _take_reader(self.queue)
+        capture_hold_reader(self.queue, CALL)
         _drop(self.queue, self.queue.capacity)
-        give_back(&self.queue.reader)
+        capture_release_reader(self.queue)
 
     def statistics(self):
         """A snapshot of the counters, as `CaptureQueueStatistics`.

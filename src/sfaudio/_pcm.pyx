@@ -1,4 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# (Binding functions, as methods, would take any object for self.)
 """The heart: float32 <-> int16, and the queue from a network task to an audio callback, which pads its underruns.
 
 Positions in the queue are 64-bit frame counts since the start: they never wrap, and a ring index is a position masked.
@@ -12,7 +14,7 @@ from libc.string cimport memcpy, memset
 
 from sfaudio._buffers cimport acquire, acquire_pcm, block, convert, in_range, raw_float32, raw_int16
 from sfaudio._kernels cimport float32_to_int16_symmetric, float32_to_int16_wire, int16_samples_to_float32
-from sfaudio._owners cimport give_back, hold, take
+from sfaudio._owners cimport CALL, give_back, hold
 from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE, ring_frames
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
@@ -285,14 +287,6 @@ cdef void playout_release_reader(playout_queue *queue) noexcept nogil:
     give_back(&queue.reader)
 
 
-cdef inline int _take_writer(playout_queue *queue) except -1:
-    return take(&queue.writer, "the writing side of this JitterBuffer")
-
-
-cdef inline int _take_reader(playout_queue *queue) except -1:
-    return take(&queue.reader, "the reading side of this JitterBuffer")
-
-
 cdef class JitterBuffer:
     """A queue of mono int16 samples between one network task and one audio callback.
 
@@ -352,9 +346,9 @@ cdef class JitterBuffer:
         cdef Py_ssize_t used
         acquire_pcm(data, &view, "data")
         try:
-            _take_writer(self.queue)
+            playout_hold_writer(self.queue, CALL)
             used = playout_write(self.queue, <const unsigned char *> view.buf, view.len)
-            give_back(&self.queue.writer)
+            playout_release_writer(self.queue)
             return used
         finally:
             PyBuffer_Release(&view)
@@ -368,34 +362,34 @@ cdef class JitterBuffer:
         cdef Py_ssize_t frames = acquire(out, &view, c"*", True, "out")
         cdef Py_ssize_t taken
         try:
-            _take_reader(self.queue)
+            playout_hold_reader(self.queue, CALL)
             taken = _read(self.queue, view.buf, sizeof(float) if view.itemsize == 4 else sizeof(int16_t), frames)
-            give_back(&self.queue.reader)
+            playout_release_reader(self.queue)
             return taken
         finally:
             PyBuffer_Release(&view)
 
     def flush(self):
         """Throw away what is queued now; what sounds is faded out first. What is written afterwards is played."""
-        _take_writer(self.queue)
+        playout_hold_writer(self.queue, CALL)
         playout_flush(self.queue)
-        give_back(&self.queue.writer)
+        playout_release_writer(self.queue)
 
     def drain(self):
         """Play out what is queued now without waiting for more; running empty is then no underrun."""
-        _take_writer(self.queue)
+        playout_hold_writer(self.queue, CALL)
         playout_drain(self.queue)
-        give_back(&self.queue.writer)
+        playout_release_writer(self.queue)
 
     def abort(self):
         """Throw away what is queued at once, without a fade. Only when nobody reads any more."""
-        _take_writer(self.queue)
+        playout_hold_writer(self.queue, CALL)
         try:
-            _take_reader(self.queue)
+            playout_hold_reader(self.queue, CALL)
             _abort(self.queue)
-            give_back(&self.queue.reader)
+            playout_release_reader(self.queue)
         finally:
-            give_back(&self.queue.writer)
+            playout_release_writer(self.queue)
 
     def statistics(self):
         """A snapshot of the counters, as `JitterBufferStatistics`.

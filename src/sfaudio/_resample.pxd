@@ -1,7 +1,7 @@
 """The resampler for Cython: no GIL, no allocation. One thread at a time may use one resampler.
 
-The pointer is borrowed: keep the Resampler alive for as long as a thread uses it. These functions check nothing: hold it
-for as long as a thread without the GIL uses it, and calls from Python are refused meanwhile.
+The pointer is borrowed: keep the Resampler alive for as long as a thread uses it. These functions check nothing: hold
+it for as long as a thread without the GIL uses it, and calls from Python are refused meanwhile.
 """
 
 from libc.stdint cimport int16_t
@@ -27,3 +27,4 @@ cdef class Resampler:
     cdef readonly int samplerate_out
     cdef Py_ssize_t _filter_taps  # of the filter itself, without those that fill the last lanes
     cdef object _process(self, Py_buffer *src, Py_ssize_t came, Py_ssize_t wanted)
+    cdef double _delay(self)

@@ -1,4 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# (Binding functions, as methods, would take any object for self.)
 """A streaming resampler: polyphase FIR, short delay, nothing held back, the same bits in any chunking.
 
 The prototype is a Kaiser-windowed sinc (J. F. Kaiser, "Nonrecursive digital filter design using the I0-sinh window
@@ -14,7 +16,7 @@ from libc.string cimport memcpy, memmove, memset
 
 from sfaudio._buffers cimport acquire, check_apart, in_range
 from sfaudio._kernels cimport float32_to_int16_symmetric, int16_samples_to_float32
-from sfaudio._owners cimport give_back, hold, take
+from sfaudio._owners cimport CALL, give_back, hold
 
 import math
 
@@ -150,10 +152,6 @@ cdef void resampler_release(resampler *state) noexcept nogil:
     give_back(&state.user)
 
 
-cdef inline int _take(resampler *state) except -1:
-    return take(&state.user, "this Resampler")
-
-
 cdef class Resampler:
     """Converts a mono stream from one sample rate to another as it comes.
 
@@ -217,22 +215,25 @@ cdef class Resampler:
     @property
     def delay(self):
         """The group delay of the filter, in seconds, the same at all frequencies."""
+        return self._delay()
+
+    cdef double _delay(self):
         return (self._filter_taps - 1.0 / self.state.up) / (2.0 * self.samplerate_in)
 
     def output_frames(self, frames):
         """How many frames the next `frames` frames of input will give, with those that are held back."""
         cdef Py_ssize_t count = _count(frames)
-        _take(self.state)
+        resampler_hold(self.state, CALL)
         count = resampler_output_frames(self.state, count)
-        give_back(&self.state.user)
+        resampler_release(self.state)
         return count
 
     def input_frames(self, frames):
         """How many frames of input the next `frames` frames of output need."""
         cdef Py_ssize_t count = _count(frames)
-        _take(self.state)
+        resampler_hold(self.state, CALL)
         count = resampler_input_frames(self.state, count)
-        give_back(&self.state.user)
+        resampler_release(self.state)
         return count
 
     def process(self, src, frames=None):
@@ -262,11 +263,11 @@ cdef class Resampler:
         cdef Py_ssize_t wanted
         try:
             wanted = -1 if frames is None else _count(frames)
-            _take(self.state)
+            resampler_hold(self.state, CALL)
             try:
                 return self._process(&view, came, wanted)
             finally:
-                give_back(&self.state.user)
+                resampler_release(self.state)
         finally:
             PyBuffer_Release(&view)
 
@@ -304,11 +305,11 @@ cdef class Resampler:
             room = acquire(out, &target, c"f" if is_float else c"h", True, "out")
             try:
                 check_apart(&view, &target, False)
-                _take(self.state)
+                resampler_hold(self.state, CALL)
                 due = resampler_output_frames(self.state, came)
                 if room >= due:
                     _resample(self.state, view.buf, came, target.buf, due, is_float)
-                give_back(&self.state.user)
+                resampler_release(self.state)
             finally:
                 PyBuffer_Release(&target)
         finally:
@@ -317,42 +318,42 @@ cdef class Resampler:
             raise ValueError(f"out has room for {room} frames, but {due} are due")
         return due
 
-    def drain(self, dtype=numpy.int16):
+    def drain(self, dtype="int16"):
         """The end of the stream: what is held back, and `delay` of it from the filter, as int16 or float32 samples.
 
         TypeError if `dtype` is neither of the two.
         """
         if numpy.dtype(dtype) not in (numpy.int16, numpy.float32):
             raise TypeError(f"dtype must be int16 or float32, not {dtype!r}")
-        silence = numpy.zeros(math.ceil(self.delay * self.samplerate_in), dtype)
+        silence = numpy.zeros(math.ceil(self._delay() * self.samplerate_in), dtype)
         cdef Py_buffer view
         cdef Py_ssize_t frames = acquire(silence, &view, c"*", False, "silence")
         try:
-            _take(self.state)
+            resampler_hold(self.state, CALL)
             try:
                 out = self._process(&view, frames, -1)
                 self.state.taken -= frames
                 self.state.ahead += frames * self.state.up
             finally:
-                give_back(&self.state.user)
+                resampler_release(self.state)
         finally:
             PyBuffer_Release(&view)
         return out
 
     def reset(self):
         """Forget the stream so far, and what was held back: what comes next begins after silence."""
-        _take(self.state)
+        resampler_hold(self.state, CALL)
         memset(self.state.history, 0, self.state.taps * sizeof(float))
         self.state.ahead += self.state.skip * self.state.up + self.state.phase
         self.state.phase = 0
         self.state.skip = 0
-        give_back(&self.state.user)
+        resampler_release(self.state)
 
     def statistics(self):
         """A snapshot of the counters, as `ResamplerStatistics`."""
-        _take(self.state)
+        resampler_hold(self.state, CALL)
         cdef resampler state = self.state[0]
-        give_back(&self.state.user)
+        resampler_release(self.state)
         cdef int64_t ahead = state.ahead + state.skip * state.up + state.phase
         return ResamplerStatistics(
             input_frames=state.taken,

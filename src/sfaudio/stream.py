@@ -16,11 +16,7 @@ stream is opened: importing this module needs no PortAudio.
 
 from __future__ import annotations
 
-import atexit
-import os
-import threading
 import warnings
-from contextlib import nullcontext
 from importlib import import_module
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -28,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from sfaudio._buffers import whole_number
 from sfaudio._callback import StreamCallback
 from sfaudio._capture import CaptureQueue
+from sfaudio._opened import Opened, exclusively, is_stuck
 from sfaudio._pcm import JitterBuffer
 from sfaudio._statistics import StreamStatistics
 
@@ -38,137 +35,19 @@ __all__ = ["Device", "Stream", "is_stuck", "refresh_devices"]
 
 Device = int | str | None
 
-CLOSE_SECONDS = 2.0  # for PortAudio to close a stream; it never does when the sound server has died
-DEAD_SECONDS = 1.5  # without a callback, after which closing at exit is not tried
-
-# What PortAudio has open, whatever becomes of the `Stream`: a callback may run until it is closed.
-_opened: set[_Opened] = set()
-
-# Held while PortAudio is initialised anew, or opens a stream.
-_portaudio = threading.Lock()
-
-
-def is_stuck() -> bool:
-    """Whether PortAudio is closing a stream, and has not come back from it.
-
-    While it does not, it cannot be initialised anew; a process that ends leaves it alone.
-    """
-    return any(opened.is_closing for opened in _opened.copy())
-
 
 def refresh_devices() -> bool:
     """Have PortAudio look for devices: it knows those that were there when it was initialised.
 
-    Returns False, and has done nothing, while a stream is open in this process.
+    Returns False, and has done nothing, while a stream is open in this process. OSError where
+    PortAudio is missing.
     """
-    sounddevice = import_module("sounddevice")
-    with _portaudio:
-        if _opened:
-            return False
-        sounddevice._terminate()
-        sounddevice._initialize()
-        return True
-
-
-class _Opened:
-    """A stream as PortAudio has it, from when it is opened until it is closed.
-
-    PortAudio frees a stream when it closes it, so no other call may be under way then.
-    """
-
-    def __init__(self, stream: Any, callback: StreamCallback, *, is_jack: bool) -> None:
-        self._stream = stream
-        self._callback = callback
-        self._is_jack = is_jack
-        self._calling = threading.Lock()
-        self._beginning = threading.Lock()
-        self._settled = threading.Event()  # closed, or left for ever
-        self._is_started = False
-        self.is_closing = False
-        self.is_closed = False
-
-    def start(self) -> None:
-        with self._calling:
-            if self.is_closing or self.is_closed:
-                raise RuntimeError("the stream is closed: open another one")
-            self._stream.start()
-            self._is_started = True
-
-    def is_active(self) -> bool:
-        with self._calling if not self.is_closing else nullcontext():
-            return not self.is_closing and not self.is_closed and bool(self._stream.active)
-
-    def close(self) -> bool:
-        """Returns whether it is closed, after `CLOSE_SECONDS` at the latest."""
-        with self._beginning:
-            if not self.is_closing and not self.is_closed:
-                self.is_closing = True
-                try:
-                    threading.Thread(target=self._close, name="close", daemon=True).start()
-                except RuntimeError:  # the interpreter ends, and starts no more threads
-                    self._close()
-        self._settled.wait(CLOSE_SECONDS)
-        return self.is_closed
-
-    def close_at_exit(self) -> None:
-        """When no more threads can be started: at once, or not at all."""
-        idle = self._callback.idle_seconds
-        self._callback.detach()
-        if not self.is_closing:
-            self.is_closing = True
-            if idle is None or idle < DEAD_SECONDS:
-                self._close()
-
-    def _close(self) -> None:
-        self._callback.detach()  # so that others need not wait for PortAudio
-        with self._calling:
-            if self._is_started and self._is_jack and not self._stream.active:
-                # Its server has gone: PortAudio would abort the process (pa_jack.c, CleanUpStream).
-                self._settled.set()
-                return
-            self._stream.close()
-        self._callback.close()
-        _opened.discard(self)
-        self.is_closed = True
-        self.is_closing = False
-        self._settled.set()
-
-    def disown(self) -> None:
-        """In a forked child: the stream is the parent's, and no thread of this process calls back."""
-        self._calling = threading.Lock()
-        self._beginning = threading.Lock()
-        self._settled = threading.Event()
-        self._settled.set()
-        self.is_closed = True
-        self.is_closing = False
-        self._callback.close()
-
-
-def _close_all() -> None:
-    """At exit. What PortAudio does not close is left to it."""
-    for opened in _opened.copy():
-        opened.close_at_exit()
-    _leave_portaudio_alone()
-
-
-def _disown_all() -> None:
-    """In a forked child."""
-    global _portaudio
-    _portaudio = threading.Lock()
-    for opened in _opened:
-        opened.disown()
-    _leave_portaudio_alone()
-    _opened.clear()
-
-
-def _leave_portaudio_alone() -> None:
-    """If it has a stream open: sounddevice would end it at exit, and it would close the stream, or hang."""
-    if _opened:
-        import_module("sounddevice")._initialized = 0
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)
+    sounddevice: Any = import_module("sounddevice")
+    with exclusively() as is_any_open:
+        if not is_any_open:
+            sounddevice._terminate()
+            sounddevice._initialize()
+        return not is_any_open
 
 
 class Stream:
@@ -264,7 +143,7 @@ class Stream:
         )
         is_native = native and hasattr(sounddevice, "_StreamBase")
         try:
-            with _portaudio:
+            with exclusively():
                 self._stream = (_open_native if is_native else _open_called_by_python)(
                     sounddevice,
                     kind,
@@ -275,15 +154,10 @@ class Stream:
                     latency=latency,
                     **ends,
                 )
-                is_jack = _is_jack(sounddevice, self._stream)
-                self._opened = _Opened(self._stream, self._callback, is_jack=is_jack)
-                _opened.add(self._opened)
+                self._opened = Opened(sounddevice, self._stream, self._callback)
         except BaseException:
             self._callback.close()  # nothing was started that could call it
             raise
-        # Registered after sounddevice's own, so that it runs before that; once.
-        atexit.unregister(_close_all)
-        atexit.register(_close_all)
 
     def start(self) -> None:
         """Begin to record and play. Takes as long as the device needs. RuntimeError if it is closed."""
@@ -317,7 +191,7 @@ class Stream:
         """Let the queues alone from the next callback on; see `StreamCallback.detach`."""
         return self._callback.detach()
 
-    def __enter__(self) -> "Stream":
+    def __enter__(self) -> Stream:
         self.start()
         return self
 
@@ -373,12 +247,6 @@ def _whole(value: _Whole, name: str, unit: str, least: int) -> int:
     if number < least:
         raise ValueError(f"{name} must be at least {least} {unit}, not {number}")
     return number
-
-
-def _is_jack(sounddevice: ModuleType, stream: Any) -> bool:
-    device = stream.device[0] if isinstance(stream.device, tuple) else stream.device
-    api = sounddevice.query_hostapis(sounddevice.query_devices(device)["hostapi"])
-    return bool(api["name"].startswith("JACK"))
 
 
 def _open_native(

@@ -285,7 +285,9 @@ def test_channels_out_of_range_are_refused() -> None:
     unit = "samples to a frame"
     for convert in (to_mono, from_mono):
         for channels in (0, -1, 1025, 2**31, 2**64, -(2**70)):
-            with pytest.raises(ValueError, match=f"channels must be between 1 and 1024 {unit}, not"):
+            with pytest.raises(
+                ValueError, match=f"channels must be between 1 and 1024 {unit}, not"
+            ):
                 convert(src, channels)
         for what in (2.5, "2", None):
             with pytest.raises(TypeError, match=f"channels must be a whole number of {unit}, not"):

@@ -20,11 +20,8 @@ _opened: set[Opened] = set()
 _portaudio = threading.Lock()
 
 
-def is_stuck() -> bool:
-    """Whether PortAudio is closing a stream, and has not come back from it.
-
-    While it does not, it cannot be initialised anew; a process that ends leaves it alone.
-    """
+def is_any_closing() -> bool:
+    """Whether PortAudio has not come back from closing a stream."""
     return any(opened.is_closing for opened in _opened.copy())
 
 

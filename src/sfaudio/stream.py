@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from sfaudio._buffers import whole_number
 from sfaudio._callback import StreamCallback
 from sfaudio._capture import CaptureQueue
-from sfaudio._opened import Opened, exclusively, is_stuck
+from sfaudio._opened import Opened, exclusively, is_any_closing
 from sfaudio._pcm import JitterBuffer
 from sfaudio._statistics import StreamStatistics
 
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 __all__ = ["Device", "Stream", "is_stuck", "refresh_devices"]
 
 Device = int | str | None
+
+
+def is_stuck() -> bool:
+    """Whether PortAudio is closing a stream, and has not come back from it.
+
+    While it does not, it cannot be initialised anew; a process that ends leaves it alone.
+    """
+    return is_any_closing()
 
 
 def refresh_devices() -> bool:

@@ -85,6 +85,18 @@ def test_mono_is_repeated_for_every_channel_and_comes_back(channels: int) -> Non
         assert np.array_equal(to_mono(spread, channels), src)
 
 
+def test_one_channel_is_frames_too() -> None:
+    block = np.arange(6, dtype=np.int16)
+    for convert in (to_mono, from_mono):
+        out = convert(block.reshape(6, 1), 1.0)
+        assert out.shape == (6,)
+        assert np.array_equal(out, block)
+        with pytest.raises(ValueError, match="must have 1 channels in its last dimension, not 3"):
+            convert(block.reshape(2, 3), 1)
+        with pytest.raises(ValueError, match=r"give it a buffer of its own$"):
+            convert(block, 1, block)
+
+
 def test_bytes_are_swapped() -> None:
     for count in COUNTS:
         src = samples(count)

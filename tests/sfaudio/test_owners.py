@@ -260,6 +260,7 @@ def test_an_argument_may_use_the_object_that_it_is_for() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_forked_child_is_told_what_it_can_be() -> None:
     """There the callback has stopped in the middle of a block, most of the time, and never goes on."""
     playout = JitterBuffer(FRAMES)

@@ -255,8 +255,8 @@ cdef class CaptureQueue:
     def statistics(self):
         """A snapshot of the counters, as `CaptureQueueStatistics`.
 
-        It is consistent, unless a reader is stopped for milliseconds in the middle of its books, as it is for ever in
-        a forked child: then the counters are told as they are.
+        It is consistent, unless a reader is stopped for a tenth of a second in the middle of its books, as it is for
+        ever in a forked child: then the counters are told as they are.
         """
         cdef capture_queue *queue = self.queue
         cdef uint64_t sequence, head, tail, read, dropped, overruns, padded, queued, lost

@@ -394,8 +394,8 @@ cdef class JitterBuffer:
     def statistics(self):
         """A snapshot of the counters, as `JitterBufferStatistics`.
 
-        It is consistent, unless a reader is stopped for milliseconds in the middle of a block, as it is for ever in a
-        forked child: then the counters are told as they are, apart from each other by a block.
+        It is consistent, unless a reader is stopped for a tenth of a second in the middle of a block, as it is for
+        ever in a forked child: then the counters are told as they are, apart from each other by a block.
         """
         cdef playout_queue *queue = self.queue
         cdef uint64_t sequence, head, tail, read, dropped, padded, underruns

@@ -21,7 +21,7 @@ cdef enum:
     # Looks at counters until none changes meanwhile: a millisecond of them, for a reader that changes them without a
     # pause, then some 0.1 ms apart, for one that was interrupted in the middle.
     LOOKS_AT_ONCE = 10000
-    LOOKS = LOOKS_AT_ONCE + 50
+    LOOKS = LOOKS_AT_ONCE + 500
 
 
 cdef inline uint64_t ring_frames(uint64_t capacity) noexcept nogil:

@@ -1,4 +1,4 @@
-/* Atomics for the single-producer, single-consumer queues, and sample copies that may race by design.
+/* Atomics for the single-producer, single-consumer queues and their owners, and sample copies that may race by design.
  *
  * Plain C11 <stdatomic.h> is not valid C++ before C++23, and C++ programs include this header through Cython; the
  * compilers' own builtins are valid in both.
@@ -36,6 +36,19 @@ static __inline void sf_store_release(uint64_t *p, uint64_t v)
 }
 static __inline void sf_fence_acquire(void) { SF_FENCE(); }
 static __inline void sf_fence_release(void) { SF_FENCE(); }
+static __inline uint64_t sf_load_ordered(const uint64_t *p)
+{
+    SF_FENCE(); /* x86-64 lets no load pass an interlocked exchange before it */
+    return sf_load_acquire(p);
+}
+static __inline uint64_t sf_exchange(uint64_t *p, uint64_t v)
+{
+    return (uint64_t)_InterlockedExchange64((volatile __int64 *)p, (__int64)v);
+}
+static __inline uint64_t sf_hold(uint64_t *p, uint64_t holder)
+{
+    return (uint64_t)_InterlockedCompareExchange64((volatile __int64 *)p, (__int64)holder, 0);
+}
 #define SF_LOAD_SAMPLE(p) (*(const volatile int16_t *)(p))
 #define SF_STORE_SAMPLE(p, v) (*(volatile int16_t *)(p) = (v))
 
@@ -59,6 +72,17 @@ static inline uint64_t sf_load_acquire(const uint64_t *p) { return __atomic_load
 static inline void sf_store_release(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, SF_RELEASE); }
 static inline void sf_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 static inline void sf_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
+/* Exchanges and these loads have one order that all threads see alike: of two threads that each exchange a word and then
+ * load the other's, one at least sees the other's. */
+static inline uint64_t sf_load_ordered(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_SEQ_CST); }
+static inline uint64_t sf_exchange(uint64_t *p, uint64_t v) { return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
+/* Put `holder` into a word that is 0. Returns what was there: 0 if it is held now. */
+static inline uint64_t sf_hold(uint64_t *p, uint64_t holder)
+{
+    uint64_t found = 0;
+    __atomic_compare_exchange_n(p, &found, holder, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    return found;
+}
 
 #endif
 

@@ -2,16 +2,16 @@
 """What else is done to a block of int16 samples, each in one pass: byte order, channels, gain, level."""
 
 from cpython.buffer cimport PyBuffer_Release
-from cpython.number cimport PyIndex_Check
 from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int16_t
 
-from sfaudio._buffers cimport RELEASE_GIL_FROM, acquire, block, convert, process
+from sfaudio._buffers cimport RELEASE_GIL_FROM, acquire, block, convert, in_range, process
 from sfaudio._kernels cimport byteswap_samples, measure_level, mix_to_mono, sample_level, scale_samples, spread_mono
 
 from sfaudio._statistics import Level
 
-MOST_CHANNELS = 1024
+cdef enum:
+    MOST_CHANNELS = 1024
 
 
 cdef void _byteswap(block *io) noexcept nogil:
@@ -72,6 +72,7 @@ def to_mono(src, channels, out=None):
         frames.
     """
     cdef block io
+    io.interleaved = True
     io.src_channels = _channels(channels)
     io.out_channels = 1
     return process(&io, _mix, src, c"h", out, c"h")
@@ -104,17 +105,14 @@ def from_mono(src, channels, out=None):
         As `int16_to_float32`; `channels` is out of range; `src` has more than one dimension, the last not of one.
     """
     cdef block io
+    io.interleaved = True
     io.src_channels = 1
     io.out_channels = _channels(channels)
     return process(&io, _spread, src, c"h", out, c"h")
 
 
 cdef int _channels(object channels) except -1:
-    if not PyIndex_Check(channels):
-        raise TypeError(f"channels must be a whole number, not {type(channels).__name__}")
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise ValueError(f"channels must be between 1 and {MOST_CHANNELS}, not {channels}")
-    return channels
+    return <int> in_range(channels, "channels", "samples to a frame", 1, MOST_CHANNELS)
 
 
 cdef void _scale(block *io) noexcept nogil:
@@ -154,6 +152,7 @@ def apply_gain(src, gain, out):
         raise ValueError(f"gain must be finite as a float32, not {gain!r}")
     if out is None:
         raise TypeError("out must be a buffer of int16 samples: src itself, to work in place")
+    io.interleaved = False
     io.src_channels = io.out_channels = 1
     process(&io, _scale, src, c"h", out, c"h")
     return io.clipped

@@ -1,8 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""What every function does to its arguments: formats, shapes, room, overlap, and a new array where one is wanted."""
+"""What every function does to its arguments: numbers, formats, shapes, room, overlap, and a new array if wanted."""
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE
 from cpython.buffer cimport PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
+from libc.stdint cimport uint64_t
 from libc.string cimport memset
 from numpy cimport NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_WRITEABLE, NPY_FLOAT, NPY_SHORT, NPY_UBYTE
 from numpy cimport PyArray_CheckExact, PyArray_CHKFLAGS, PyArray_DATA, PyArray_DIMS, PyArray_ISNOTSWAPPED
@@ -14,6 +17,28 @@ import sys
 import_array()
 
 cdef bytes _NATIVE_ORDERS = b"@=<" if sys.byteorder == "little" else b"@=>!"
+
+
+def whole_number(value, str name, str unit):
+    """A whole number of any type that has one, such as numpy's and 48000.0, as an int; TypeError for anything else."""
+    try:
+        number = int(value)
+        if number == value:
+            return number
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise TypeError(f"{name} must be a whole number of {unit}, not {value!r}")
+
+
+cdef uint64_t in_range(object value, str name, str unit, uint64_t least, uint64_t most) except? 0:
+    cdef int overflow = 0
+    cdef long long number
+    if not PyLong_CheckExact(value):
+        value = whole_number(value, name, unit)
+    number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    if overflow or number < 0 or not least <= <uint64_t> number <= most:
+        raise ValueError(f"{name} must be between {least} and {most} {unit}, not {value}")
+    return <uint64_t> number
 
 
 cdef inline int _array_type(char format) noexcept:
@@ -63,8 +88,18 @@ cdef Py_ssize_t acquire(object obj, Py_buffer *view, char format, bint writable,
     return _acquire(obj, view, format, writable, name)
 
 
+cdef Py_ssize_t acquire_pcm(object obj, Py_buffer *view, str name) except -1:
+    if PyBytes_CheckExact(obj):  # as arrays above: what comes from the network is mostly this
+        memset(view, 0, sizeof(Py_buffer))
+        view.buf = PyBytes_AS_STRING(obj)
+        view.len = PyBytes_GET_SIZE(obj)
+    elif not (PyArray_CheckExact(obj) and _borrow_array(obj, view, c"h", False)):
+        _acquire(obj, view, c"b", False, name)
+    return view.len
+
+
 cdef Py_ssize_t _acquire(object obj, Py_buffer *view, char format, bint writable, str name) except -1:
-    """By the buffer protocol."""
+    """By the buffer protocol. The format 'b' is for bytes that may split a sample."""
     cdef Py_ssize_t itemsize
     cdef bint fits
     cdef char came
@@ -79,9 +114,15 @@ cdef Py_ssize_t _acquire(object obj, Py_buffer *view, char format, bint writable
         need = "writable and C-contiguous" if writable else "C-contiguous"
         raise ValueError(f"{name} must be {need}: {error}") from None
     came = _native_format(view.format)
-    fits = came == format or format == c"*" and came in b"fh" or format != c"B" and came in b"Bbc"
-    itemsize = 1 if format == c"B" else 4 if format == c"f" or came == c"f" else 2
+    fits = (
+        came == format
+        or format == c"*" and came in b"fh"
+        or format == c"b" and came == c"h"
+        or format != c"B" and came in b"Bbc"
+    )
+    itemsize = 1 if format in b"Bb" else 4 if format == c"f" or came == c"f" else 2
     if fits and view.ndim > 0 and view.len % itemsize == 0:
+        view.itemsize = 1 if came in b"Bbc" else itemsize  # whatever a broken exporter says
         return view.len // itemsize
     try:
         _refuse(view, format, itemsize, fits, name)
@@ -94,7 +135,10 @@ cdef int _refuse(Py_buffer *view, char format, Py_ssize_t itemsize, bint fits, s
         codes = format == c"B"
         what = "uint8 codes" if codes else f"native {_wanted(format)} (or raw bytes of them)"
         hint = ": give it bytes, or an array of numpy.uint8" if codes else ""
-        raise TypeError(f"{name} must hold {what}, not items of format {view.format.decode()!r}{hint}")
+        if format == c"b":
+            hint = ": convert floats with float32_to_int16, and integers with numpy.astype(numpy.int16)"
+        came = (<bytes> view.format).decode("ascii", "replace")
+        raise TypeError(f"{name} must hold {what}, not items of format {came!r}{hint}")
     if view.ndim == 0:
         raise ValueError(f"{name} is zero-dimensional: give it at least one dimension")
     raise ValueError(
@@ -105,7 +149,7 @@ cdef int _refuse(Py_buffer *view, char format, Py_ssize_t itemsize, bint fits, s
 cdef str _wanted(char format):
     if format == c"B":
         return "uint8 codes"
-    return f"{'float32' if format == c'f' else 'int16' if format == c'h' else 'int16 or float32'} samples"
+    return f"{'float32' if format == c'f' else 'int16 or float32' if format == c'*' else 'int16'} samples"
 
 
 cdef str _noun(char format):
@@ -119,7 +163,7 @@ cdef object process(block *io, operation run, object src, char src_format, objec
         io.frames = items // io.src_channels
         if io.frames * io.src_channels != items:
             raise ValueError(f"src has {items} samples, which is no whole number of frames of {io.src_channels}")
-        if io.src_channels != io.out_channels:
+        if io.interleaved:
             _check_dimensions(io)
         if out is None:
             out = _new_out(io, src_format, out_format)
@@ -140,6 +184,7 @@ cdef object process(block *io, operation run, object src, char src_format, objec
 
 cdef object convert(operation run, object src, char src_format, object out, char out_format):
     cdef block io
+    io.interleaved = False
     io.src_channels = io.out_channels = 1
     return process(&io, run, src, src_format, out, out_format)
 
@@ -156,20 +201,22 @@ cdef object _new_out(block *io, char src_format, char out_format):
     """With the shape of src, but flat if that is raw bytes of samples or the channels change."""
     cdef npy_intp items = io.frames * io.out_channels
     cdef bint is_raw = io.src.itemsize == 1 and src_format != c"B"
-    if is_raw or io.src.shape == NULL or io.src_channels != io.out_channels:
+    if is_raw or io.src.shape == NULL or io.interleaved:
         return PyArray_SimpleNew(1, &items, _array_type(out_format))
     return PyArray_SimpleNew(io.src.ndim, <npy_intp *> io.src.shape, _array_type(out_format))
 
 
 cdef int _check_room(block *io, Py_ssize_t room, char src_format, char out_format) except -1:
-    cdef const char *src = <const char *> io.src.buf
-    cdef const char *out = <const char *> io.out.buf
-    cdef bint same_channels = io.src_channels == io.out_channels
-    cdef bint in_place = same_channels and src_format == out_format
     if room < io.frames * io.out_channels:
-        due = f"src has {io.frames} {_noun(src_format)}" if same_channels else f"{io.frames * io.out_channels} are due"
+        due = f"{io.frames * io.out_channels} are due" if io.interleaved else f"src has {io.frames} {_noun(src_format)}"
         raise ValueError(f"out has room for {room} {_noun(out_format)}, but {due}")
-    if io.src.len and src < out + io.out.len and out < src + io.src.len and not (in_place and src == out):
+    check_apart(&io.src, &io.out, src_format == out_format and not io.interleaved)
+
+
+cdef int check_apart(const Py_buffer *src, const Py_buffer *out, bint in_place) except -1:
+    cdef const char *read = <const char *> src.buf
+    cdef const char *written = <const char *> out.buf
+    if src.len and read < written + out.len and written < read + src.len and not (in_place and read == written):
         raise ValueError(
             "out must not share memory with src: give it a buffer of its own" + (", or src itself" if in_place else "")
         )

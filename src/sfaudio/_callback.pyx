@@ -1,21 +1,36 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# (Binding functions, as methods, would take any object for self.)
 """The PortAudio callback: microphone to capture queue, playout queue to loudspeaker, without Python.
 
 It takes no GIL and no lock, allocates nothing, makes no system call, and its work is bounded by the block. What it sees
 of the device it counts, in words that the Python side reads with atomics; a histogram has eight buckets an octave.
+
+It checks nothing about its queues: it has their sides from when it is made until it is detached. Then two words
+decide: the callback raises `busy` and looks whether it is `detached`, who detaches does it the other way round. So each
+callback leaves the queues alone, or is seen and waited for (Dekker's way, in E. W. Dijkstra, "Cooperating sequential
+processes", 1965).
 """
 
 from cpython.buffer cimport PyBuffer_Release
-from cpython.number cimport PyNumber_Index
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int16_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from sfaudio._buffers cimport acquire, raw_float32
-from sfaudio._capture cimport CaptureQueue, capture_queue, capture_write_float32, capture_write_int16
+cimport cython
+
+from sfaudio._buffers cimport acquire, in_range, raw_float32
+from sfaudio._capture cimport CaptureQueue, capture_hold_writer, capture_queue, capture_release_writer
+from sfaudio._capture cimport capture_write_float32, capture_write_int16
 from sfaudio._kernels cimport int16_samples_to_float32
-from sfaudio._pcm cimport JitterBuffer, playout_queue, playout_read_int16
-from sfaudio._ring cimport sf_load_acquire, sf_load_relaxed, sf_store_relaxed, sf_store_release
+from sfaudio._owners cimport CALL, give_back, hold, sf_hold
+from sfaudio._pcm cimport JitterBuffer, playout_hold_reader, playout_queue, playout_read_int16, playout_release_reader
+from sfaudio._ring cimport sf_exchange, sf_load_acquire, sf_load_ordered, sf_load_relaxed
+from sfaudio._ring cimport sf_store_relaxed, sf_store_release
+
+from os import getpid
+from time import sleep
 
 from sfaudio._statistics import StreamStatistics
 
@@ -33,6 +48,12 @@ cdef enum:
     OUTPUT_UNDERFLOW = 4
     PRIMING_OUTPUT = 16
 
+cdef const char *STREAM = b"a stream that is open: close it first"
+cdef const char *NATIVE = b"native code that got its userdata: close it when that calls back no more"
+# How long a callback may take to leave the queues: it needs microseconds, unless it is kept from running.
+cdef double LEAVING_STEP = 0.0005
+cdef int LEAVING_STEPS = 1000
+
 
 cdef struct histogram:
     uint64_t counts[BUCKETS]
@@ -46,6 +67,9 @@ cdef struct stream_state:
     Py_ssize_t input_channels
     Py_ssize_t output_channels
     bint measure_cpu
+    uint64_t caller  # the owner word: whoever may run the callback
+    uint64_t holding  # whether the sides of the queues are held
+    uint64_t kept  # whether native code may call, so that nothing must be freed
     # Written by the callback, read with atomics.
     uint64_t callbacks
     uint64_t input_frames
@@ -54,6 +78,7 @@ cdef struct stream_state:
     uint64_t output_underflows
     uint64_t priming_callbacks
     uint64_t last_began
+    uint64_t busy
     uint64_t detached  # written by the Python side
     histogram durations
     histogram gaps
@@ -132,9 +157,11 @@ cdef int _callback(
     cdef stream_state *state = <stream_state *> user_data
     cdef uint64_t began = sf_now_ns()
     cdef uint64_t cpu_began = sf_thread_cpu_ns() if state.measure_cpu else 0
-    if sf_load_acquire(&state.detached):
+    sf_exchange(&state.busy, 1)
+    if sf_load_ordered(&state.detached):
         if output != NULL:
             memset(output, 0, <size_t> frames * <size_t> state.output_channels * sizeof(float))
+        sf_store_release(&state.busy, 0)
         return 0
     if state.callbacks:
         _record(&state.gaps, began - state.last_began)
@@ -155,6 +182,7 @@ cdef int _callback(
     _record(&state.durations, sf_now_ns() - began)
     sf_store_relaxed(&state.last_began, began)
     sf_store_release(&state.callbacks, state.callbacks + 1)
+    sf_store_release(&state.busy, 0)
     return 0  # paContinue
 
 
@@ -189,11 +217,16 @@ cdef Py_ssize_t _frames(Py_ssize_t samples, Py_ssize_t channels, Py_ssize_t due)
     return samples // channels
 
 
+@cython.no_gc_clear  # the queues must be there when it is deallocated
 cdef class StreamCallback:
     """What a native PortAudio stream calls back, and what it has seen.
 
-    Threads: PortAudio's thread runs the callback; `statistics` and `idle_seconds` may be asked from anywhere. Keep it
-    alive until the stream is closed; it keeps its queues alive. The stream must be float32, interleaved.
+    It is the writer of `capture` and `played` and the reader of `playout` from when it is made until `detach`, `close`,
+    or until it is dropped. From when `userdata` is asked for until `close`, nothing is freed even if it is dropped: the
+    callback may run. So without `close` its memory and its queues are kept for ever, and their sides held.
+
+    Threads: PortAudio's thread runs the callback; all but `run` may be asked from anywhere. The stream must be float32,
+    interleaved.
 
     Parameters
     ----------
@@ -207,10 +240,18 @@ cdef class StreamCallback:
         How many channels the stream has, 1 to 64.
     measure_cpu
         Measure the CPU time of each callback too. This makes two system calls in each, so it is for benchmarks.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A number of channels is no whole number, or out of range.
+    RuntimeError
+        A side that it needs is held, or it is to write one queue twice.
     """
 
     cdef stream_state *state
     cdef object queues
+    cdef object pid
 
     def __cinit__(
         self,
@@ -222,25 +263,40 @@ cdef class StreamCallback:
         output_channels=1,
         measure_cpu=False,
     ):
-        for name, channels in (("input_channels", input_channels), ("output_channels", output_channels)):
-            if not 1 <= PyNumber_Index(channels) <= 64:
-                raise ValueError(f"{name} must be between 1 and 64, not {channels!r}")
         self.state = <stream_state *> calloc(1, sizeof(stream_state))
         if self.state == NULL:
             raise MemoryError
+        self.state.input_channels = <Py_ssize_t> in_range(input_channels, "input_channels", "channels", 1, 64)
+        self.state.output_channels = <Py_ssize_t> in_range(output_channels, "output_channels", "channels", 1, 64)
+        self.state.measure_cpu = measure_cpu
         self.queues = (capture, playout, played)
+        self.pid = getpid()
+        self.state.holding = True
+        # Each is in the state when it is held, so that an error on the way leaves nothing half-held.
         if capture is not None:
+            capture_hold_writer(capture.queue, STREAM)
             self.state.capture = capture.queue
         if playout is not None:
+            playout_hold_reader(playout.queue, STREAM)
             self.state.playout = playout.queue
         if played is not None:
+            capture_hold_writer(played.queue, STREAM)
             self.state.played = played.queue
-        self.state.input_channels = input_channels
-        self.state.output_channels = output_channels
-        self.state.measure_cpu = measure_cpu
 
     def __dealloc__(self):
-        free(self.state)
+        if self.state != NULL and not sf_load_acquire(&self.state.kept):
+            self._release()
+            free(self.state)
+
+    cdef void _release(self) noexcept:
+        """The sides of the queues, once."""
+        if sf_exchange(&self.state.holding, False):
+            if self.state.capture != NULL:
+                capture_release_writer(self.state.capture)
+            if self.state.playout != NULL:
+                playout_release_reader(self.state.playout)
+            if self.state.played != NULL:
+                capture_release_writer(self.state.played)
 
     @property
     def address(self):
@@ -249,7 +305,16 @@ cdef class StreamCallback:
 
     @property
     def userdata(self):
-        """What the callback wants as its user data, as an integer."""
+        """What the callback wants as its user data, as an integer. Whoever asks must `close` when nothing calls back.
+
+        RuntimeError while `run` is under way in another thread.
+        """
+        cdef uint64_t found = sf_hold(&self.state.caller, <uintptr_t> NATIVE)
+        if found == 0:
+            Py_INCREF(self.queues)
+            sf_store_release(&self.state.kept, True)
+        elif found != <uintptr_t> NATIVE:
+            raise RuntimeError("this StreamCallback is run by Python: native code cannot have it too")
         return <uintptr_t> self.state
 
     def run(self, indata, outdata, flags=0):
@@ -266,9 +331,12 @@ cdef class StreamCallback:
         ------
         TypeError, ValueError
             A buffer is not of float32 samples, not whole frames, or the two are not equally long.
+        RuntimeError
+            Another thread runs it, or native code may, which has its `userdata`.
         """
         cdef Py_buffer recorded, played
         cdef Py_ssize_t frames = -1
+        cdef unsigned long bits = <unsigned long> in_range(flags, "flags", "(PaStreamCallbackFlags)", 0, 0xFFFFFFFF)
         memset(&recorded, 0, sizeof(Py_buffer))
         memset(&played, 0, sizeof(Py_buffer))
         try:
@@ -276,19 +344,43 @@ cdef class StreamCallback:
                 frames = _frames(acquire(indata, &recorded, c"f", False, "indata"), self.state.input_channels, -1)
             if outdata is not None:
                 frames = _frames(acquire(outdata, &played, c"f", True, "outdata"), self.state.output_channels, frames)
+            hold(&self.state.caller, CALL, "this StreamCallback")
             if frames > 0:
-                _callback(recorded.buf, played.buf, <unsigned long> frames, NULL, flags, self.state)
+                _callback(recorded.buf, played.buf, <unsigned long> frames, NULL, bits, self.state)
+            give_back(&self.state.caller)
         finally:
             PyBuffer_Release(&recorded)
             PyBuffer_Release(&played)
 
     def detach(self):
-        """Let the queues alone from the next callback on: it plays silence and records nothing.
+        """Let the queues alone: each callback from now on plays silence and records nothing, and others may use them.
 
-        For a stream that cannot be closed, because its sound server has died and might come back. A callback under way
-        is done within a block.
+        For a stream that cannot be closed, because its sound server has died and might come back. Waits for a callback
+        under way, which is done within microseconds; for half a second at most, if its thread is kept from running.
+
+        Returns
+        -------
+        Whether it has left the queues. If not, their sides are still held: call this again.
         """
-        sf_store_release(&self.state.detached, 1)
+        sf_exchange(&self.state.detached, True)
+        for _ in range(LEAVING_STEPS):
+            # A forked child has no thread that could be in it.
+            if not sf_load_ordered(&self.state.busy) or getpid() != self.pid:
+                self._release()
+                return True
+            sleep(LEAVING_STEP)
+        return False
+
+    def close(self):
+        """The stream is closed, and nothing calls back any more: what was kept for it can be freed.
+
+        RuntimeError if a callback is under way; then nothing is given back.
+        """
+        if not self.detach():
+            raise RuntimeError("a callback of this StreamCallback is under way: close the stream first")
+        if sf_exchange(&self.state.kept, False):
+            give_back(&self.state.caller)
+            Py_DECREF(self.queues)
 
     @property
     def idle_seconds(self):

@@ -1,4 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# (Binding functions, as methods, would take any object for self.)
 """The queue from an audio callback to a network task, in which the oldest frames give way.
 
 The writer never looks at the reader, it goes round its ring. The reader copies first and looks afterwards whether the
@@ -12,11 +14,14 @@ from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from sfaudio._buffers cimport acquire
+from sfaudio._buffers cimport acquire, in_range
 from sfaudio._kernels cimport float32_to_int16_wire
-from sfaudio._ring cimport LARGEST_FRAMES, frames_in_range, ring_frames
+from sfaudio._owners cimport CALL, give_back, hold
+from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE, ring_frames
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed, sf_load_samples
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release, sf_store_samples
+
+from time import sleep
 
 from sfaudio._statistics import CaptureQueueStatistics
 
@@ -25,11 +30,14 @@ cdef struct capture_queue:
     int16_t *ring
     uint64_t mask
     uint64_t capacity
+    uint64_t writer  # the owner word
     # The writer's. It never looks at the reader: it writes over the oldest frames, which the reader finds out.
     uint64_t claim  # where the write under way will end
     uint64_t head
     char writer_ends_here[64]  # the two sides share no cache line
-    # The reader's.
+    # The reader's, readable from anywhere through `sequence`, which is odd while they change.
+    uint64_t reader  # its owner word
+    uint64_t sequence
     uint64_t tail
     uint64_t read
     uint64_t dropped
@@ -64,48 +72,83 @@ cdef void capture_write_float32(capture_queue *queue, const float *block, Py_ssi
         frames -= step
 
 
-cdef inline void _give_up_lost(capture_queue *queue, uint64_t head) noexcept nogil:
-    """Step over the frames that the writer has written over, or may write over now."""
-    if head - queue.tail > queue.capacity:
-        queue.dropped += head - queue.tail - queue.capacity
-        queue.overruns += 1
-        queue.tail = head - queue.capacity
+cdef inline uint64_t _oldest(const capture_queue *queue, uint64_t head) noexcept nogil:
+    """Where the frames begin that the writer has not written over, and does not write over now."""
+    return head - queue.capacity if head - queue.tail > queue.capacity else queue.tail
+
+
+cdef inline bint _overtaken(const capture_queue *queue, uint64_t tail) noexcept nogil:
+    return sf_load_relaxed(&queue.claim) - tail > queue.mask + 1
+
+
+cdef inline void _move_on(capture_queue *queue, uint64_t oldest, uint64_t read, uint64_t dropped) noexcept nogil:
+    """Count the frames before the oldest as lost, and those that follow as read or dropped."""
+    cdef uint64_t lost = oldest - queue.tail
+    sf_store_relaxed(&queue.sequence, queue.sequence + 1)
+    sf_fence_release()
+    if lost:
+        sf_store_relaxed(&queue.overruns, queue.overruns + 1)
+    sf_store_relaxed(&queue.dropped, queue.dropped + lost + dropped)
+    sf_store_relaxed(&queue.read, queue.read + read)
+    sf_store_release(&queue.tail, oldest + read + dropped)  # whoever sees it sees a head as far
+    sf_store_release(&queue.sequence, queue.sequence + 1)
 
 
 cdef Py_ssize_t capture_read(capture_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil:
-    cdef uint64_t head
+    cdef uint64_t head, tail
     cdef Py_ssize_t at, first, taken
     while True:
         head = sf_load_acquire(&queue.head)
-        _give_up_lost(queue, head)
-        taken = min(frames, <Py_ssize_t> (head - queue.tail))
-        at = <Py_ssize_t> (queue.tail & queue.mask)
+        tail = _oldest(queue, head)
+        taken = min(frames, <Py_ssize_t> (head - tail))
+        at = <Py_ssize_t> (tail & queue.mask)
         first = min(taken, <Py_ssize_t> queue.mask + 1 - at)
         sf_load_samples(out, queue.ring + at, <size_t> first)
         sf_load_samples(out + first, queue.ring, <size_t> (taken - first))
         sf_fence_acquire()
-        if sf_load_relaxed(&queue.claim) - queue.tail <= queue.mask + 1:
+        if not _overtaken(queue, tail):
             break  # else the writer came round and overtook the copy
-    queue.tail += <uint64_t> taken
-    queue.read += <uint64_t> taken
+    _move_on(queue, tail, <uint64_t> taken, 0)
     return taken
 
 
 cdef uint64_t _drop(capture_queue *queue, uint64_t frames) noexcept nogil:
     cdef uint64_t head = sf_load_acquire(&queue.head)
-    _give_up_lost(queue, head)
-    frames = min(frames, head - queue.tail)
-    queue.dropped += frames
-    queue.tail += frames
+    cdef uint64_t tail = _oldest(queue, head)
+    frames = min(frames, head - tail)
+    _move_on(queue, tail, 0, frames)
     return frames
+
+
+cdef inline uint64_t _queued(const capture_queue *queue) noexcept nogil:
+    cdef uint64_t tail = sf_load_acquire(&queue.tail)  # first: it never passes a later head
+    return min(sf_load_acquire(&queue.head) - tail, queue.capacity)
+
+
+cdef int capture_hold_writer(capture_queue *queue, const char *holder) except -1:
+    return hold(&queue.writer, holder, "the writing side of this CaptureQueue")
+
+
+cdef int capture_hold_reader(capture_queue *queue, const char *holder) except -1:
+    return hold(&queue.reader, holder, "the reading side of this CaptureQueue")
+
+
+cdef void capture_release_writer(capture_queue *queue) noexcept nogil:
+    give_back(&queue.writer)
+
+
+cdef void capture_release_reader(capture_queue *queue) noexcept nogil:
+    give_back(&queue.reader)
 
 
 cdef class CaptureQueue:
     """A queue of mono int16 samples between one audio callback and one network task; the oldest give way.
 
-    Threads: one thread at a time may *write* (`write`) and one, the same or another, may *read* (all else). Neither
-    side ever waits for the other. The writer always succeeds, allocates nothing and makes no system call: stale speech
-    is worthless, so a reader who comes too late finds the newest `capacity` frames, and the loss counted.
+    Threads: one thread at a time may *write* (`write`) and one, the same or another, may *read* (`read`, `read_into`,
+    `drop`, `flush`). All else may be asked from anywhere. Neither side ever waits for the other. The writer always
+    succeeds, allocates nothing and makes no system call: stale speech is worthless, so a reader who comes too late
+    finds the newest `capacity` frames, and the loss counted. A stream is the writer from when it is opened until it is
+    closed. Whoever comes to a side that somebody else has gets a RuntimeError, which names the holder.
 
     Parameters
     ----------
@@ -122,7 +165,7 @@ cdef class CaptureQueue:
     """
 
     def __cinit__(self, capacity):
-        cdef uint64_t frames = frames_in_range(capacity, "capacity", 1, LARGEST_FRAMES)
+        cdef uint64_t frames = in_range(capacity, "capacity", "frames", 1, LARGEST_FRAMES)
         self.queue = <capture_queue *> calloc(1, sizeof(capture_queue))
         if self.queue == NULL:
             raise MemoryError
@@ -145,10 +188,12 @@ cdef class CaptureQueue:
         cdef Py_buffer view
         cdef Py_ssize_t frames = acquire(block, &view, c"*", False, "block")
         try:
+            capture_hold_writer(self.queue, CALL)
             if view.itemsize == 4:
                 capture_write_float32(self.queue, <const float *> view.buf, frames)
             else:
                 capture_write_int16(self.queue, <const int16_t *> view.buf, frames)
+            capture_release_writer(self.queue)
         finally:
             PyBuffer_Release(&view)
 
@@ -157,22 +202,33 @@ cdef class CaptureQueue:
 
         With `pad`, just as many: silence follows where the queue has no more, and is counted as `padded_frames`.
         """
-        cdef uint64_t wanted = frames_in_range(frames, "frames", 0, LARGEST_FRAMES)
+        cdef uint64_t wanted = in_range(frames, "frames", "frames", 0, LARGEST_FRAMES)
         if not pad:
-            wanted = min(wanted, self.queued_frames)
+            wanted = min(wanted, _queued(self.queue))
         cdef bytes out = PyBytes_FromStringAndSize(NULL, <Py_ssize_t> (wanted * sizeof(int16_t)))
         cdef int16_t *samples = <int16_t *> <void *> PyBytes_AS_STRING(out)
-        cdef uint64_t taken = <uint64_t> capture_read(self.queue, samples, <Py_ssize_t> wanted)
-        memset(samples + taken, 0, (wanted - taken) * sizeof(int16_t))
-        self.queue.padded += wanted - taken
+        cdef uint64_t taken
+        capture_hold_reader(self.queue, CALL)
+        taken = <uint64_t> capture_read(self.queue, samples, <Py_ssize_t> wanted)
+        if pad:
+            sf_store_relaxed(&self.queue.padded, self.queue.padded + wanted - taken)
+        capture_release_reader(self.queue)
+        if taken < wanted:
+            if not pad:  # another reader was here since we looked
+                return out[:taken * sizeof(int16_t)]
+            memset(samples + taken, 0, (wanted - taken) * sizeof(int16_t))
         return out
 
     def read_into(self, out):
         """Move up to as many of the oldest frames as `out`, a buffer of int16, has room for. Returns how many."""
         cdef Py_buffer view
         cdef Py_ssize_t room = acquire(out, &view, c"h", True, "out")
+        cdef Py_ssize_t taken
         try:
-            return capture_read(self.queue, <int16_t *> view.buf, room)
+            capture_hold_reader(self.queue, CALL)
+            taken = capture_read(self.queue, <int16_t *> view.buf, room)
+            capture_release_reader(self.queue)
+            return taken
         finally:
             PyBuffer_Release(&view)
 
@@ -181,26 +237,52 @@ cdef class CaptureQueue:
 
         Returns how many there were.
         """
-        cdef uint64_t dropped = _drop(self.queue, frames_in_range(frames, "frames", 0, LARGEST_FRAMES))
-        self.queue.overruns += dropped > 0
+        cdef uint64_t wanted = in_range(frames, "frames", "frames", 0, LARGEST_FRAMES)
+        cdef uint64_t dropped
+        capture_hold_reader(self.queue, CALL)
+        dropped = _drop(self.queue, wanted)
+        if dropped:
+            sf_store_relaxed(&self.queue.overruns, self.queue.overruns + 1)
+        capture_release_reader(self.queue)
         return dropped
 
     def flush(self):
         """Throw away what is queued now, counted as dropped."""
+        capture_hold_reader(self.queue, CALL)
         _drop(self.queue, self.queue.capacity)
+        capture_release_reader(self.queue)
 
     def statistics(self):
-        """A consistent snapshot of the counters, as `CaptureQueueStatistics`."""
-        cdef uint64_t head = sf_load_acquire(&self.queue.head)
-        cdef uint64_t queued = min(head - self.queue.tail, self.queue.capacity)
-        cdef uint64_t lost = head - self.queue.tail - queued  # already written over, not yet found out
+        """A snapshot of the counters, as `CaptureQueueStatistics`.
+
+        It is consistent, unless a reader is stopped for a tenth of a second in the middle of its books, as it is for
+        ever in a forked child: then the counters are told as they are.
+        """
+        cdef capture_queue *queue = self.queue
+        cdef uint64_t sequence, head, tail, read, dropped, overruns, padded, queued, lost
+        cdef int look
+        for look in range(LOOKS):
+            if look >= LOOKS_AT_ONCE:
+                sleep(0.0001)
+            sequence = sf_load_acquire(&queue.sequence)
+            tail = sf_load_relaxed(&queue.tail)
+            read = sf_load_relaxed(&queue.read)
+            dropped = sf_load_relaxed(&queue.dropped)
+            overruns = sf_load_relaxed(&queue.overruns)
+            padded = sf_load_relaxed(&queue.padded)
+            sf_fence_acquire()
+            if sequence % 2 == 0 and sf_load_relaxed(&queue.sequence) == sequence:
+                break
+        head = sf_load_acquire(&queue.head)  # last: the tail never passes it
+        queued = min(head - tail, queue.capacity)
+        lost = head - tail - queued  # already written over, not yet found out
         return CaptureQueueStatistics(
             written_frames=head,
-            read_frames=self.queue.read,
+            read_frames=read,
             queued_frames=queued,
-            dropped_frames=self.queue.dropped + lost,
-            overruns=self.queue.overruns + (lost > 0),
-            padded_frames=self.queue.padded,
+            dropped_frames=dropped + lost,
+            overruns=overruns + (lost > 0),
+            padded_frames=padded,
         )
 
     @property
@@ -211,4 +293,4 @@ cdef class CaptureQueue:
     @property
     def queued_frames(self):
         """Frames waiting, at this moment."""
-        return min(sf_load_acquire(&self.queue.head) - self.queue.tail, self.queue.capacity)
+        return _queued(self.queue)

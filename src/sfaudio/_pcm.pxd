@@ -1,6 +1,7 @@
 """The playout queue for Cython: no GIL, no lock, no allocation. Each function names the thread that may call it.
 
-The pointer is borrowed: keep the JitterBuffer alive for as long as a thread uses its queue.
+The pointer is borrowed: keep the JitterBuffer alive for as long as a thread uses its queue. These functions check
+nothing: hold a side for as long as a thread without the GIL uses it, and calls from Python are refused meanwhile.
 """
 
 from libc.stdint cimport int16_t
@@ -15,6 +16,13 @@ cdef Py_ssize_t playout_read_float32(playout_queue *queue, float *out, Py_ssize_
 cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, Py_ssize_t length) noexcept nogil
 cdef void playout_flush(playout_queue *queue) noexcept nogil
 cdef void playout_drain(playout_queue *queue) noexcept nogil
+
+# With the GIL: be the only one on a side until it is released, which whoever holds it must do. `holder` is a literal
+# that names you in the error of others: b"the mixer of example". RuntimeError if somebody has it.
+cdef int playout_hold_writer(playout_queue *queue, const char *holder) except -1
+cdef int playout_hold_reader(playout_queue *queue, const char *holder) except -1
+cdef void playout_release_writer(playout_queue *queue) noexcept nogil
+cdef void playout_release_reader(playout_queue *queue) noexcept nogil
 
 
 cdef class JitterBuffer:

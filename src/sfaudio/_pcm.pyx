@@ -1,20 +1,25 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# (Binding functions, as methods, would take any object for self.)
 """The heart: float32 <-> int16, and the queue from a network task to an audio callback, which pads its underruns.
 
 Positions in the queue are 64-bit frame counts since the start: they never wrap, and a ring index is a position masked.
 The writer publishes `head` with release order after the samples are in place; the reader acquires it before it looks.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBuffer_Release
 from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from sfaudio._buffers cimport acquire, block, convert, raw_float32, raw_int16
+from sfaudio._buffers cimport acquire, acquire_pcm, block, convert, in_range, raw_float32, raw_int16
 from sfaudio._kernels cimport float32_to_int16_symmetric, float32_to_int16_wire, int16_samples_to_float32
-from sfaudio._ring cimport LARGEST_FRAMES, frames_in_range, ring_frames
+from sfaudio._owners cimport CALL, give_back, hold
+from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE, ring_frames
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
+
+from time import sleep
 
 from sfaudio._statistics import JitterBufferStatistics
 
@@ -102,12 +107,14 @@ cdef struct playout_queue:
     uint64_t prefill
     uint64_t fade
     # The writer's. A request is the position up to which it holds, so it never has to be taken back.
+    uint64_t writer  # its owner word
     uint64_t head
     uint64_t flush_to
     uint64_t drain_to
-    int split_byte  # the first byte of a split sample, -1 for none
+    uint64_t split  # the first byte of a split sample, plus 256; 0 for none
     char writer_ends_here[64]  # the two sides share no cache line
-    # The reader's, readable by the writer through `sequence`, which is odd while they change.
+    # The reader's, readable from anywhere through `sequence`, which is odd while they change.
+    uint64_t reader  # its owner word
     uint64_t sequence
     uint64_t tail
     uint64_t read
@@ -223,11 +230,11 @@ cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, P
     cdef Py_ssize_t room = <Py_ssize_t> (queue.capacity - (head - sf_load_acquire(&queue.tail)))
     cdef Py_ssize_t used = 0
     cdef Py_ssize_t frames, at, first
-    if queue.split_byte >= 0:
+    if queue.split:
         if length == 0 or room == 0:
             return 0
-        queue.ring[head & queue.mask] = <int16_t> (queue.split_byte | (data[0] << 8))
-        queue.split_byte = -1
+        queue.ring[head & queue.mask] = <int16_t> ((queue.split & 255) | (data[0] << 8))
+        sf_store_relaxed(&queue.split, 0)
         head += 1
         room -= 1
         used = 1
@@ -238,7 +245,7 @@ cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, P
     memcpy(queue.ring, data + used + first * sizeof(int16_t), (frames - first) * sizeof(int16_t))
     used += frames * <Py_ssize_t> sizeof(int16_t)
     if length - used == 1:
-        queue.split_byte = data[used]
+        sf_store_relaxed(&queue.split, 256 + data[used])
         used += 1
     sf_store_release(&queue.head, head + <uint64_t> frames)
     return used
@@ -252,12 +259,41 @@ cdef void playout_drain(playout_queue *queue) noexcept nogil:
     sf_store_release(&queue.drain_to, queue.head)
 
 
+cdef void _abort(playout_queue *queue) noexcept nogil:
+    """Both sides'."""
+    sf_store_relaxed(&queue.sequence, queue.sequence + 1)
+    sf_fence_release()
+    sf_store_relaxed(&queue.dropped, queue.dropped + (queue.head - queue.tail))
+    sf_store_release(&queue.tail, queue.head)
+    queue.playing = False
+    queue.waited = 0
+    queue.fade_left = 0
+    sf_store_release(&queue.sequence, queue.sequence + 1)
+
+
+cdef int playout_hold_writer(playout_queue *queue, const char *holder) except -1:
+    return hold(&queue.writer, holder, "the writing side of this JitterBuffer")
+
+
+cdef int playout_hold_reader(playout_queue *queue, const char *holder) except -1:
+    return hold(&queue.reader, holder, "the reading side of this JitterBuffer")
+
+
+cdef void playout_release_writer(playout_queue *queue) noexcept nogil:
+    give_back(&queue.writer)
+
+
+cdef void playout_release_reader(playout_queue *queue) noexcept nogil:
+    give_back(&queue.reader)
+
+
 cdef class JitterBuffer:
     """A queue of mono int16 samples between one network task and one audio callback.
 
-    Threads: one thread at a time may *write* (`write`, `flush`, `drain`, `abort`, `statistics`, `writable_frames`) and
-    one, the same or another, may *read* (`read_into`). `queued_frames` may be asked from anywhere. Neither side ever
-    waits for the other, and the reader allocates nothing and makes no system call.
+    Threads: one thread at a time may *write* (`write`, `flush`, `drain`) and one, the same or another, may *read*
+    (`read_into`); `abort` does both. All else may be asked from anywhere. Neither side ever waits for the other, and
+    the reader allocates nothing and makes no system call. A stream is the reader from when it is opened until it is
+    closed. Whoever comes to a side that somebody else has gets a RuntimeError, which names the holder.
 
     Playing starts when `prefill` frames are queued, or when some have waited for as long as `prefill` frames take to
     play, or at once after `drain`. When the queue runs empty, the rest of the block is silence, and playing starts
@@ -281,14 +317,13 @@ cdef class JitterBuffer:
     """
 
     def __cinit__(self, capacity, *, prefill=0, fade=0):
-        cdef uint64_t frames = frames_in_range(capacity, "capacity", 1, LARGEST_FRAMES)
+        cdef uint64_t frames = in_range(capacity, "capacity", "frames", 1, LARGEST_FRAMES)
         self.queue = <playout_queue *> calloc(1, sizeof(playout_queue))
         if self.queue == NULL:
             raise MemoryError
         self.queue.capacity = frames
-        self.queue.prefill = frames_in_range(prefill, "prefill", 0, frames)
-        self.queue.fade = frames_in_range(fade, "fade", 0, frames)
-        self.queue.split_byte = -1
+        self.queue.prefill = in_range(prefill, "prefill", "frames", 0, frames)
+        self.queue.fade = in_range(fade, "fade", "frames", 0, frames)
         self.queue.mask = ring_frames(frames) - 1
         self.queue.ring = <int16_t *> calloc(self.queue.mask + 1, sizeof(int16_t))
         if self.queue.ring == NULL:
@@ -302,13 +337,19 @@ cdef class JitterBuffer:
     def write(self, data):
         """Queue PCM16 bytes, split anywhere: half a sample waits for its other half.
 
-        `data` is any C-contiguous buffer. Returns how many of its bytes were taken, which is fewer than all when the
-        queue is full: write the rest once there is room. Little-endian, as on every supported platform.
+        `data` is any C-contiguous buffer of raw bytes or of native int16; raw bytes are little-endian, as on every
+        supported platform. Returns how many of its bytes were taken, which is fewer than all when the queue is full:
+        write the rest once there is room. TypeError for items of any other format, ValueError for what is not
+        contiguous.
         """
         cdef Py_buffer view
-        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        cdef Py_ssize_t used
+        acquire_pcm(data, &view, "data")
         try:
-            return playout_write(self.queue, <const unsigned char *> view.buf, view.len)
+            playout_hold_writer(self.queue, CALL)
+            used = playout_write(self.queue, <const unsigned char *> view.buf, view.len)
+            playout_release_writer(self.queue)
+            return used
         finally:
             PyBuffer_Release(&view)
 
@@ -319,48 +360,67 @@ cdef class JitterBuffer:
         """
         cdef Py_buffer view
         cdef Py_ssize_t frames = acquire(out, &view, c"*", True, "out")
+        cdef Py_ssize_t taken
         try:
-            return _read(self.queue, view.buf, sizeof(float) if view.itemsize == 4 else sizeof(int16_t), frames)
+            playout_hold_reader(self.queue, CALL)
+            taken = _read(self.queue, view.buf, sizeof(float) if view.itemsize == 4 else sizeof(int16_t), frames)
+            playout_release_reader(self.queue)
+            return taken
         finally:
             PyBuffer_Release(&view)
 
     def flush(self):
         """Throw away what is queued now; what sounds is faded out first. What is written afterwards is played."""
+        playout_hold_writer(self.queue, CALL)
         playout_flush(self.queue)
+        playout_release_writer(self.queue)
 
     def drain(self):
         """Play out what is queued now without waiting for more; running empty is then no underrun."""
+        playout_hold_writer(self.queue, CALL)
         playout_drain(self.queue)
+        playout_release_writer(self.queue)
 
     def abort(self):
-        """Throw away what is queued at once, without a fade. Only when no thread reads any more."""
-        self.queue.dropped += self.queue.head - self.queue.tail
-        self.queue.tail = self.queue.head
-        self.queue.playing = False
-        self.queue.waited = 0
-        self.queue.fade_left = 0
+        """Throw away what is queued at once, without a fade. Only when nobody reads any more."""
+        playout_hold_writer(self.queue, CALL)
+        try:
+            playout_hold_reader(self.queue, CALL)
+            _abort(self.queue)
+            playout_release_reader(self.queue)
+        finally:
+            playout_release_writer(self.queue)
 
     def statistics(self):
-        """A consistent snapshot of the counters, as `JitterBufferStatistics`. Writer's thread."""
-        cdef uint64_t sequence, tail, read, dropped, padded, underruns
-        while True:
-            sequence = sf_load_acquire(&self.queue.sequence)
-            tail = sf_load_relaxed(&self.queue.tail)
-            read = sf_load_relaxed(&self.queue.read)
-            dropped = sf_load_relaxed(&self.queue.dropped)
-            padded = sf_load_relaxed(&self.queue.padded)
-            underruns = sf_load_relaxed(&self.queue.underruns)
+        """A snapshot of the counters, as `JitterBufferStatistics`.
+
+        It is consistent, unless a reader is stopped for a tenth of a second in the middle of a block, as it is for
+        ever in a forked child: then the counters are told as they are, apart from each other by a block.
+        """
+        cdef playout_queue *queue = self.queue
+        cdef uint64_t sequence, head, tail, read, dropped, padded, underruns
+        cdef int look
+        for look in range(LOOKS):
+            if look >= LOOKS_AT_ONCE:
+                sleep(0.0001)
+            sequence = sf_load_acquire(&queue.sequence)
+            tail = sf_load_relaxed(&queue.tail)
+            read = sf_load_relaxed(&queue.read)
+            dropped = sf_load_relaxed(&queue.dropped)
+            padded = sf_load_relaxed(&queue.padded)
+            underruns = sf_load_relaxed(&queue.underruns)
             sf_fence_acquire()
-            if sequence % 2 == 0 and sf_load_relaxed(&self.queue.sequence) == sequence:
+            if sequence % 2 == 0 and sf_load_relaxed(&queue.sequence) == sequence:
                 break
+        head = sf_load_acquire(&queue.head)  # last: the tail never passes it
         return JitterBufferStatistics(
-            written_frames=self.queue.head,
+            written_frames=head,
             read_frames=read,
-            queued_frames=self.queue.head - tail,
+            queued_frames=head - tail,
             dropped_frames=dropped,
             padded_frames=padded,
             underruns=underruns,
-            partial_bytes=int(self.queue.split_byte >= 0),
+            partial_bytes=int(sf_load_relaxed(&queue.split) > 0),
         )
 
     @property
@@ -377,9 +437,10 @@ cdef class JitterBuffer:
     def queued_frames(self):
         """Frames waiting, at this moment."""
         cdef uint64_t tail = sf_load_acquire(&self.queue.tail)  # first: it never passes a later head
-        return sf_load_acquire(&self.queue.head) - tail
+        return min(sf_load_acquire(&self.queue.head) - tail, self.queue.capacity)
 
     @property
     def writable_frames(self):
-        """Frames there is room for; it can only grow until the next `write`."""
-        return self.queue.capacity - (self.queue.head - sf_load_acquire(&self.queue.tail))
+        """Frames there is room for; for the writer, it can only grow until the next `write`."""
+        cdef uint64_t tail = sf_load_acquire(&self.queue.tail)
+        return self.queue.capacity - min(sf_load_acquire(&self.queue.head) - tail, self.queue.capacity)

@@ -1,6 +1,7 @@
 """The resampler for Cython: no GIL, no allocation. One thread at a time may use one resampler.
 
-The pointer is borrowed: keep the Resampler alive for as long as a thread uses it.
+The pointer is borrowed: keep the Resampler alive for as long as a thread uses it. These functions check nothing: hold
+it for as long as a thread without the GIL uses it, and calls from Python are refused meanwhile.
 """
 
 from libc.stdint cimport int16_t
@@ -15,10 +16,15 @@ cdef Py_ssize_t resampler_input_frames(resampler *state, Py_ssize_t frames) noex
 cdef Py_ssize_t resample_int16(resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out) noexcept nogil
 cdef Py_ssize_t resample_float32(resampler *state, const float *src, Py_ssize_t frames, float *out) noexcept nogil
 
+# With the GIL: be its only user until it is released; as those of a playout_queue.
+cdef int resampler_hold(resampler *state, const char *holder) except -1
+cdef void resampler_release(resampler *state) noexcept nogil
+
 
 cdef class Resampler:
     cdef resampler *state
     cdef readonly int samplerate_in
     cdef readonly int samplerate_out
     cdef Py_ssize_t _filter_taps  # of the filter itself, without those that fill the last lanes
-    cdef Py_ssize_t _process(self, Py_buffer *src, Py_ssize_t frames, object out, Py_ssize_t most) except -1
+    cdef object _process(self, Py_buffer *src, Py_ssize_t came, Py_ssize_t wanted)
+    cdef double _delay(self)

@@ -1,4 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# (Binding functions, as methods, would take any object for self.)
 """A streaming resampler: polyphase FIR, short delay, nothing held back, the same bits in any chunking.
 
 The prototype is a Kaiser-windowed sinc (J. F. Kaiser, "Nonrecursive digital filter design using the I0-sinh window
@@ -8,13 +10,13 @@ ch. 3).
 """
 
 from cpython.buffer cimport PyBuffer_Release
-from libc.stdint cimport int16_t, int64_t
+from libc.stdint cimport int16_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
-from sfaudio._buffers cimport acquire
+from sfaudio._buffers cimport acquire, check_apart, in_range
 from sfaudio._kernels cimport float32_to_int16_symmetric, int16_samples_to_float32
-from sfaudio._ring cimport frames_in_range
+from sfaudio._owners cimport CALL, give_back, hold
 
 import math
 
@@ -44,6 +46,7 @@ cdef enum:
 
 
 cdef struct resampler:
+    uint64_t user  # the owner word
     float *rows  # [up][taps], each row in the order of the history it meets
     Py_ssize_t up
     Py_ssize_t down
@@ -138,13 +141,22 @@ cdef Py_ssize_t resample_int16(resampler *state, const int16_t *src, Py_ssize_t 
 
 cdef Py_ssize_t _count(object frames) except -1:
     # Times any rate, it still fits 64 bits.
-    return <Py_ssize_t> frames_in_range(frames, "frames", 0, 1 << 40)
+    return <Py_ssize_t> in_range(frames, "frames", "frames", 0, 1 << 40)
+
+
+cdef int resampler_hold(resampler *state, const char *holder) except -1:
+    return hold(&state.user, holder, "this Resampler")
+
+
+cdef void resampler_release(resampler *state) noexcept nogil:
+    give_back(&state.user)
 
 
 cdef class Resampler:
     """Converts a mono stream from one sample rate to another as it comes.
 
-    Threads: one at a time. Streaming allocates nothing but the arrays that `process` returns.
+    Threads: one at a time; a second one gets a RuntimeError, which names who has it. Streaming allocates nothing but
+    the arrays that `process` returns.
 
     Every output frame is given as soon as the last input frame it depends on is there, so nothing is held back but
     the delay of the filter, at most 2 ms, and what `process` was not asked for. Frequencies up to 0.43 of the lower
@@ -164,11 +176,8 @@ cdef class Resampler:
     """
 
     def __cinit__(self, samplerate_in, samplerate_out):
-        for name, rate in (("samplerate_in", samplerate_in), ("samplerate_out", samplerate_out)):
-            if not isinstance(rate, int):
-                raise TypeError(f"{name} must be a whole number of Hz, not {rate!r}")
-            if not 1000 <= rate <= 768_000:
-                raise ValueError(f"{name} must be between 1000 and 768000 Hz, not {rate}")
+        samplerate_in = in_range(samplerate_in, "samplerate_in", "Hz", 1000, 768_000)
+        samplerate_out = in_range(samplerate_out, "samplerate_out", "Hz", 1000, 768_000)
         common = math.gcd(samplerate_in, samplerate_out)
         if max(samplerate_in, samplerate_out) > LARGEST_RATIO * min(samplerate_in, samplerate_out):
             raise ValueError(f"the ratio of {samplerate_in} Hz to {samplerate_out} Hz is over {LARGEST_RATIO}")
@@ -206,15 +215,26 @@ cdef class Resampler:
     @property
     def delay(self):
         """The group delay of the filter, in seconds, the same at all frequencies."""
+        return self._delay()
+
+    cdef double _delay(self):
         return (self._filter_taps - 1.0 / self.state.up) / (2.0 * self.samplerate_in)
 
     def output_frames(self, frames):
         """How many frames the next `frames` frames of input will give, with those that are held back."""
-        return resampler_output_frames(self.state, _count(frames))
+        cdef Py_ssize_t count = _count(frames)
+        resampler_hold(self.state, CALL)
+        count = resampler_output_frames(self.state, count)
+        resampler_release(self.state)
+        return count
 
     def input_frames(self, frames):
         """How many frames of input the next `frames` frames of output need."""
-        return resampler_input_frames(self.state, _count(frames))
+        cdef Py_ssize_t count = _count(frames)
+        resampler_hold(self.state, CALL)
+        count = resampler_input_frames(self.state, count)
+        resampler_release(self.state)
+        return count
 
     def process(self, src, frames=None):
         """Resample the next frames of the stream.
@@ -239,74 +259,105 @@ cdef class Resampler:
             ``input_frames(frames)``. Nothing was taken.
         """
         cdef Py_buffer view
-        cdef Py_ssize_t given, needed
         cdef Py_ssize_t came = acquire(src, &view, c"*", False, "src")
-        cdef Py_ssize_t wanted = resampler_output_frames(self.state, came)
+        cdef Py_ssize_t wanted
         try:
-            if frames is not None:
-                wanted = _count(frames)
-                needed = resampler_input_frames(self.state, wanted)
-                if came > needed:
-                    raise ValueError(f"src has {came} frames, but {frames} of output need {needed}: give those")
-            out = numpy.empty(wanted, numpy.float32 if view.itemsize == 4 else numpy.int16)
-            given = self._process(&view, came, out, wanted)
-            if given < wanted:
-                out[given:] = 0
-                self.state.padded += wanted - given
-            return out
+            wanted = -1 if frames is None else _count(frames)
+            resampler_hold(self.state, CALL)
+            try:
+                return self._process(&view, came, wanted)
+            finally:
+                resampler_release(self.state)
         finally:
             PyBuffer_Release(&view)
+
+    cdef object _process(self, Py_buffer *src, Py_ssize_t came, Py_ssize_t wanted):
+        """A new array of `wanted` frames; -1 for all that come of `src`."""
+        cdef Py_buffer view
+        cdef bint is_float = src.itemsize == 4
+        cdef Py_ssize_t given, needed
+        if wanted < 0:
+            wanted = resampler_output_frames(self.state, came)
+        else:
+            needed = resampler_input_frames(self.state, wanted)
+            if came > needed:
+                raise ValueError(f"src has {came} frames, but {wanted} of output need {needed}: give those")
+        out = numpy.empty(wanted, numpy.float32 if is_float else numpy.int16)
+        acquire(out, &view, c"f" if is_float else c"h", True, "out")
+        given = _resample(self.state, src.buf, came, view.buf, wanted, is_float)
+        PyBuffer_Release(&view)
+        if given < wanted:
+            out[given:] = 0
+            self.state.padded += wanted - given
+        return out
 
     def process_into(self, src, out):
         """Resample into `out`, of the same type as `src`, and return how many frames it got. Nothing is allocated.
 
-        ValueError if `out` has less room than ``output_frames(len(src))``; then nothing was taken.
+        ValueError if `out` has less room than ``output_frames(len(src))``, or shares memory with `src`; then nothing
+        was taken.
         """
-        cdef Py_buffer view
+        cdef Py_buffer view, target
         cdef Py_ssize_t came = acquire(src, &view, c"*", False, "src")
+        cdef bint is_float = view.itemsize == 4
+        cdef Py_ssize_t room, due
         try:
-            return self._process(&view, came, out, PY_SSIZE_T_MAX)
+            room = acquire(out, &target, c"f" if is_float else c"h", True, "out")
+            try:
+                check_apart(&view, &target, False)
+                resampler_hold(self.state, CALL)
+                due = resampler_output_frames(self.state, came)
+                if room >= due:
+                    _resample(self.state, view.buf, came, target.buf, due, is_float)
+                resampler_release(self.state)
+            finally:
+                PyBuffer_Release(&target)
         finally:
             PyBuffer_Release(&view)
+        if room < due:
+            raise ValueError(f"out has room for {room} frames, but {due} are due")
+        return due
 
-    cdef Py_ssize_t _process(self, Py_buffer *src, Py_ssize_t frames, object out, Py_ssize_t most) except -1:
-        cdef Py_buffer view
-        cdef bint is_float = src.itemsize == 4
-        cdef Py_ssize_t room = acquire(out, &view, c"f" if is_float else c"h", True, "out")
-        cdef Py_ssize_t due = min(most, resampler_output_frames(self.state, frames))
-        try:
-            if room < due:
-                raise ValueError(f"out has room for {room} frames, but {due} are due")
-            return _resample(self.state, src.buf, frames, view.buf, most, is_float)
-        finally:
-            PyBuffer_Release(&view)
-
-    def drain(self, dtype=numpy.int16):
+    def drain(self, dtype="int16"):
         """The end of the stream: what is held back, and `delay` of it from the filter, as int16 or float32 samples.
 
         TypeError if `dtype` is neither of the two.
         """
         if numpy.dtype(dtype) not in (numpy.int16, numpy.float32):
             raise TypeError(f"dtype must be int16 or float32, not {dtype!r}")
-        silence = numpy.zeros(math.ceil(self.delay * self.samplerate_in), dtype)
-        out = self.process(silence)
-        self.state.taken -= len(silence)
-        self.state.ahead += len(silence) * self.state.up
+        silence = numpy.zeros(math.ceil(self._delay() * self.samplerate_in), dtype)
+        cdef Py_buffer view
+        cdef Py_ssize_t frames = acquire(silence, &view, c"*", False, "silence")
+        try:
+            resampler_hold(self.state, CALL)
+            try:
+                out = self._process(&view, frames, -1)
+                self.state.taken -= frames
+                self.state.ahead += frames * self.state.up
+            finally:
+                resampler_release(self.state)
+        finally:
+            PyBuffer_Release(&view)
         return out
 
     def reset(self):
         """Forget the stream so far, and what was held back: what comes next begins after silence."""
+        resampler_hold(self.state, CALL)
         memset(self.state.history, 0, self.state.taps * sizeof(float))
         self.state.ahead += self.state.skip * self.state.up + self.state.phase
         self.state.phase = 0
         self.state.skip = 0
+        resampler_release(self.state)
 
     def statistics(self):
         """A snapshot of the counters, as `ResamplerStatistics`."""
-        cdef int64_t ahead = self.state.ahead + self.state.skip * self.state.up + self.state.phase
+        resampler_hold(self.state, CALL)
+        cdef resampler state = self.state[0]
+        resampler_release(self.state)
+        cdef int64_t ahead = state.ahead + state.skip * state.up + state.phase
         return ResamplerStatistics(
-            input_frames=self.state.taken,
-            output_frames=self.state.given,
-            padded_frames=self.state.padded,
+            input_frames=state.taken,
+            output_frames=state.given,
+            padded_frames=state.padded,
             ahead_ticks=ahead * math.gcd(self.samplerate_in, self.samplerate_out),
         )

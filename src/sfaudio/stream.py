@@ -9,39 +9,75 @@
         spoken = capture.read(960)      # in the same, or another
         print(stream.statistics())
 
-sounddevice is imported when a stream is opened: importing this module needs no PortAudio.
+`refresh_devices` has PortAudio look for devices, and `is_stuck` tells whether it has failed to close a
+stream. sounddevice is imported when a
+stream is opened: importing this module needs no PortAudio.
 """
 
+from __future__ import annotations
+
+import warnings
 from importlib import import_module
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sfaudio._buffers import whole_number
 from sfaudio._callback import StreamCallback
 from sfaudio._capture import CaptureQueue
+from sfaudio._opened import Opened, exclusively, is_any_closing
 from sfaudio._pcm import JitterBuffer
 from sfaudio._statistics import StreamStatistics
 
-__all__ = ["Device", "Stream"]
+if TYPE_CHECKING:
+    from sfaudio._buffers import _Whole
+
+__all__ = ["Device", "Stream", "is_stuck", "refresh_devices"]
 
 Device = int | str | None
+
+
+def is_stuck() -> bool:
+    """Whether PortAudio is closing a stream, and has not come back from it.
+
+    While it does not, it cannot be initialised anew; a process that ends leaves it alone.
+    """
+    return is_any_closing()
+
+
+def refresh_devices() -> bool:
+    """Have PortAudio look for devices: it knows those that were there when it was initialised.
+
+    Returns False, and has done nothing, while a stream is open in this process. OSError where
+    PortAudio is missing.
+    """
+    sounddevice: Any = import_module("sounddevice")
+    with exclusively() as is_any_open:
+        if not is_any_open:
+            sounddevice._terminate()
+            sounddevice._initialize()
+        return not is_any_open
 
 
 class Stream:
     """A stream of one device, or of two that share a clock, from when it is made until it is closed.
 
+    One that is dropped is closed, with a ResourceWarning; so is at exit what is still open. A
+    forked child leaves the stream to its parent.
+
     Which directions it has is told by the queues: one of `capture` and `playout` at least. Every
     channel is float32 at the device. Several input channels are recorded as their mean; every
     output channel plays the same.
 
-    Threads: PortAudio's own runs the callback, which is the writer of `capture` and `played` and
-    the reader of `playout`; the methods are for one thread at a time.
+    Threads: PortAudio's own runs the callback. The stream is the writer of `capture` and `played`
+    and the reader of `playout` until it is closed or detached; who else tries to be gets a
+    RuntimeError. The methods may be called from anywhere.
 
     Parameters
     ----------
     capture, playout, played
         Gets what is recorded; is read for what is played; gets what was played, for a recording.
     samplerate
-        In Hz, of the device and the queues.
+        In Hz, a whole number, of the device and the queues.
     blocksize
         Frames of each callback, 0 for what suits the device.
     device
@@ -59,8 +95,10 @@ class Stream:
 
     Raises
     ------
-    ValueError
-        Neither queue, or no such device.
+    TypeError, ValueError
+        Neither queue, no such device, or a number that is not whole or out of range.
+    RuntimeError
+        Another stream, or a call under way, has a queue on the same side.
     OSError
         PortAudio is missing.
     sounddevice.PortAudioError
@@ -73,8 +111,8 @@ class Stream:
         playout: JitterBuffer | None = None,
         played: CaptureQueue | None = None,
         *,
-        samplerate: float,
-        blocksize: int = 0,
+        samplerate: _Whole,
+        blocksize: _Whole = 0,
         device: Device | tuple[Device, Device] = None,
         channels: int | tuple[int, int] = 1,
         latency: float | str | None = None,
@@ -83,7 +121,16 @@ class Stream:
     ) -> None:
         if capture is None and playout is None:
             raise ValueError("a stream needs a capture queue, a jitter buffer, or both")
-        inputs, outputs = channels if isinstance(channels, tuple) else (channels, channels)
+        rate = _whole(samplerate, "samplerate", "Hz", 1)
+        frames = _whole(blocksize, "blocksize", "frames", 0)
+        inputs, outputs = (
+            _whole(number, name, "channels", 1)
+            for number, name in zip(
+                channels if isinstance(channels, tuple) else (channels, channels),
+                ("input_channels", "output_channels"),
+                strict=True,
+            )
+        )
         devices = device if isinstance(device, tuple) else (device, device)
         ends: dict[str, Any]
         if capture is not None and playout is not None:
@@ -92,6 +139,8 @@ class Stream:
             kind, ends = "input", {"device": devices[0], "channels": inputs}
         else:
             kind, ends = "output", {"device": devices[1], "channels": outputs}
+        self._name = f"{kind}, device {ends['device']!r}, {rate} Hz"
+        sounddevice = import_module("sounddevice")
         self._callback = StreamCallback(
             capture,
             playout,
@@ -100,36 +149,57 @@ class Stream:
             output_channels=outputs,
             measure_cpu=measure_cpu,
         )
-        sounddevice = import_module("sounddevice")
         is_native = native and hasattr(sounddevice, "_StreamBase")
-        self._stream = (_open_native if is_native else _open_called_by_python)(
-            sounddevice,
-            kind,
-            self._callback,
-            samplerate=samplerate,
-            blocksize=blocksize,
-            dtype="float32",
-            latency=latency,
-            **ends,
-        )
+        try:
+            with exclusively():
+                self._stream = (_open_native if is_native else _open_called_by_python)(
+                    sounddevice,
+                    kind,
+                    self._callback,
+                    samplerate=rate,
+                    blocksize=frames,
+                    dtype="float32",
+                    latency=latency,
+                    **ends,
+                )
+                self._opened = Opened(sounddevice, self._stream, self._callback)
+        except BaseException:
+            self._callback.close()  # nothing was started that could call it
+            raise
 
     def start(self) -> None:
-        """Begin to record and play. Takes as long as the device needs."""
-        self._stream.start()
+        """Begin to record and play. Takes as long as the device needs. RuntimeError if it is closed."""
+        self._opened.start()
 
     def close(self) -> None:
-        """Stop at once and give the device back. May be called again.
+        """Stop at once, let the queues alone, and give the device back. May be called again.
 
-        When the sound server has died, PortAudio may never return from this: call it in a thread
-        that may be abandoned, and keep the stream alive for ever.
+        TimeoutError if PortAudio cannot close it, or does not come back within two seconds: its sound
+        server has died. Then it is left alone with the stream and its memory; the queues are free.
         """
-        self._stream.close()
+        if not self._opened.close():
+            raise TimeoutError(
+                f"PortAudio does not close the stream ({self._name}): its sound server has probably "
+                "died. The queues can be used again; for the device, start the program anew"
+            )
 
-    def detach(self) -> None:
+    def __del__(self) -> None:
+        opened = getattr(self, "_opened", None)
+        if opened is None or opened.is_closing or opened.is_closed:
+            return
+        try:
+            warnings.warn(f"never closed: {self!r}", ResourceWarning, stacklevel=2, source=self)
+        finally:
+            opened.close()
+
+    def __repr__(self) -> str:
+        return f"<sfaudio.stream.Stream: {self._name}>"
+
+    def detach(self) -> bool:
         """Let the queues alone from the next callback on; see `StreamCallback.detach`."""
-        self._callback.detach()
+        return self._callback.detach()
 
-    def __enter__(self) -> "Stream":
+    def __enter__(self) -> Stream:
         self.start()
         return self
 
@@ -144,7 +214,7 @@ class Stream:
     @property
     def active(self) -> bool:
         """Whether it runs, as far as PortAudio knows."""
-        return bool(self._stream.active)
+        return self._opened.is_active()
 
     @property
     def idle_seconds(self) -> float | None:
@@ -178,6 +248,13 @@ class Stream:
     def callback(self) -> StreamCallback:
         """What is called for each block."""
         return self._callback
+
+
+def _whole(value: _Whole, name: str, unit: str, least: int) -> int:
+    number = whole_number(value, name, unit)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least} {unit}, not {number}")
+    return number
 
 
 def _open_native(

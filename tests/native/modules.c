@@ -13,7 +13,7 @@ void pause_in_copy(void);
 
 #if defined(CHECK_NOTHING) /* a planted fault: a reader of the capture queue that never notices it was overtaken */
 #include "_atomics.h"
-#define sf_load_relaxed(at) (__pyx_v_queue->tail)
+#define sf_load_relaxed(at) (__pyx_v_tail)
 #endif
 
 #if defined(MODULE_KERNELS)
@@ -85,7 +85,6 @@ void *playout_new(uint64_t capacity)
 {
     playout_queue *queue = calloc(1, sizeof *queue);
     queue->capacity = capacity;
-    queue->split_byte = -1;
     for (queue->mask = 1; queue->mask < capacity; queue->mask *= 2) {}
     queue->ring = calloc(queue->mask, sizeof(int16_t));
     queue->mask--;

@@ -85,6 +85,18 @@ def test_mono_is_repeated_for_every_channel_and_comes_back(channels: int) -> Non
         assert np.array_equal(to_mono(spread, channels), src)
 
 
+def test_one_channel_is_frames_too() -> None:
+    block = np.arange(6, dtype=np.int16)
+    for convert in (to_mono, from_mono):
+        out = convert(block.reshape(6, 1), 1.0)
+        assert out.shape == (6,)
+        assert np.array_equal(out, block)
+        with pytest.raises(ValueError, match="must have 1 channels in its last dimension, not 3"):
+            convert(block.reshape(2, 3), 1)
+        with pytest.raises(ValueError, match=r"give it a buffer of its own$"):
+            convert(block, 1, block)
+
+
 def test_bytes_are_swapped() -> None:
     for count in COUNTS:
         src = samples(count)
@@ -282,12 +294,15 @@ def test_a_gain_that_is_no_number_is_refused(gain: Any) -> None:
 
 def test_channels_out_of_range_are_refused() -> None:
     src = np.ones(8, np.int16)
+    unit = "samples to a frame"
     for convert in (to_mono, from_mono):
         for channels in (0, -1, 1025, 2**31, 2**64, -(2**70)):
-            with pytest.raises(ValueError, match="channels must be between 1 and 1024, not"):
+            with pytest.raises(
+                ValueError, match=f"channels must be between 1 and 1024 {unit}, not"
+            ):
                 convert(src, channels)
-        for what in (2.0, "2", None):
-            with pytest.raises(TypeError, match="channels must be a whole number, not"):
+        for what in (2.5, "2", None):
+            with pytest.raises(TypeError, match=f"channels must be a whole number of {unit}, not"):
                 convert(src, what)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="src has 8 samples, which is no whole number of frames"):
         to_mono(src, 3)

@@ -20,7 +20,7 @@ from .queues import int16, take
         (-5, ValueError, "capacity must be between 1 and .* frames, not -5"),
         (2**30 + 1, ValueError, "capacity must be between .*not 1073741825"),
         (10**30, ValueError, "capacity must be between"),
-        (2.0, TypeError, "capacity must be a whole number of frames, not 2.0"),
+        (2.5, TypeError, "capacity must be a whole number of frames, not 2.5"),
         ("4", TypeError, "capacity must be a whole number of frames, not '4'"),
         (None, TypeError, "capacity must be a whole number of frames, not None"),
     ],
@@ -120,7 +120,7 @@ def test_reading_into_a_bad_buffer_takes_nothing(
     [
         (-1, ValueError, "frames must be between 0 and .* frames, not -1"),
         (2**30 + 1, ValueError, "frames must be between"),
-        (1.0, TypeError, "frames must be a whole number of frames, not 1.0"),
+        (1.5, TypeError, "frames must be a whole number of frames, not 1.5"),
         (None, TypeError, "frames must be a whole number of frames, not None"),
     ],
 )

@@ -1,6 +1,7 @@
 """Another package is built against the installed one, and uses it from Cython without the GIL."""
 
 import importlib.util
+import itertools
 import os
 import random
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +36,7 @@ from sfaudio import (
     to_mono,
     ulaw_to_int16,
 )
+from sfaudio._callback import StreamCallback
 
 from .queues import conserved
 
@@ -162,6 +165,62 @@ def test_a_resampler_is_used_from_cython(example: Any, dtype: Any) -> None:
     assert np.array_equal(out, expected)
 
 
+def test_what_native_code_holds_is_refused_to_python_until_it_is_released(example: Any) -> None:
+    held = JitterBuffer(10), CaptureQueue(10), Resampler(16000, 48000)
+    buffer, queue, resampler = held
+    out, block = bytearray(20), bytes(20)
+    calls: dict[str, list[Callable[[], object]]] = {
+        "the writing side of this JitterBuffer": [
+            lambda: buffer.write(block),
+            buffer.flush,
+            buffer.drain,
+            buffer.abort,
+        ],
+        "the reading side of this JitterBuffer": [
+            lambda: buffer.read_into(out),
+            lambda: StreamCallback(playout=buffer),
+        ],
+        "the writing side of this CaptureQueue": [
+            lambda: queue.write(block),
+            lambda: StreamCallback(capture=queue),
+            lambda: StreamCallback(played=queue),
+        ],
+        "the reading side of this CaptureQueue": [
+            lambda: queue.read(10),
+            lambda: queue.read(10, pad=True),
+            lambda: queue.read_into(out),
+            lambda: queue.drop(10),
+            queue.flush,
+        ],
+        "this Resampler": [
+            lambda: resampler.process(block),
+            lambda: resampler.process(block, 30),
+            lambda: resampler.process_into(block, bytearray(60)),
+            lambda: resampler.output_frames(1),
+            lambda: resampler.input_frames(1),
+            resampler.drain,
+            resampler.reset,
+            resampler.statistics,
+        ],
+    }
+    buffer.write(block)
+    queue.write(block)
+    before = buffer.statistics(), queue.statistics(), resampler.statistics()
+    example.hold(*held)
+    for side, refused in calls.items():
+        for call in refused:
+            with pytest.raises(RuntimeError, match=f"^{side} is held by the example$"):
+                call()
+    with pytest.raises(RuntimeError, match="held by the example"):
+        example.hold(*held)
+    assert (buffer.queued_frames, buffer.writable_frames, queue.queued_frames) == (10, 0, 10)
+    assert (buffer.statistics(), queue.statistics()) == before[:2]
+    example.release(*held)
+    assert resampler.statistics() == before[2]
+    for call in itertools.chain(*calls.values()):
+        call()
+
+
 class Player:
     """Reads a ramp on another core, without the GIL, while this thread writes and looks."""
 
@@ -210,7 +269,7 @@ def test_a_reader_on_another_core_gets_every_frame_in_order(
 
 def test_statistics_are_consistent_while_another_core_reads(example: Any) -> None:
     frames = 1 << 24
-    ramp = np.tile(np.arange(1 << 16, dtype="<u2"), frames >> 16)
+    ramp = np.tile(np.arange(1 << 16, dtype="<u2"), frames >> 16).tobytes()
     for _ in range(4):
         buffer = JitterBuffer(frames)
         buffer.write(ramp)

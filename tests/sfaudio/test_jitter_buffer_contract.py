@@ -1,12 +1,14 @@
 """What the jitter buffer accepts and refuses: parameters, and the buffers it is given."""
 
+import array
 import ctypes
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sfaudio import JitterBuffer, JitterBufferStatistics
+from sfaudio import CaptureQueue, JitterBuffer, JitterBufferStatistics
 
 from .queues import pcm, play, ramp
 
@@ -43,6 +45,16 @@ def test_a_parameter_out_of_range_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         JitterBuffer(**{"capacity": 10, **parameters})
+
+
+def test_whole_numbers_of_any_type_are_taken() -> None:
+    buffer = JitterBuffer(np.int64(10), prefill=5.0, fade=np.float32(2))
+    assert (buffer.capacity, buffer.prefill) == (10, 5)
+    queue = CaptureQueue(10.0)
+    queue.write(bytes(10))
+    assert queue.capacity == 10
+    assert len(queue.read(np.uint8(2))) == 4
+    assert queue.drop(1.0) == 1
 
 
 def test_the_limits_of_the_parameters_are_allowed() -> None:
@@ -123,6 +135,33 @@ def test_writing_what_is_no_buffer_is_refused(data: Any) -> None:
     with pytest.raises(TypeError, match=r"bytes-like|buffer"):
         buffer.write(data)
     assert buffer.statistics().written_frames == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.ones(4, np.float32),
+        np.ones(4, np.float64),
+        np.ones(4, ">i2"),
+        np.ones(4, np.uint16),
+        np.ones(4, np.int32),
+        np.ones(4, bool),
+        array.array("f", [1, 1]),
+        memoryview(bytes(8)).cast("d"),
+    ],
+    ids=lambda data: memoryview(data).format,
+)
+def test_samples_that_are_not_int16_are_refused_and_not_taken_for_bytes(data: Any) -> None:
+    buffer = JitterBuffer(100)
+    kind = re.escape(repr(memoryview(data).format))
+    with pytest.raises(TypeError, match=f"data must hold native int16.*not items of format {kind}"):
+        buffer.write(data)
+    assert buffer.statistics().written_frames == 0
+
+
+def test_a_sample_without_dimensions_is_refused() -> None:
+    with pytest.raises(ValueError, match="data is zero-dimensional"):
+        JitterBuffer(100).write(np.int16(1))
 
 
 def test_writing_what_is_not_contiguous_is_refused() -> None:

@@ -25,6 +25,7 @@ from sfaudio import (
     to_mono,
     ulaw_to_int16,
 )
+from sfaudio._callback import StreamCallback
 
 resource = pytest.importorskip("resource")
 
@@ -36,6 +37,16 @@ DOUBLES, FROZEN = np.zeros(64), bytes(128)
 jitter_buffer = JitterBuffer(100, prefill=10, fade=5)
 capture_queue = CaptureQueue(100)
 up = Resampler(16000, 48000)
+
+
+held_buffer, held_queue = JitterBuffer(9), CaptureQueue(9)
+holder = StreamCallback(held_queue, held_buffer)
+
+
+def opened_and_closed() -> None:
+    callback = StreamCallback(CaptureQueue(9), JitterBuffer(9))
+    assert callback.userdata
+    callback.close()
 
 
 def call(name: str, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -89,6 +100,10 @@ CALLS = [
     call("JitterBuffer error", JitterBuffer, 100, prefill=101),
     call("JitterBuffer.write", jitter_buffer.write, FROZEN),
     call("JitterBuffer.write error", jitter_buffer.write, INTS[::2]),
+    call("JitterBuffer.write type", jitter_buffer.write, FLOATS),
+    call("JitterBuffer.write array", jitter_buffer.write, INTS),
+    call("JitterBuffer.read_into held", held_buffer.read_into, INTS),
+    call("JitterBuffer.abort held", held_buffer.abort),
     call("JitterBuffer.read_into", jitter_buffer.read_into, FLOATS),
     call("JitterBuffer.read_into error", jitter_buffer.read_into, DOUBLES),
     call("JitterBuffer.flush", jitter_buffer.flush),
@@ -100,6 +115,7 @@ CALLS = [
     call("CaptureQueue", CaptureQueue, 100),
     call("CaptureQueue error", CaptureQueue, 0),
     call("CaptureQueue.write", capture_queue.write, FLOATS),
+    call("CaptureQueue.write held", held_queue.write, INTS),
     call("CaptureQueue.write error", capture_queue.write, DOUBLES),
     call("CaptureQueue.read", capture_queue.read, 10),
     call("CaptureQueue.read error", capture_queue.read, -1),
@@ -107,14 +123,27 @@ CALLS = [
     call("CaptureQueue.read_into error", capture_queue.read_into, FLOATS),
     call("CaptureQueue.flush", capture_queue.flush),
     call("CaptureQueue.statistics", capture_queue.statistics),
-    call("Resampler error", Resampler, 48000, 16000.0),
+    call("Resampler error", Resampler, 48000, 16000.5),
     call("Resampler.process", up.process, INTS),
     call("Resampler.process error", up.process, DOUBLES),
     call("Resampler.process_into", up.process_into, INTS, np.zeros(192, np.int16)),
+    call("Resampler.process_into overlap", up.process_into, INTS, INTS),
+    call("Resampler.drain", up.drain),
+    call("Resampler.statistics", up.statistics),
     call("Resampler.process_into small", up.process_into, INTS, INTS[:1]),
     call("Resampler.process_into type", up.process_into, INTS, FLOATS),
     call("Resampler.output_frames", up.output_frames, 10**6),
+    call("Resampler.output_frames float", up.output_frames, 1e6),
+    call("Resampler.output_frames error", up.output_frames, 0.5),
     call("Resampler.reset", up.reset),
+    call("StreamCallback", StreamCallback, CaptureQueue(9), JitterBuffer(9), CaptureQueue(9)),
+    call("StreamCallback held", StreamCallback, CaptureQueue(9), held_buffer),
+    call("StreamCallback channels", StreamCallback, capture_queue, input_channels=65),
+    call("StreamCallback closed", opened_and_closed),
+    call("StreamCallback.run", holder.run, FLOATS, FLOATS),
+    call("StreamCallback.run error", holder.run, FLOATS, DOUBLES),
+    call("StreamCallback.detach", StreamCallback().detach),
+    call("StreamCallback.statistics", holder.statistics),
 ]
 
 
@@ -125,7 +154,7 @@ def peak() -> int:
 
 def repeat(function: Callable[..., Any], arguments: Any, named: Any, times: int) -> None:
     for _ in range(times):
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):
             function(*arguments, **named)
 
 

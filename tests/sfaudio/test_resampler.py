@@ -374,7 +374,8 @@ def test_a_count_of_frames_that_is_no_whole_number_is_refused(frames: Any) -> No
 @pytest.mark.parametrize(
     ("rate_in", "rate_out", "error", "message"),
     [
-        (48000.0, 16000, TypeError, "samplerate_in must be a whole number of Hz, not 48000.0"),
+        (44100.5, 16000, TypeError, "samplerate_in must be a whole number of Hz, not 44100.5"),
+        (math.nan, 16000, TypeError, "samplerate_in must be a whole number of Hz, not nan"),
         (48000, "16000", TypeError, "samplerate_out must be a whole number of Hz, not '16000'"),
         (None, 16000, TypeError, "samplerate_in must be a whole number of Hz, not None"),
         (0, 16000, ValueError, "samplerate_in must be between 1000 and 768000 Hz, not 0"),
@@ -393,3 +394,20 @@ def test_rates_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         Resampler(rate_in, rate_out)
+
+
+@pytest.mark.parametrize(("src", "out"), [(0, 0), (0, 2), (2, 0), (319, 0), (0, 319)])
+def test_memory_that_is_read_and_written_at_once_is_refused(src: int, out: int) -> None:
+    memory = np.arange(2000, dtype=np.int16)
+    resampler = Resampler(16000, 48000)
+    with pytest.raises(ValueError, match="out must not share memory with src"):
+        resampler.process_into(memory[src : src + 320], memory[out : out + 960])
+    assert resampler.statistics().input_frames == 0
+    assert np.array_equal(memory, np.arange(2000))
+
+
+def test_rates_and_counts_of_any_type_are_taken() -> None:
+    resampler = Resampler(np.int32(16000), 48000.0)  # type: ignore[arg-type]
+    assert (resampler.samplerate_in, resampler.samplerate_out) == (16000, 48000)
+    assert len(resampler.process(bytes(200), np.float64(300))) == 300
+    assert resampler.output_frames(np.int64(10)) == resampler.output_frames(10.0)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from sfaudio.stream import is_stuck
 from sfclient._devices._interface import DeviceStatistics, Line, Queues
-from sfclient._devices._portaudio import Device, PortAudioLine, is_stuck, list_devices
+from sfclient._devices._portaudio import Device, PortAudioLine, list_devices
 from sfclient._devices._virtual import (
     MemoryInput,
     MemoryOutput,

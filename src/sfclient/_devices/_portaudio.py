@@ -14,22 +14,15 @@ from typing import Any
 import trio
 
 from sfaudio import StreamStatistics
-from sfaudio.stream import Stream
+from sfaudio.stream import Stream, is_stuck, refresh_devices
 from sfclient._devices._interface import DeviceChanged, DeviceStatistics, Queues
 from sfclient._devices._virtual import MemoryInput, NullOutput, VirtualLine
 from sfclient._errors import DeviceError
 
-CLOSE_SECONDS = 2.0  # for PortAudio to close a stream; it never does when the sound server has died
 SILENT_SECONDS = 1.5  # without a callback, after which a device counts as lost
 LOOK_SECONDS = 0.25
 REOPEN_SECONDS = 1.0  # between tries to get a lost device back
 INSTALL = {"linux": "install it (Debian: apt-get install libportaudio2)"}
-
-# Streams that PortAudio is closing, which may take for ever: their callbacks need them that long.
-_closing: set[Stream] = set()
-
-# The lines that run in this process; they share one PortAudio.
-_running: set[PortAudioLine] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +61,6 @@ def list_devices() -> list[dict[str, Any]]:
         {**device, "hostapi_name": apis[device["hostapi"]]["name"]}
         for device in sounddevice.query_devices()
     ]
-
-
-def is_stuck() -> bool:
-    """Whether PortAudio is still closing a stream, so that it would hang at the exit of the process."""
-    return bool(_closing)
-
-
-def _close(stream: Stream) -> None:
-    _closing.add(stream)
-    stream.close()
-    _closing.discard(stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +144,8 @@ class PortAudioLine:
                 self._streams.append(_stream(None, playing, queues))
         except load_sounddevice().PortAudioError as error:
             while self._streams:
-                self._streams.pop().close()
+                with suppress(TimeoutError):
+                    self._streams.pop().close()
             raise DeviceError(f"the sound device does not open: {error}") from None
 
     async def run(
@@ -172,7 +155,6 @@ class PortAudioLine:
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        _running.add(self)
         try:
             await self._start(queues)
             task_status.started()
@@ -187,7 +169,6 @@ class PortAudioLine:
         finally:
             with trio.CancelScope(shield=True):
                 await self._give_up()
-            _running.discard(self)
 
     async def _start(self, queues: Queues) -> None:
         self._open(queues)
@@ -218,8 +199,8 @@ class PortAudioLine:
         for stream in streams:
             stream.detach()
             self._seen.append(stream.statistics())
-            with trio.move_on_after(CLOSE_SECONDS):
-                await trio.to_thread.run_sync(_close, stream, abandon_on_cancel=True)
+            with suppress(TimeoutError):
+                await trio.to_thread.run_sync(stream.close, abandon_on_cancel=True)
 
     async def _wait_back(self, queues: Queues, device_changed: DeviceChanged) -> None:
         """Go on with silence until the devices can be opened again."""
@@ -230,7 +211,8 @@ class PortAudioLine:
             self.output_samplerate,
         )
         for stream in self._streams:
-            stream.detach()
+            while not stream.detach():  # noqa: ASYNC110 -- its callback is kept from running
+                await trio.sleep(LOOK_SECONDS)
         while True:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(silence.run, queues, device_changed)
@@ -243,16 +225,10 @@ class PortAudioLine:
                 return
 
     def _is_back(self) -> bool:
-        """Look for the devices anew: PortAudio knows those that were there when it was initialised.
-
-        That cannot be done again while it holds a dead stream.
-        """
+        """Look for the devices: anew, unless another call has streams open."""
         if is_stuck():
             return False
-        sounddevice = load_sounddevice()
-        if _running == {self}:  # it would close the streams of other calls
-            sounddevice._terminate()
-            sounddevice._initialize()
+        refresh_devices()
         rates = self.input_samplerate, self.output_samplerate
         ends: list[_End | None] = []
         for kind, device, samplerate in zip(("input", "output"), self._wanted, rates, strict=True):

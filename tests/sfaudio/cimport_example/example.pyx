@@ -10,8 +10,12 @@ from sfaudio cimport (
     alaw_decode_samples,
     alaw_encode_samples,
     byteswap_samples,
+    capture_hold_reader,
+    capture_hold_writer,
     capture_queue,
     capture_read,
+    capture_release_reader,
+    capture_release_writer,
     capture_write_float32,
     capture_write_int16,
     float32_to_int16_symmetric,
@@ -21,15 +25,21 @@ from sfaudio cimport (
     mix_to_mono,
     playout_drain,
     playout_flush,
+    playout_hold_reader,
+    playout_hold_writer,
     playout_queue,
     playout_read_float32,
     playout_read_int16,
+    playout_release_reader,
+    playout_release_writer,
     playout_write,
     resample_float32,
     resample_int16,
     resampler,
+    resampler_hold,
     resampler_input_frames,
     resampler_output_frames,
+    resampler_release,
     sample_level,
     scale_samples,
     spread_mono,
@@ -172,6 +182,26 @@ def input_frames_of(Resampler resampler not None, Py_ssize_t frames):
     return resampler_input_frames(resampler.state, frames)
 
 
+# ---- a side, or an object, is held while native code uses it
+
+def hold(JitterBuffer buffer not None, CaptureQueue queue not None, Resampler resampler not None):
+    """Every side, and the resampler."""
+    playout_hold_writer(buffer.queue, b"the example")
+    playout_hold_reader(buffer.queue, b"the example")
+    capture_hold_writer(queue.queue, b"the example")
+    capture_hold_reader(queue.queue, b"the example")
+    resampler_hold(resampler.state, b"the example")
+
+
+def release(JitterBuffer buffer not None, CaptureQueue queue not None, Resampler resampler not None):
+    """What `hold` holds."""
+    playout_release_writer(buffer.queue)
+    playout_release_reader(buffer.queue)
+    capture_release_writer(queue.queue)
+    capture_release_reader(queue.queue)
+    resampler_release(resampler.state)
+
+
 # ---- both sides of a queue at once, each on its core: sample number n is n, in 16 bits
 
 
@@ -191,6 +221,7 @@ def play_ramp(
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t taken, i
     cdef Py_ssize_t size = 1
+    playout_hold_reader(borrowed, b"play_ramp")
     with nogil:
         while at < frames and wrong < 0 and not stop[0]:
             size = size % largest + 1
@@ -200,6 +231,7 @@ def play_ramp(
                     wrong = at + i
                     break
             at += taken
+    playout_release_reader(borrowed)
     return wrong
 
 
@@ -210,6 +242,7 @@ def capture_ramp(CaptureQueue queue not None, Py_ssize_t start, Py_ssize_t frame
     cdef Py_ssize_t at = start
     cdef Py_ssize_t size = 1
     cdef Py_ssize_t i
+    capture_hold_writer(borrowed, b"capture_ramp")
     with nogil:
         while at < start + frames:
             size = size % (BLOCK - 6) + 7
@@ -218,3 +251,4 @@ def capture_ramp(CaptureQueue queue not None, Py_ssize_t start, Py_ssize_t frame
                 block[i] = <int16_t> (at + i)
             capture_write_int16(borrowed, block, size)
             at += size
+    capture_release_writer(borrowed)

@@ -54,12 +54,12 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _outcome(error: BaseException) -> int:
     """Tell what went wrong in a line; the exit status."""
+    if os.environ.get(DEBUG_VARIABLE) and not isinstance(error, SystemExit):
+        complain("".join(traceback.format_exception(error)))
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, trio.TrioInternalError) and error.__cause__ is not None:
-        error = error.__cause__  # as when it finds no descriptors to start with
-    if os.environ.get(DEBUG_VARIABLE) and not isinstance(error, SystemExit):
-        complain("".join(traceback.format_exception(error)))
+        error = error.__cause__
     match error:
         case SystemExit():  # of argparse, which has told
             return error.code if isinstance(error.code, int) else 1

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from sfclient._events import (
 )
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._session import Session, SessionRequest
-from sfclient._spool import CLOSE_SECONDS, in_time
+from sfclient._spool import in_time
 from sfclient._stats import without_a_call, write_stats
 from sfclient.cli._telling import complain, open_teller
 
@@ -38,64 +39,95 @@ async def hold(
     stats: Path | None = None,
     allow_insecure: bool = False,
 ) -> int:
-    """Hold a call and tell of it, until it ends, the time is up, or a signal comes; the exit status."""
-    call: Call | None = None
-    problem: BaseException | None = None
-    call_id: str | None = None
-    signals_seen = 0
+    """Hold a call and tell of it, until it ends, the time is up, or a signal comes; the exit status.
 
-    def note(told: str) -> None:
-        nonlocal call_id
-        call_id = told
-
-    def stop() -> None:
-        """Hang up; the second time, or before there is a call, leave at once."""
-        nonlocal signals_seen
-        signals_seen += 1
-        if call is None or signals_seen > 1:
-            nursery.cancel_scope.cancel()
-        else:
-            call.hang_up()
-
+    Raises what ended it, when its files and figures are written.
+    """
+    held = _Held()
+    status = 0
     with trio.open_signal_receiver(*_signals()) as signals:
-        async with open_teller() as tell:
-            try:
-                async with open_unwrapped_nursery() as nursery:
-                    nursery.start_soon(_at_each, signals, stop)
-                    tell(line_of(Connecting()))
-                    async with open_call(
-                        session,
-                        audio,
-                        record=record,
-                        allow_insecure=allow_insecure,
-                        on_call_id=note,
-                    ) as call:
-                        if duration is not None:
-                            nursery.start_soon(_after, duration, call.hang_up)
-                        async for event in call:
-                            if not isinstance(event, Connecting):
-                                tell(line_of(event))
-                    nursery.cancel_scope.cancel()
-            except BaseException as error:
-                problem = error
-            if call is None and problem is None and call_id is not None:
-                tell(f"Hung up before the call {call_id} began")
-        status = 0
-        if stats is not None:
-            figures = call.statistics() if call else without_a_call(problem, call_id)
-            try:
-                await in_time(partial(write_stats, stats, figures))
-            except (UsageError, TimeoutError) as error:
-                late = isinstance(error, TimeoutError)
-                complain(
-                    f"sfclient: cannot write {stats} within {CLOSE_SECONDS:g} s"
-                    if late
-                    else f"sfclient: {error}"
+        # Until all is written: one that nobody took would strike when the receiver is closed.
+        async with open_unwrapped_nursery() as watch:
+            watch.start_soon(_at_each, signals, held.stop)
+            async with open_teller() as tell:
+                opening = open_call(
+                    session,
+                    audio,
+                    record=record,
+                    allow_insecure=allow_insecure,
+                    on_call_id=held.note,
                 )
+                await held.run(opening, duration, tell)
+            if stats is not None and not await held.write(stats):
                 status = UNWRITTEN
-    if problem is not None:
-        raise problem
+            watch.cancel_scope.cancel()
+    if held.problem is not None:
+        raise held.problem
     return status
+
+
+class _Held:
+    """A call that may not have begun, and may have been asked to end."""
+
+    def __init__(self) -> None:
+        self.problem: BaseException | None = None
+        self._call: Call | None = None
+        self._call_id: str | None = None
+        self._asked = 0
+        self._leave = trio.CancelScope()
+
+    def note(self, call_id: str) -> None:
+        self._call_id = call_id
+
+    def stop(self) -> None:
+        """Hang up; the second time, or before there is a call, leave at once."""
+        self._asked += 1
+        if self._call is None or self._asked > 1:
+            self._leave.cancel()
+        else:
+            self._call.hang_up()
+
+    async def run(
+        self,
+        opening: AbstractAsyncContextManager[Call],
+        duration: float | None,
+        tell: Callable[[str], object],
+    ) -> None:
+        """Hold it, whatever happens."""
+        tell(line_of(Connecting()))
+        try:
+            with self._leave:
+                async with opening as self._call:
+                    await _tell_all(self._call, duration, tell)
+        except BaseException as error:
+            self.problem = error
+        if self._call is None and self.problem is None and self._call_id is not None:
+            tell(f"Hung up before the call {self._call_id} began")
+
+    async def write(self, stats: Path) -> bool:
+        """Its figures; whether they could be written, which is told if not."""
+        call, problem = self._call, self.problem
+        figures = call.statistics() if call else without_a_call(problem, self._call_id)
+        try:
+            await in_time(partial(write_stats, stats, figures))
+        except UsageError as error:
+            complain(f"sfclient: {error}")
+        except TimeoutError as error:
+            complain(f"sfclient: cannot write {stats}: {error}")
+        else:
+            return True
+        return False
+
+
+async def _tell_all(call: Call, duration: float | None, tell: Callable[[str], object]) -> None:
+    """What happens in it, until it is over, and its time."""
+    async with open_unwrapped_nursery() as nursery:
+        if duration is not None:
+            nursery.start_soon(_after, duration, call.hang_up)
+        async for event in call:
+            if not isinstance(event, Connecting):
+                tell(line_of(event))
+        nursery.cancel_scope.cancel()
 
 
 def _signals() -> list[signal.Signals]:

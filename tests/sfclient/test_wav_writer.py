@@ -127,6 +127,7 @@ class TestFile:
         fitted = (small_disk - _wav_writer.HEADER_BYTES) // 4
         assert writer.frames == fitted
         assert read_back(path)[3] == samples(0, 60_000).tobytes()[: 4 * fitted]
+        assert path.stat().st_size == _wav_writer.HEADER_BYTES + 4 * fitted
         writer.close()
 
 

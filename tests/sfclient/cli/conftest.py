@@ -32,7 +32,7 @@ SCRIPT = shutil.which("sfclient", path=sysconfig.get_path("scripts"))
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
-    if name != "SYNTHFLOW_API_KEY" and not name.lower().endswith("_proxy")
+    if name not in ("SYNTHFLOW_API_KEY", "PYTHONUNBUFFERED") and not name.lower().endswith("_proxy")
 }
 WS_MEDIA = ("--dialect", "ws-media", "--from", "+49301234", "--to", "+49305678")
 SILENT = ("--input", "none", "--output", "none")

@@ -296,6 +296,7 @@ class TestOutcomes:
         assert told(*NOWHERE, *SILENT) == (130, "")
 
     @POSIX
+    @pytest.mark.slow
     async def test_too_few_descriptors(self) -> None:
         def limit() -> None:
             import resource

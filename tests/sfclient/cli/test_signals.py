@@ -98,6 +98,7 @@ class TestSignals:
         assert command.status == 0
         assert ended.at - sim.calls[0].started > 0.4
 
+    @pytest.mark.slow
     async def test_second_one_while_the_far_side_keeps_us_waiting(self, tmp_path: Path) -> None:
         stats = tmp_path / "s.json"
 

@@ -54,6 +54,7 @@ class TestTelling:
             done = await self.call(tmp_path / "s.json", stdout=end)
         assert (done.status, done.stderr) == (0, "")
 
+    @pytest.mark.slow
     async def test_to_a_reader_who_leaves(self, tmp_path: Path) -> None:
         stats = tmp_path / "s.json"
         async with open_simulator(key=KEY) as sim:
@@ -72,6 +73,7 @@ class TestTelling:
         assert figures(stats)["ended"]["by"] == "caller"
 
     @FULL
+    @pytest.mark.slow
     async def test_of_a_failure_keeps_its_status(self) -> None:
         done = await sfclient(*NOWHERE, command=redirected(">/dev/full 2>&1"))
         assert done.status == 1
@@ -87,6 +89,7 @@ class TestTelling:
         done.check_error("standard output", "No space left")
 
     @FULL
+    @pytest.mark.slow
     async def test_help_to_a_full_disk(self) -> None:
         done = await sfclient("--help", command=redirected(">/dev/full"))
         assert (done.status, done.stderr) == (0, "")

@@ -4,7 +4,7 @@
 - `open_call`, `Call`, `StartedCall`: a call, as an async context manager (`_call`); `TimeLimits`: how
   long it waits for what (`_limits`)
 - `Event`, one of `Connecting`, `Connected`, `MessageReceived`, `DeviceLost`, `DeviceReturned`,
-  `Disconnected`: what happens in it; `Ended`: how it ended (`_events`)
+  `RecordingFailed`, `Disconnected`: what happens in it; `Ended`: how it ended (`_events`)
 - `CallStatistics` of `CaptureStatistics` (`_uplink`), `PlayoutStatistics` (`_playout`),
   `RecordingStatistics` (`_recording`), `DeviceStatistics`: its counters
 - `request_result`, `CallResult`: what became of a call (`_result`)
@@ -52,6 +52,7 @@ from sfclient._events import (
     Ended,
     Event,
     MessageReceived,
+    RecordingFailed,
 )
 from sfclient._limits import TimeLimits
 from sfclient._playout import PlayoutStatistics
@@ -86,6 +87,7 @@ __all__ = [
     "NetworkError",
     "NullOutput",
     "PlayoutStatistics",
+    "RecordingFailed",
     "RecordingStatistics",
     "RemoteError",
     "ServiceError",

@@ -10,7 +10,7 @@ end.
 
 import ssl
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,14 @@ from sfclient._dialects import (
     StartedCall,
     dialect_named,
 )
-from sfclient._errors import NetworkError, Party, ServiceError, SfclientError, UsageError
+from sfclient._errors import (
+    AudioFileError,
+    NetworkError,
+    Party,
+    ServiceError,
+    SfclientError,
+    UsageError,
+)
 from sfclient._event_queue import EventQueue
 from sfclient._events import (
     Connected,
@@ -39,14 +46,15 @@ from sfclient._events import (
     Ended,
     Event,
     MessageReceived,
+    RecordingFailed,
 )
 from sfclient._handshake import Handshake
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery, without_cancelled
 from sfclient._playout import Playout, PlayoutStatistics
-from sfclient._recording import Recorder, RecordingStatistics
+from sfclient._recording import Recorder, RecordingStatistics, open_recorder
 from sfclient._running import sleep_on_time
-from sfclient._session import Session
+from sfclient._session import Session, SessionRequest
 from sfclient._uplink import CaptureStatistics, PacedUplink, Uplink
 from sfclient._websocket import ABNORMAL_CLOSURE, WebSocket, WebSocketClosed, open_websocket
 
@@ -197,7 +205,7 @@ class Call:
                 tasks.start_soon(self._playout.run)
                 tasks.start_soon(self._await_agent)
                 if self._recorder:
-                    tasks.start_soon(self._recorder.run)
+                    tasks.start_soon(self._recorder.run, self._recording_failed)
                 started()
                 await self._stop.wait()
             finally:
@@ -209,6 +217,9 @@ class Call:
 
     def _device_changed(self, is_there: bool) -> None:
         self._events.tell(DeviceReturned() if is_there else DeviceLost())
+
+    def _recording_failed(self, reason: str) -> None:
+        self._events.tell(RecordingFailed(reason))
 
     async def _talk(self, websocket: WebSocket) -> None:
         async def send(chunk: bytes) -> None:
@@ -292,7 +303,7 @@ class Call:
 
 @frugal_asynccontextmanager
 async def open_call(
-    session: Session | str,
+    session: Session | SessionRequest | str,
     audio: Audio | None = None,
     *,
     dialect: str = "widget",
@@ -326,7 +337,8 @@ async def open_call(
     chunk_seconds
         Of speech in each message to the agent, 0.005 to 1; what is usual in the dialect if None.
     record
-        A stereo WAV file to write: the caller left, the agent right, time-aligned.
+        A stereo WAV file to write: the caller left, the agent right, time-aligned. When it cannot be written any more,
+        the call goes on: `RecordingFailed` tells it at once, an `AudioFileError` at the end.
     ssl_context
         For certificates that the default does not know. One that does not verify them is refused.
     allow_insecure
@@ -349,7 +361,7 @@ async def open_call(
     if isinstance(session, str):
         session = Session(session, dialect)
     speaks = dialect_named(session.dialect)(session.codec, session.framing)
-    if speaks.starts_calls and session.start_call is None:
+    if isinstance(session, Session) and speaks.starts_calls and session.start_call is None:
         raise UsageError(
             f"a {speaks.name} session needs start_call: take it from request_session, or give your own function"
         )
@@ -393,10 +405,12 @@ async def open_call(
             raise of_block  # and not what the call may have to say besides
         finally:
             del of_block  # its traceback refers to this frame
+    if call._recorder is not None and call._recorder.error is not None:
+        raise AudioFileError(call._recorder.error, call_id=call.call_id)
 
 
 async def _run(
-    session: Session,
+    session: Session | SessionRequest,
     dialect: Dialect,
     audio: Audio,
     chunk_seconds: float,
@@ -410,16 +424,17 @@ async def _run(
     """The whole of a call: open the devices, connect, hold it, close in the reverse order."""
     call: Call | None = None
     try:
-        with ExitStack() as files:
-            lines = files.enter_context(
-                open_lines(audio, dialect.capture_samplerate, dialect.playout_samplerate)
-            )
+        async with AsyncExitStack() as files:
+            rates = dialect.capture_samplerate, dialect.playout_samplerate
+            written = [] if record is None else [record]
+            lines = await files.enter_async_context(open_lines(audio, *rates, *written))
             input_samplerate = max(line.input_samplerate for line in lines)
             output_samplerate = max(line.output_samplerate for line in lines)
             recorder = None
             if record is not None:
-                recorder = Recorder(record, dialect.capture_samplerate, output_samplerate)
-                files.callback(recorder.close)
+                recorder = await files.enter_async_context(
+                    open_recorder(record, dialect.capture_samplerate, output_samplerate)
+                )
             uplink = (PacedUplink if dialect.paced else Uplink)(
                 input_samplerate,
                 dialect.capture_samplerate,
@@ -428,6 +443,8 @@ async def _run(
             )
             playout = Playout(dialect.playout_samplerate, output_samplerate)
             call = Call(dialect, lines, uplink, playout, recorder, on_call_id, limits)
+            if isinstance(session, SessionRequest):
+                session = await session.request()
             url: str | None = session.url
             while url is not None:
                 async with connect(url) as websocket:

@@ -54,10 +54,25 @@ class DeviceReturned:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingFailed:
+    """The recording cannot be written any more; the call goes on, and raises `AudioFileError` when it is over."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnected:
     """The call is over, and the agent's last words have been played. Always the last event."""
 
     ended: Ended
 
 
-Event = Connecting | Connected | MessageReceived | DeviceLost | DeviceReturned | Disconnected
+Event = (
+    Connecting
+    | Connected
+    | MessageReceived
+    | DeviceLost
+    | DeviceReturned
+    | RecordingFailed
+    | Disconnected
+)

@@ -7,6 +7,17 @@ from sfaudio import Resampler
 from sfclient._errors import UsageError
 
 
+def whole_rate(samplerate: object, what: str) -> int:
+    """A rate in Hz, of whatever type as long as it is whole. Raises `UsageError` that names `what` told it."""
+    try:
+        whole = int(samplerate)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        whole = 0
+    if whole <= 0 or whole != samplerate or isinstance(samplerate, bool):
+        raise UsageError(f"{what} is {samplerate!r}: give a whole number of Hz, such as 48000")
+    return int(whole)
+
+
 def resampler_between(samplerate_in: int, samplerate_out: int) -> Resampler | None:
     """None if the rates are the same. Raises `UsageError` for rates that cannot be resampled."""
     if samplerate_in == samplerate_out:

@@ -36,6 +36,16 @@ class Session:
     """What else than the URL must not be told, where the far side repeats it: the key, if it is known."""
 
 
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """A session that is requested when the sound devices and files of its call are open: none is spent on those."""
+
+    request: Callable[[], Awaitable[Session]]
+    dialect: str = "widget"
+    codec: str | None = None
+    framing: str | None = None
+
+
 async def request_session(
     assistant_id: str,
     *,

@@ -1,6 +1,10 @@
 """What a call leaves behind in figures: the file that ``--stats`` writes."""
 
 import json
+import os
+import stat
+import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,20 +13,38 @@ from sfclient._errors import SfclientError, UsageError
 from sfclient._events import Ended
 
 
-def without_a_call(error: SfclientError | None, call_id: str | None) -> CallStatistics:
+def without_a_call(error: BaseException | None, call_id: str | None) -> CallStatistics:
     """Of a call that `error` kept from beginning; None if it was hung up before."""
     if error is None:
         ended = Ended("caller", None, "hung up before the call began", "drained")
-        return CallStatistics(ended, call_id=call_id)
-    ended = Ended(error.party, error.status, str(error), "drained")
-    return CallStatistics(ended, call_id=error.call_id or call_id)
+    elif isinstance(error, SfclientError):
+        ended = Ended(error.party, error.status, str(error), "drained")
+        call_id = error.call_id or call_id
+    else:
+        ended = Ended("caller", None, f"the program failed: {type(error).__name__}", "drained")
+    return CallStatistics(ended, call_id=call_id)
 
 
 def write_stats(path: Path, statistics: CallStatistics | None) -> None:
-    """Write them as JSON, an empty object for None; they hold no secrets. Raises `UsageError` if the file cannot be
-    written."""
+    """Write them as JSON, an empty object for None; they hold no secrets. It may block.
+
+    The file is private to the user (0600), and takes the place of an older one as a whole or not at all. Raises
+    `UsageError` if it cannot be written.
+    """
     figures = {} if statistics is None else asdict(statistics)
     try:
-        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
+        target = Path(os.path.realpath(path))
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(target.stat().st_mode):
+                raise UsageError(f"cannot write {path}: it is not a file: give the name of one")
+        fd, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with open(fd, "w", encoding="utf-8") as file:
+                file.write(json.dumps(figures, indent=2) + "\n")
+            os.replace(name, target)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except (OSError, ValueError) as error:  # ValueError: no name of a file
+        told = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot write {path}: {told}") from None

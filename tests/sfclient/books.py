@@ -97,14 +97,15 @@ def errors_at_the_end(
 
     if recording is not None:
         tap = recording.played
-        waiting = recording.caller_frames, recording.agent_frames, tap.queued_frames
-        errors += _differ("waiting to be recorded", waiting, (0, 0, 0))
+        waiting = recording.caller_frames, recording.agent_frames, recording.leaving_frames
+        errors += _differ("waiting to be recorded", (*waiting, tap.queued_frames), (0, 0, 0, 0))
         errors += _differ("got by the sink, and by the tap", sink.frames, tap.written_frames)
         played = sink.frames * simulated.caller_samplerate // sink.samplerate
         longest = max(capture.sent_frames + capture.dropped_frames, played + 1)
-        errors += _exceed("sent, and recorded", capture.sent_frames, recording.written_frames)
-        errors += _exceed("played, and recorded", played, recording.written_frames)
-        errors += _exceed("recorded, and all there was", recording.written_frames, longest)
+        recorded = recording.written_frames + recording.lost_frames
+        errors += _exceed("sent, and recorded", capture.sent_frames, recorded)
+        errors += _exceed("played, and recorded", played, recorded)
+        errors += _exceed("recorded, and all there was", recorded, longest)
     return errors
 
 

@@ -1,6 +1,6 @@
 """How a call ends in order, by whom, and what is still heard, in both dialects."""
 
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -117,9 +117,9 @@ async def test_agent_who_pings_while_we_hang_up_does_no_harm(hold, fast_clock):
 async def test_last_words_have_sounded_when_the_call_is_over(hold, fast_clock, monkeypatch):
     """With a device for each direction, of which only the loudspeaker's is slow."""
 
-    @contextmanager
-    def open_lines(audio, input_samplerate, output_samplerate):
-        with (
+    @asynccontextmanager
+    async def open_lines(audio, input_samplerate, output_samplerate):
+        async with (
             open_virtual_line(audio.input, None, output_samplerate) as recording,
             open_virtual_line(None, audio.output, output_samplerate) as playing,
         ):

@@ -1,5 +1,7 @@
 """The recording of a call: both sides stand where they were said and heard, with silence for what was lost."""
 
+import threading
+import time
 import wave
 from pathlib import Path
 
@@ -7,9 +9,23 @@ import numpy as np
 import pytest
 import trio
 
-from sfclient import _recording
-from sfclient._recording import Recorder
+from sfclient import (
+    Audio,
+    AudioFileError,
+    Call,
+    Connected,
+    Disconnected,
+    NetworkError,
+    RecordingFailed,
+    _recording,
+    open_call,
+)
+from sfclient._devices._wav_writer import WavWriter
+from sfclient._recording import Recorder, open_recorder
 from sfclient._uplink import PacedUplink
+from sfclient.simulator import SimulatedCall, SpeakAgent
+
+from .conftest import exactly, noise
 
 RATE = 16_000
 CHUNK = 320
@@ -71,7 +87,7 @@ async def test_what_the_tap_lost_is_silence_in_its_place(tmp_path, monkeypatch, 
     played = 0
     with trio.move_on_after(3 * _recording.LOOK_SECONDS + 0.1):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(recorder.run)
+            nursery.start_soon(recorder.run, lambda reason: None)
             await trio.sleep(0.1)
             for frames in (4000, 10_000, 9000):
                 recorder.played.write(counting(played, played + frames))
@@ -102,3 +118,102 @@ async def test_resampled_agent_stands_where_it_was_heard_to_the_last_frame(
     inner = slice(50, RATE // 5 - 50)  # the filter meets silence at both ends
     # Half a frame off is 1036.
     assert np.max(np.abs(agent[inner] - expected[inner])) < 1100
+
+
+class FullDisk:
+    """Has room until it is full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_full = False
+        write = WavWriter.write
+
+        def write_if_there_is_room(writer: WavWriter, data: bytes) -> None:
+            if self.is_full:
+                raise AudioFileError("cannot write both.wav: No space left on device")
+            write(writer, data)
+
+        monkeypatch.setattr(WavWriter, "write", write_if_there_is_room)
+
+
+@exactly
+async def test_recording_that_fails_in_mid_call_is_told_and_the_call_goes_on(
+    hold, fast_clock, tmp_path, monkeypatch
+):
+    disk, path, events = FullDisk(monkeypatch), tmp_path / "both.wav", []
+    spoken = noise(0.5, hold.playout_samplerate)
+
+    async def read(call: Call) -> None:
+        async for event in call:
+            events.append(type(event))
+            if isinstance(event, Connected):
+                disk.is_full = True
+
+    with pytest.raises(AudioFileError, match="No space left") as caught:
+        async with hold(SpeakAgent(spoken, "burst", then="close"), record=path) as held:
+            await read(held.call)
+    assert events.count(RecordingFailed) <= 1
+    assert events[-1] == Disconnected
+    assert held.heard == spoken
+    assert (held.call.ended.by, held.call.ended.audio) == ("agent", "drained")
+    assert caught.value.call_id == held.call.call_id
+    recording = held.call.statistics().recording
+    assert recording.lost_frames > 0
+    assert recording.leaving_frames == 0
+
+
+async def test_what_a_recording_lost_is_told_once_and_counted(
+    tmp_path, monkeypatch, autojump_clock
+):
+    monkeypatch.setattr("sfclient._devices._wav_writer.WRITE_SECONDS", 0)
+    disk, path, told = FullDisk(monkeypatch), tmp_path / "both.wav", []
+    async with open_recorder(path, RATE, RATE) as recorder:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(recorder.run, told.append)
+            for step in range(12):
+                disk.is_full = step >= 4
+                recorder.caller(counting(0, 4000).tobytes(), 0)
+                recorder.played.write(counting(0, 4000))
+                await trio.sleep(_recording.LOOK_SECONDS)
+                await trio.to_thread.run_sync(time.sleep, 0.01)  # for who writes
+            nursery.cancel_scope.cancel()
+    assert told == [recorder.error]
+    figures = recorder.statistics()
+    assert figures.written_frames == len(sides(path)[0])
+    assert figures.written_frames + figures.lost_frames == 12 * 4000
+    assert figures.lost_frames >= 8 * 4000
+    assert (figures.caller_frames, figures.agent_frames, figures.leaving_frames) == (0, 0, 0)
+
+
+async def test_error_of_the_call_is_not_hidden_by_that_of_its_recording(
+    hold, fast_clock, tmp_path, monkeypatch
+):
+    FullDisk(monkeypatch).is_full = True
+
+    async def agent(call: SimulatedCall) -> None:
+        await call.client_ready()
+        await trio.sleep(1)
+        await call.abort()
+
+    with pytest.raises(NetworkError, match="lost"):
+        async with hold(agent, record=tmp_path / "both.wav") as held:
+            await trio.sleep(20)
+    assert held.call.statistics().recording.lost_frames > 0
+
+
+async def test_recording_that_never_completes_is_left_alone_and_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("sfclient._spool.in_time.__defaults__", (0.05,))
+    let = threading.Event()
+    monkeypatch.setattr(WavWriter, "write", lambda writer, data: let.wait(20))
+    async with open_recorder(tmp_path / "both.wav", RATE, RATE) as recorder:
+        recorder.caller(bytes(200), 0)
+    assert "could not be completed" in recorder.error
+    let.set()
+
+
+async def test_call_that_never_begins_leaves_no_recording(tmp_path):
+    with pytest.raises(NetworkError):
+        async with open_call(
+            "ws://127.0.0.1:1/", Audio("none", "none"), record=tmp_path / "both.wav"
+        ):
+            raise AssertionError
+    assert list(tmp_path.iterdir()) == []

@@ -3,16 +3,19 @@
 - `Audio`: what a user chooses, and `open_lines`: what a call makes of it
 - ``_interface``: what a line is to a call
 - ``_portaudio``: real devices, the only importer of sounddevice
-- ``_virtual``: files and memory, paced by trio's clock; ``_wav``: the files themselves
+- ``_virtual``: files and memory, paced by trio's clock
+- ``_wav``: WAV files in; ``_wav_writer``: WAV files out; ``_files``: which files may be either
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from sfaudio.stream import is_stuck
+from sfclient._devices._files import check_distinct
 from sfclient._devices._interface import DeviceStatistics, Line, Queues
 from sfclient._devices._portaudio import Device, PortAudioLine, list_devices
 from sfclient._devices._virtual import (
@@ -23,9 +26,11 @@ from sfclient._devices._virtual import (
     Source,
     WavInput,
     WavOutput,
+    close_in_time,
     open_virtual_line,
 )
-from sfclient._devices._wav import WavWriter
+from sfclient._devices._wav_writer import SpooledWav
+from sfclient._spool import in_thread
 
 End = TypeVar("End")
 
@@ -43,15 +48,20 @@ class Audio:
     output: Sink | Device | Path | str | int | None = None
 
 
-@contextmanager
-def open_lines(audio: Audio, input_samplerate: int, output_samplerate: int) -> Iterator[list[Line]]:
+@asynccontextmanager
+async def open_lines(
+    audio: Audio, input_samplerate: int, output_samplerate: int, *outputs: Path
+) -> AsyncIterator[list[Line]]:
     """Open what `audio` names, at these rates in Hz if possible: one line for both directions, or
-    one for each.
+    one for each. Nothing of it is a file that is written as well, be it one of the further `outputs`.
 
-    Raises `DeviceError` or `AudioFileError`.
+    Raises `DeviceError`, `AudioFileError` or `UsageError`.
     """
     source = _end(audio.input, MemoryInput, WavInput)
     sink = _end(audio.output, NullOutput, WavOutput)
+    if isinstance(source, WavInput):
+        written = [*outputs, *([sink.path] if isinstance(sink, WavOutput) else [])]
+        await in_thread(partial(check_distinct, [source.path], written))
     real = (
         source if isinstance(source, Device) else None,
         sink if isinstance(sink, Device) else None,
@@ -60,12 +70,13 @@ def open_lines(audio: Audio, input_samplerate: int, output_samplerate: int) -> I
         None if isinstance(source, Device) else source,
         None if isinstance(sink, Device) else sink,
     )
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         lines: list[Line] = []
         if real != (None, None):
             lines.append(PortAudioLine(*real, (input_samplerate, output_samplerate)))
         if virtual != (None, None):
-            lines.append(stack.enter_context(open_virtual_line(*virtual, output_samplerate)))
+            line = open_virtual_line(*virtual, output_samplerate)
+            lines.append(await stack.enter_async_context(line))
         yield lines
 
 
@@ -94,9 +105,11 @@ __all__ = [
     "Queues",
     "Sink",
     "Source",
+    "SpooledWav",
     "WavInput",
     "WavOutput",
-    "WavWriter",
+    "check_distinct",
+    "close_in_time",
     "is_stuck",
     "list_devices",
     "open_lines",

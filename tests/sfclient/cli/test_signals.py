@@ -12,7 +12,7 @@ from sfclient.simulator import SpeakAgent, open_simulator
 
 from ..conftest import noise
 from ..raw_servers import accepted, frame, read_head, serving
-from .conftest import KEY, POSIX, SILENT, figures, open_pipe, read_wav, running, until
+from .conftest import KEY, MODULE, POSIX, SILENT, figures, open_pipe, read_wav, running, until
 
 READY = b'{"type": "status_agent_ready"}'
 
@@ -27,7 +27,7 @@ def is_empty(end: int) -> bool:
 
 @POSIX
 class TestSignals:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     async def test_hangs_up_and_completes_the_files(
         self, number: signal.Signals, tmp_path: Path
     ) -> None:
@@ -84,6 +84,54 @@ class TestSignals:
                     await arrived.wait()
                 command.signal(number)
         assert command.status in (0, 130)
+
+    async def test_hang_up_of_the_terminal_is_ignored_under_nohup(self) -> None:
+        nohup = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *MODULE]
+        async with open_simulator(key=KEY) as sim:
+            async with running(
+                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.5),
+                command=nohup,
+            ) as command:
+                await command.says("Connected to call")
+                command.signal(signal.SIGHUP)
+            ended = await sim.calls[0].wait_ended()
+        assert command.status == 0
+        assert ended.at - sim.calls[0].started > 0.4
+
+    @pytest.mark.slow
+    async def test_second_one_while_the_far_side_keeps_us_waiting(self, tmp_path: Path) -> None:
+        stats = tmp_path / "s.json"
+
+        async def freeze(stream: trio.abc.Stream) -> None:
+            await stream.send_all(accepted(await read_head(stream)) + frame(1, READY))
+            await trio.sleep_forever()
+
+        async with serving(freeze) as peer:
+            async with running(
+                *("call", "--session-url", f"ws://{peer.authority}/", *SILENT, "--stats", stats)
+            ) as command:
+                await command.says("Connected to call")
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+                    command.signal(number)
+                    await trio.sleep(0.1)
+        assert command.status == 0
+        assert command.seconds < 10
+        assert figures(stats)["ended"]["by"] == "caller"
+
+    async def test_killed_it_leaves_recordings_that_lack_little(self, tmp_path: Path) -> None:
+        heard, both = tmp_path / "heard.wav", tmp_path / "both.wav"
+        async with open_simulator(SpeakAgent(noise(60, 16_000)), key=KEY) as sim:
+            async with running(
+                *("call", "a", "--base-url", sim.base_url, "--input", "none"),
+                *("--output", heard, "--record", both),
+                killed=True,
+            ) as command:
+                await command.says("Connected to call")
+                await until(lambda: len(sim.calls[0].received_audio) >= 96_000)  # a second
+                command.signal(signal.SIGKILL)
+        assert command.status == -signal.SIGKILL
+        assert len(read_wav(heard, 16_000)) > 8_000
+        assert len(read_wav(both, 48_000, 2)) > 24_000
 
     async def test_signal_while_reading_the_url(self) -> None:
         with open_pipe() as (end, other_end):

@@ -1,0 +1,133 @@
+"""What may block is done in a thread, so that nobody waits for it who must not.
+
+Time here is real: a virtual clock must not cut an honest disk short.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import trio
+
+CLOSE_SECONDS = 2.0  # for what is closed to be complete; a stalled disk or reader never is
+HURRY_BYTES = 1 << 20  # that wait are not kept waiting for more
+
+Result = TypeVar("Result")
+
+
+class Spool:
+    """Hands bytes to a thread of its own, for `write`, which may block; at the end that calls `finish`.
+
+    What came within `every` seconds goes in one piece. At most `most_bytes` wait, what is being written included.
+    `put` is for one thread, and never blocks; `close` does.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        finish: Callable[[], None] = lambda: None,
+        *,
+        every: float = 0.0,
+        most_bytes: int,
+    ) -> None:
+        self._write = write
+        self._finish = finish
+        self._every = every
+        self._most_bytes = most_bytes
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._hurry = threading.Event()
+        # Each is counted by one thread alone.
+        self._put_bytes = 0
+        self._written_bytes = 0
+        self.error: BaseException | None = None
+        """What writing raised: nothing is taken any more. TimeoutError when too much waits; that is written still."""
+        self._thread = threading.Thread(target=self._run, name="sfclient spool", daemon=True)
+        self._thread.start()
+
+    def put(self, data: bytes) -> bool:
+        """Hand it over; whether it was taken."""
+        waiting = self._put_bytes + len(data) - self._written_bytes
+        if waiting > self._most_bytes and self.error is None:
+            self.error = TimeoutError(f"it takes so long that {self._most_bytes} bytes wait")
+        if self.error is not None:
+            return False
+        self._put_bytes += len(data)
+        self._queue.put(data)
+        if waiting > HURRY_BYTES:
+            self._hurry.set()
+        return True
+
+    def close(self) -> None:
+        """Wait until all that was put is written, or cannot be, and `finish` is done."""
+        self._queue.put(None)
+        self._hurry.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            try:
+                while self._write_what_waits():
+                    pass
+            finally:
+                self._finish()
+        except BaseException as error:
+            error.__context__ = None  # with all that it holds
+            self.error = self.error or error.with_traceback(None)
+
+    def _write_what_waits(self) -> bool:
+        """And wait for it; whether there is more to come."""
+        taken = [self._queue.get()]
+        if taken[0] is not None:
+            self._hurry.wait(self._every)
+        self._hurry.clear()
+        with suppress(Empty):
+            while True:
+                taken.append(self._queue.get_nowait())
+        data = b"".join(part for part in taken if part is not None)
+        if data:
+            self._write(data)
+            self._written_bytes += len(data)
+        return None not in taken
+
+
+async def in_thread(work: Callable[[], Result], undo: Callable[[], object] | None = None) -> Result:
+    """Do what may block. When cancelled it is abandoned at once; `undo` is called if it comes to an end after all."""
+
+    def work_or_undo() -> Result:
+        result = work()
+        try:
+            trio.from_thread.check_cancelled()
+        except BaseException:
+            if undo is not None:
+                undo()
+            raise
+        return result
+
+    # One that is abandoned keeps its token, so each has a limiter of its own.
+    return await trio.to_thread.run_sync(
+        work_or_undo, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+    )
+
+
+async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) -> Result:
+    """Do what may block and must be done, cancelled or not; it is left alone, with TimeoutError, if it takes longer."""
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def keep() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=keep, name="sfclient closing", daemon=True)
+    thread.start()
+    with trio.CancelScope(shield=True):
+        await trio.to_thread.run_sync(thread.join, seconds, limiter=trio.CapacityLimiter(1))
+    if errors:
+        raise errors.pop()  # which would hold itself otherwise
+    if not results:
+        raise TimeoutError(f"it took more than {seconds:g} s")
+    return results[0]

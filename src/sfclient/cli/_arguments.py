@@ -1,0 +1,106 @@
+"""What can be asked of the command."""
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+
+from sfclient._dialects import DIALECTS
+from sfclient.cli._call import read_session_url, run_call
+from sfclient.cli._demo import run_demo
+from sfclient.cli._devices import run_devices
+from sfclient.cli._result import run_result
+from sfclient.cli._service import KEY_VARIABLE, add_service
+from sfclient.cli._simulator import run_simulator
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line, as `argparse.Namespace` with the subcommand as `command`, and what precedes it as `prepare`."""
+    parser = argparse.ArgumentParser(
+        prog="sfclient", description="Talk to a Synthflow voice agent."
+    )
+    parser.add_argument("--version", action="version", version=f"sfclient {version('sfaudio')}")
+    parser.set_defaults(prepare=None)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    call = commands.add_parser(
+        "call",
+        help="hold a call",
+        description=f"Hold a call. The API key comes from {KEY_VARIABLE}. Ctrl-C hangs up.",
+    )
+    call.set_defaults(command=run_call, prepare=read_session_url)
+    call.add_argument("assistant_id", nargs="?", metavar="ASSISTANT_ID", help="of the agent")
+    call.add_argument(
+        "--session-url",
+        metavar="URL",
+        help="a session got elsewhere; - reads it from standard input",
+    )
+    add_service(call)
+    call.add_argument(
+        "--dialect", choices=DIALECTS, default="widget", help="what to speak (%(default)s)"
+    )
+    ws_media = call.add_argument_group("in the ws-media dialect")
+    ws_media.add_argument("--from", metavar="NUMBER", dest="from_number", help="who calls: needed")
+    ws_media.add_argument("--to", metavar="NUMBER", dest="to_number", help="who is called: needed")
+    ws_media.add_argument("--lead-name", metavar="NAME", help="of who calls")
+    ws_media.add_argument("--agent-version", metavar="draft|UUID", help="not the live one")
+    ws_media.add_argument("--codec", metavar="l16|pcmu|pcma", help="of the sound (l16)")
+    ws_media.add_argument("--framing", metavar="payload|rtp", help="of the sound (payload)")
+    ends = "a device by index or part of its name, FILE.wav, or none"
+    call.add_argument("--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}")
+    call.add_argument("--output", metavar="NAME|FILE.wav", help=f"what the agent says: {ends}")
+    call.add_argument(
+        "--blocksize", metavar="FRAMES", type=int, default=0, help="of a device's callbacks"
+    )
+    call.add_argument(
+        "--latency", metavar="SECONDS|low|high", type=_latency, help="asked of a device"
+    )
+    call.add_argument(
+        "--duration", type=_seconds, metavar="SECONDS", help="hang up after this time"
+    )
+    call.add_argument(
+        "--record",
+        metavar="FILE.wav",
+        type=Path,
+        help="write both sides: you left, the agent right",
+    )
+    call.add_argument(
+        "--stats", metavar="FILE.json", type=Path, help="write the figures of the call"
+    )
+
+    result = commands.add_parser(
+        "result",
+        help="tell what became of a call",
+        description=f"Print status, end reason and transcript of a call. The API key comes from {KEY_VARIABLE}.",
+    )
+    result.set_defaults(command=run_result)
+    result.add_argument("call_id", metavar="CALL_ID", help="as a ws-media call tells it")
+    add_service(result)
+
+    demo = commands.add_parser(
+        "demo", help="hold a call with a local agent: no account, no sound hardware"
+    )
+    demo.set_defaults(command=run_demo)
+
+    devices = commands.add_parser("devices", help="list the sound devices")
+    devices.set_defaults(command=run_devices)
+
+    simulator = commands.add_parser("simulator", help="serve a local agent to develop against")
+    simulator.set_defaults(command=run_simulator)
+    try:
+        from sfclient.simulator._command import add_arguments
+    except ImportError as error:
+        simulator.epilog = str(error)
+    else:
+        add_arguments(simulator)
+    return parser
+
+
+def _latency(text: str) -> float | str:
+    return text if text in ("low", "high") else _seconds(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is no duration in seconds")
+    return seconds

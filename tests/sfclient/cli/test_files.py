@@ -1,0 +1,310 @@
+"""The files of the command: looked at before anybody is called, written whatever happens, and never in its way."""
+
+import json
+import os
+import re
+import signal
+import stat
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sfclient import cli
+from sfclient._devices import _virtual
+from sfclient.cli import _hold, main
+from sfclient.simulator import SpeakAgent, open_simulator
+
+from ..conftest import noise, write_wav
+from .conftest import KEY, POSIX, SILENT, figures, read_wav, sfclient
+
+NOWHERE = ("call", "a", "--base-url", "http://127.0.0.1:1")
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHFLOW_API_KEY", KEY)
+
+
+def with_files_of(most_bytes: int) -> Callable[[], None]:
+    """What a process runs before anything else, so that its disk is full early."""
+
+    def limit() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    return limit
+
+
+class Told:
+    """What the command said, run in this process: quickly."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *args: object) -> tuple[int, str]:
+        status = main([*map(str, args)])
+        told = self._capsys.readouterr()
+        assert "Traceback" not in told.err
+        assert KEY not in told.err + told.out
+        return status, told.err
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Told:
+    return Told(capsys)
+
+
+@POSIX
+class TestPlaces:
+    @pytest.mark.parametrize("option", ["--input", "--output", "--record", "--stats"])
+    @pytest.mark.parametrize("kind", ["pipe", "device", "loop"])
+    def test_that_are_no_files_are_refused(
+        self, option: str, kind: str, tmp_path: Path, told: Told
+    ) -> None:
+        path = tmp_path / "odd.wav"
+        match kind:
+            case "pipe":
+                os.mkfifo(path)
+            case "device":
+                path.symlink_to("/dev/null")
+            case "loop":
+                path.symlink_to(path)
+        status, error = told(*NOWHERE, *SILENT, option, path)
+        assert status == 2
+        (line,) = error.splitlines()
+        assert "odd.wav" in line
+        assert ("Too many levels" if kind == "loop" else "not a file") in line
+
+    @pytest.mark.parametrize("option", ["--input", "--output", "--record", "--stats"])
+    def test_where_the_working_directory_is_gone(
+        self, option: str, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+        status, error = told(*NOWHERE, *SILENT, option, "x.wav")
+        assert status == 2
+        assert "is the working directory gone?" in error
+
+    @pytest.mark.parametrize("option", ["--input", "--output", "--record", "--stats"])
+    def test_whose_name_no_terminal_has(self, option: str, tmp_path: Path, told: Told) -> None:
+        name = os.fsdecode(os.fsencode(tmp_path) + b"/gone/\xff.wav")
+        status, error = told(*NOWHERE, *SILENT, option, name)
+        assert status == 2
+        assert "cannot" in error
+
+    @pytest.mark.parametrize("option", ["--output", "--record", "--stats"])
+    @pytest.mark.parametrize("link", [os.link, os.symlink, None])
+    def test_that_are_the_input_are_refused_and_it_is_unharmed(
+        self, option: str, link: Any, tmp_path: Path, told: Told
+    ) -> None:
+        spoken, other = write_wav(tmp_path / "in.wav", noise(0.1, 8000), 8000), tmp_path / "o.wav"
+        content = spoken.read_bytes()
+        if link is None:
+            other = spoken
+        else:
+            link(spoken, other)
+        status, error = told(*NOWHERE, *SILENT, "--input", spoken, option, other)
+        assert status == 2
+        assert "it is the input" in error
+        assert spoken.read_bytes() == content
+
+    def test_two_outputs_in_one_are_refused(self, tmp_path: Path, told: Told) -> None:
+        one = tmp_path / "one.wav"
+        (tmp_path / "two").symlink_to(tmp_path)
+        other = tmp_path / "two" / "one.wav"
+        status, error = told(*NOWHERE, *SILENT, "--record", one, "--stats", other)
+        assert status == 2
+        assert "must be different" in error
+        assert not one.exists()
+
+    def test_input_of_an_impossible_rate_leaves_no_recording(
+        self, tmp_path: Path, told: Told
+    ) -> None:
+        spoken = write_wav(tmp_path / "in.wav", bytes(200), 47_999)
+        record = tmp_path / "both.wav"
+        status, error = told(*NOWHERE, *SILENT, "--input", spoken, "--record", record)
+        assert status == 2
+        assert "47999" in error
+        assert not record.exists()
+
+    def test_input_that_never_opens_is_left_by_a_signal(
+        self, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        let = threading.Event()
+
+        def read_wav(path: Path) -> None:
+            signal.raise_signal(signal.SIGTERM)
+            assert let.wait(20)
+
+        monkeypatch.setattr(_virtual, "read_wav", read_wav)
+        status, _ = told(*NOWHERE, *SILENT, "--input", "stalled.wav")
+        assert status == 0
+        let.set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on Windows")
+class TestFullDisk:
+    async def test_recording_stops_and_the_call_goes_on(self, tmp_path: Path) -> None:
+        both, stats = tmp_path / "both.wav", tmp_path / "s.json"
+        async with open_simulator(SpeakAgent(noise(5, 16_000)), key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 1.2),
+                *("--record", both, "--stats", stats),
+                preexec_fn=with_files_of(50_000),
+            )
+            ended = await sim.calls[0].wait_ended()
+        assert done.status == 2
+        done.check_error("both.wav", "File too large")
+        lines = done.stdout.splitlines()
+        assert "The recording stopped; the call goes on: cannot write" in lines[-2]
+        assert "Disconnected from server (by caller, 1000" in lines[-1]
+        assert ended.at - sim.calls[0].started > 1.1
+        recording = figures(stats)["recording"]
+        assert len(read_wav(both, 48_000, 2)) == recording["written_frames"] == (50_000 - 80) // 4
+        assert recording["lost_frames"] > 20_000
+
+    async def test_output_ends_the_call_in_order(self, tmp_path: Path) -> None:
+        heard = tmp_path / "heard.wav"
+        async with open_simulator(SpeakAgent(noise(5, 16_000)), key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, *SILENT, "--output", heard),
+                preexec_fn=with_files_of(10_000),
+            )
+            ended = await sim.calls[0].wait_ended()
+        assert done.status == 2
+        done.check_error("heard.wav", "File too large")
+        assert (ended.by, ended.code) == ("client", 1000)
+        assert len(read_wav(heard, 16_000)) == (10_000 - 80) // 2
+
+    async def test_figures_that_cannot_be_written_are_told_beside_the_outcome(
+        self, tmp_path: Path
+    ) -> None:
+        stats = tmp_path / "s.json"
+        async with open_simulator(key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.1),
+                *("--stats", stats),
+                preexec_fn=with_files_of(100),
+            )
+        assert done.status == 1
+        done.check_error("s.json", "File too large")
+        assert "Disconnected from server (by caller" in done.stdout
+        assert os.listdir(tmp_path) == ["s.json"]
+        assert json.loads(stats.read_text()) == {}
+
+
+class TestFigures:
+    """Are written whatever happened."""
+
+    def test_of_a_fault_of_ours(
+        self, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stats = tmp_path / "s.json"
+
+        @asynccontextmanager
+        async def open_call(*_: object, **__: object) -> AsyncIterator[float]:
+            yield 1 / 0
+
+        monkeypatch.setattr(_hold, "open_call", open_call)
+        status, error = told(*NOWHERE, *SILENT, "--stats", stats)
+        assert status == 4
+        assert "ZeroDivisionError: this is a fault of sfclient" in error
+        assert json.loads(stats.read_text())["ended"]["reason"].endswith("ZeroDivisionError")
+
+    def test_of_a_call_that_was_never_to_be(self, tmp_path: Path, told: Told) -> None:
+        stats = tmp_path / "s.json"
+        status, error = told(*NOWHERE, *SILENT, "--stats", stats)
+        assert status == 1
+        assert figures(stats)["ended"]["reason"] in error
+
+    def test_do_not_hide_how_the_call_failed(
+        self, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stats = tmp_path / "s.json"
+        replace = os.replace
+
+        def full(*paths: Any) -> None:
+            if stats.exists():
+                raise OSError(28, "No space left on device")
+            replace(*paths)
+
+        monkeypatch.setattr(os, "replace", full)
+        status, error = told(*NOWHERE, *SILENT, "--stats", stats)
+        assert status == 1
+        first, second = error.splitlines()
+        assert first == f"sfclient: cannot write {stats}: No space left on device"
+        assert "127.0.0.1" in second
+        assert os.listdir(tmp_path) == ["s.json"]
+
+    @POSIX
+    def test_are_private_to_the_user(self, tmp_path: Path, told: Told) -> None:
+        stats = tmp_path / "s.json"
+        stats.touch(0o644)
+        told(*NOWHERE, *SILENT, "--stats", stats)
+        assert stat.S_IMODE(stats.stat().st_mode) == 0o600
+
+
+class TestOutcomes:
+    """What else can go wrong with a program: told in a line, with a remedy."""
+
+    @pytest.mark.parametrize(
+        ("error", "line"),
+        [
+            (MemoryError(), "out of memory: close"),
+            (OSError(24, "Too many open files"), "too few file descriptors: .*ulimit -n"),
+            (RuntimeError("can't start new thread"), "no more threads: .*ulimit -u"),
+            (KeyError("secret-7"), "KeyError: this is a fault of sfclient, not yours; .*DEBUG=1"),
+            (ExceptionGroup("several", [OSError(24, "")]), "too few file descriptors"),
+        ],
+        ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+    )
+    def test_is_told_in_a_line(
+        self,
+        error: Exception,
+        line: str,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(cli.trio, "run", fail)
+        assert main([*NOWHERE, *SILENT]) == 4
+        shown = capsys.readouterr().err
+        assert len(shown.splitlines()) == 1
+        assert re.match(f"sfclient: {line}", shown)
+        assert "secret-7" not in shown
+        monkeypatch.setenv("SFCLIENT_DEBUG", "1")
+        assert main([*NOWHERE, *SILENT]) == 4
+        assert "Traceback" in capsys.readouterr().err
+
+    def test_interrupt_is_told_by_the_status_alone(
+        self, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(*_: object) -> None:
+            raise BaseExceptionGroup("several", [KeyboardInterrupt()])
+
+        monkeypatch.setattr(cli.trio, "run", interrupt)
+        assert told(*NOWHERE, *SILENT) == (130, "")
+
+    @POSIX
+    @pytest.mark.slow
+    async def test_too_few_descriptors(self) -> None:
+        def limit() -> None:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_NOFILE, (7, 7))
+
+        # Not with warnings as errors: trio leaves a socket behind.
+        command = [sys.executable, "-m", "sfclient"]
+        done = await sfclient(*NOWHERE, *SILENT, command=command, preexec_fn=limit)
+        assert done.status == 4
+        done.check_error("too few file descriptors", "ulimit -n")

@@ -94,10 +94,21 @@ def accepted(head: bytes) -> bytes:
     )
 
 
-def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
-    assert len(payload) < 1 << 16
-    length = [len(payload)] if len(payload) < 126 else [126, *divmod(len(payload), 256)]
-    return bytes([0x80 * final | opcode, *length]) + payload
+def frame(
+    opcode: int, payload: bytes = b"", *, final: bool = True, rsv: int = 0, mask: bytes = b""
+) -> bytes:
+    """A frame (RFC 6455, 5.2), masked if there is a mask of 4 bytes."""
+    length = len(payload)
+    if length < 126:
+        head = bytes([length])
+    elif length < 1 << 16:
+        head = struct.pack(">BH", 126, length)
+    else:
+        head = struct.pack(">BQ", 127, length)
+    if mask:
+        head = bytes([head[0] | 0x80]) + head[1:] + mask
+        payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+    return bytes([final << 7 | rsv << 4 | opcode]) + head + payload
 
 
 def close_frame(code: int, reason: str = "") -> bytes:

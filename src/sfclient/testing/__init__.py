@@ -1,7 +1,7 @@
 """Networks for tests: what may lie between a client and a service. Not imported by `sfclient` itself.
 
 - `open_proxy`, `Proxy`: a proxy of bytes, between a client and a service (`_proxy`)
-- `Network` of two `Link`, `up` and `down`: what it does to them, as data (`_network`)
+- `Network` of two `Link`: what it does to them, as data (`_network`)
 - `Fault`, one of `Stall`, `Corrupt`, `HalfClose`, `Close`, `Reset`: what happens at a certain byte (`_network`)
 - `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
 - `_pipe`: one direction of one connection

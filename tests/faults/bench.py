@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import ssl
-import subprocess
 import sys
 import threading
 import traceback
@@ -254,9 +253,7 @@ def run_command(scenario: Scenario, dialect: Dialect, folder: Path) -> Outcome:
     return outcome
 
 
-async def _run_command(
-    scenario: Scenario, dialect: Dialect, folder: Path, outcome: Outcome
-) -> str:
+async def _run_command(scenario: Scenario, dialect: Dialect, folder: Path, outcome: Outcome) -> str:
     environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
     async with _service(scenario, dialect) as (base_url, _, struck_at):
         words = ["call", "agent", "--base-url", base_url, "--dialect", dialect, "--input", "none"]

@@ -24,4 +24,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(line)
         scenarios = len({outcome.scenario for outcome in outcomes})
         wrong = sum(bool(outcome.wrong) for outcome in outcomes)
-        terminalreporter.line(f"{scenarios} scenarios, {len(outcomes)} calls, {wrong} not as expected")
+        terminalreporter.line(
+            f"{scenarios} scenarios, {len(outcomes)} calls, {wrong} not as expected"
+        )

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 import trio
+import trio.lowlevel
 
 from ..sfclient.raw_servers import accepted, frame, read_head, serving
 
@@ -173,7 +174,7 @@ def flood(data: bytes, seconds: float) -> Step:
         with trio.move_on_after(seconds):
             while True:
                 await connection.send(many)
-                await trio.sleep(0)
+                await trio.lowlevel.checkpoint()
 
     return step
 
@@ -265,7 +266,9 @@ class FarSide:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(connection.listen)
             if self._at != "upgrade":
-                with contextlib.suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+                with contextlib.suppress(
+                    OSError, trio.BrokenResourceError, trio.ClosedResourceError
+                ):
                     await self._converse(connection)
             await connection.ends.wait()
             nursery.cancel_scope.cancel()

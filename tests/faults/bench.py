@@ -74,7 +74,7 @@ class Scenario:
     hang_up: float | None = None
     """Virtual seconds after which the caller does."""
     dialects: tuple[Dialect, ...] = BOTH
-    network: Network = Network()
+    network: Network = field(default_factory=Network)
     """Of the websocket's connection."""
     tls: Literal["", "trusted", "unknown", "other host"] = ""
     quirks: tuple[str, ...] = ()

@@ -54,13 +54,13 @@ frames = st.one_of(
     texts.map(lambda text: frame(1, text.encode("utf-8", "surrogatepass"))),
     sounds.map(lambda sound: frame(2, sound)),
     st.binary(max_size=10).map(lambda data: frame(9, data)),
-    st.builds(frame, st.integers(0, 2), st.binary(max_size=99), fin=st.booleans()),
-    st.builds(frame, control, st.binary(max_size=130), fin=st.booleans()),
+    st.builds(frame, st.integers(0, 2), st.binary(max_size=99), final=st.booleans()),
+    st.builds(frame, control, st.binary(max_size=130), final=st.booleans()),
     st.builds(close_frame, st.integers(0, 65535), st.text(max_size=20)),
 )
 broken_frames = st.one_of(
     st.builds(
-        frame, st.integers(0, 15), st.binary(max_size=9), fin=st.booleans(), rsv=st.integers(0, 7)
+        frame, st.integers(0, 15), st.binary(max_size=9), final=st.booleans(), rsv=st.integers(0, 7)
     ),
     st.builds(
         frame, st.integers(0, 2), st.binary(max_size=9), mask=st.binary(min_size=4, max_size=4)

@@ -16,6 +16,7 @@ from dev import coverage, environment, everyday, measuring, packaging, proofs
 COMMANDS = {
     "demo": everyday.demo,
     "test": everyday.test,
+    "faults": everyday.faults,
     "lint": everyday.lint,
     "coverage": coverage.coverage,
     "wheel": packaging.wheel,

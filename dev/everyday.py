@@ -17,6 +17,13 @@ def test(arguments: list[str]) -> int:
     return run("python", "-m", "pytest", *arguments)
 
 
+def faults(arguments: list[str]) -> int:
+    """hold calls that fail in all the ways of the fault bench, and print what came of them"""
+    install("test")
+    bench = ("tests/faults/test_scenarios.py", "--slow", "--table", "--tb=no", "-q")
+    return run("python", "-m", "pytest", *bench, *arguments)
+
+
 def lint(arguments: list[str]) -> int:
     """check style, types and the Cython sources"""
     install("lint")

@@ -13,8 +13,9 @@ import sfaudio
 import sfaudio.stream
 import sfclient
 import sfclient.simulator
+import sfclient.testing
 
-MODULES = [sfaudio, sfaudio.stream, sfclient, sfclient.simulator]
+MODULES = [sfaudio, sfaudio.stream, sfclient, sfclient.simulator, sfclient.testing]
 each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 
 CLASSES = {

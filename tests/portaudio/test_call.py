@@ -15,9 +15,9 @@ import trio
 from sfaudio import Resampler
 from sfclient import CaptureStatistics, PlayoutStatistics
 from sfclient.simulator import EchoAgent, open_simulator
+from sfclient.testing import Link, Network, open_proxy
 
 from ..sfclient.books import capture_errors, playout_errors
-from ..sfclient.raw_servers import relay_to
 
 pytestmark = pytest.mark.jack
 
@@ -105,8 +105,13 @@ async def test_a_minute_at_44_1_khz_with_a_network_stall_closes_to_the_frame(
 ):
     """From the device's own count of frames to what the agent got, and back."""
     async with open_simulator(EchoAgent(), key="key") as simulator:
-        async with relay_to(simulator.base_url) as relay, trio.open_nursery() as nursery:
-            options = ["--base-url", relay.base_url, "--input", "JACK", "--output", "JACK"]
+        narrow = Network(Link(limit=4096), Link(limit=4096))  # so that a stall is felt
+        async with (
+            open_proxy(simulator.base_url, narrow) as proxy,
+            trio.open_nursery() as nursery,
+        ):
+            base_url = proxy.through(simulator.base_url)
+            options = ["--base-url", base_url, "--input", "JACK", "--output", "JACK"]
             options += [
                 "--dialect",
                 dialect,
@@ -122,7 +127,7 @@ async def test_a_minute_at_44_1_khz_with_a_network_stall_closes_to_the_frame(
             nursery.start_soon(partial(trio.run_process, command, env=env))
             call = await simulator.wait_call()
             await trio.sleep(20)
-            await relay.stall(6)
+            proxy.stall(6)
             ended = await call.wait_ended()
     assert (ended.by, ended.code) == ("client", 1000)
     figures = json.loads((tmp_path / "stats.json").read_text())

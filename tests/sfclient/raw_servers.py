@@ -94,10 +94,21 @@ def accepted(head: bytes) -> bytes:
     )
 
 
-def frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
-    assert len(payload) < 1 << 16
-    length = [len(payload)] if len(payload) < 126 else [126, *divmod(len(payload), 256)]
-    return bytes([0x80 * final | opcode, *length]) + payload
+def frame(
+    opcode: int, payload: bytes = b"", *, final: bool = True, rsv: int = 0, mask: bytes = b""
+) -> bytes:
+    """A frame (RFC 6455, 5.2), masked if there is a mask of 4 bytes."""
+    length = len(payload)
+    if length < 126:
+        head = bytes([length])
+    elif length < 1 << 16:
+        head = struct.pack(">BH", 126, length)
+    else:
+        head = struct.pack(">BQ", 127, length)
+    if mask:
+        head = bytes([head[0] | 0x80]) + head[1:] + mask
+        payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+    return bytes([final << 7 | rsv << 4 | opcode]) + head + payload
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
@@ -180,48 +191,3 @@ class FrontDoor:
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while part := await source.receive_some(4096):
                 await sink.send_all(part)
-
-
-# Networks.
-
-
-class Relay:
-    """What lies between a client and a server; it can stand still."""
-
-    def __init__(self, port: int) -> None:
-        self.base_url = f"http://127.0.0.1:{port}"
-        self._flows = trio.Event()
-        self._flows.set()
-
-    async def stall(self, seconds: float) -> None:
-        """Let nothing through for so long, in either direction."""
-        self._flows = trio.Event()
-        await trio.sleep(seconds)
-        self._flows.set()
-
-    async def pump(self, source: trio.SocketStream, sink: trio.SocketStream) -> None:
-        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            while part := await source.receive_some(4096):
-                await self._flows.wait()
-                await sink.send_all(part)
-            await sink.send_eof()
-
-
-@asynccontextmanager
-async def relay_to(base_url: str) -> AsyncIterator[Relay]:
-    """A relay to a server on this machine. Its buffers are small, so that a stall is felt."""
-    target = int(base_url.rpartition(":")[2])
-
-    async def serve(client: trio.SocketStream) -> None:
-        async with await trio.open_tcp_stream("127.0.0.1", target) as server:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(relay.pump, client, server)
-                nursery.start_soon(relay.pump, server, client)
-
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    relay = Relay(listener.socket.getsockname()[1])
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, serve, [listener])
-        yield relay
-        nursery.cancel_scope.cancel()

@@ -9,10 +9,10 @@ from sfclient._playout import Playout
 from sfclient._uplink import Uplink
 from sfclient._websocket import WebSocket
 from sfclient.simulator import EchoAgent, SpeakAgent, open_simulator
+from sfclient.testing import Link, Network, open_proxy
 
 from .books import CountedSink, CountedSource, capture_errors, errors_at_the_end, playout_errors
 from .conftest import NUMBERS, listen, noise
-from .raw_servers import relay_to
 
 
 def throws_every_second_chunk_away(monkeypatch):
@@ -117,19 +117,23 @@ async def test_a_minute_with_a_network_stall_closes_to_the_frame(
     microphone = MemoryInput(noise(58, device_samplerate), samplerate=device_samplerate)
     source = CountedSource(microphone)
     sink = CountedSink(MemoryOutput(samplerate=device_samplerate))
-    async with open_simulator(EchoAgent()) as simulator, relay_to(simulator.base_url) as relay:
+    narrow = Network(Link(limit=4096), Link(limit=4096))  # so that a stall is felt
+    async with (
+        open_simulator(EchoAgent()) as simulator,
+        open_proxy(simulator.base_url, narrow) as proxy,
+    ):
         session = await request_session(
             "agent",
             api_key=simulator.key,
-            base_url=relay.base_url,
+            base_url=proxy.through(simulator.base_url),
             dialect=hold.dialect,
             **NUMBERS if hold.dialect == "ws-media" else {},
         )
         record = tmp_path / "both.wav"
         async with open_call(session, Audio(source, sink), record=record) as call:
             await trio.sleep(20)
-            await relay.stall(6)
-            await trio.sleep(34)
+            proxy.stall(6)
+            await trio.sleep(40)
         await simulator.calls[0].wait_ended()
     assert errors_at_the_end(call, simulator.calls[0], source, sink) == []
     capture = call.statistics().capture

@@ -1,0 +1,52 @@
+"""Networks for tests: what may lie between a client and a service. Not imported by `sfclient` itself.
+
+- `open_proxy`, `Proxy`: a proxy of bytes, between a client and a service (`_proxy`)
+- `Network` of two `Link`: what it does to them, as data (`_network`)
+- `Fault`, one of `Stall`, `Corrupt`, `HalfClose`, `Close`, `Reset`: what happens at a certain byte (`_network`)
+- `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
+- `_pipe`: one direction of one connection
+
+::
+
+    from sfclient.testing import Link, Network, open_proxy
+
+    bad_wifi = Network(up=Link(delay=0.04, jitter=0.03), down=Link(delay=0.04, jitter=0.03, rate=40_000))
+    async with open_proxy(simulator.base_url, bad_wifi) as proxy:
+        session = await request_session("agent", api_key=key, base_url=proxy.through(simulator.base_url))
+        async with open_call(session, audio) as call:
+            await trio.sleep(5)
+            proxy.stall(3)  # nothing gets through for three seconds
+            await call.wait_ended()
+
+Delays and rates are kept on trio's clock, so a test may run them faster than they are; what the kernel does with the
+sockets takes the time that it takes.
+"""
+
+from sfclient.testing._network import (
+    Close,
+    Corrupt,
+    Fault,
+    HalfClose,
+    Link,
+    LinkStatistics,
+    Network,
+    ProxyStatistics,
+    Reset,
+    Stall,
+)
+from sfclient.testing._proxy import Proxy, open_proxy
+
+__all__ = [
+    "Close",
+    "Corrupt",
+    "Fault",
+    "HalfClose",
+    "Link",
+    "LinkStatistics",
+    "Network",
+    "Proxy",
+    "ProxyStatistics",
+    "Reset",
+    "Stall",
+    "open_proxy",
+]

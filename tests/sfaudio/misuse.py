@@ -1,0 +1,114 @@
+"""Threads that use the same object at the same time, every method against every method.
+
+    PYTHON_GIL=0 python -m tests.sfaudio.misuse OBJECT THREADS SECONDS
+
+This breaks the thread rules of sfaudio, on purpose: a refusal (`RuntimeError`) or an answer are right,
+anything else is not. It means something on a CPython without the GIL. Objects are new every
+`ROUND` seconds; when the threads have ended, the books must balance. Prints figures as JSON.
+"""
+
+import json
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from sfaudio import CaptureQueue, JitterBuffer, Resampler
+from sfaudio._callback import StreamCallback
+
+from .hostile_calls import OF_METHODS, Fuzzer, Target, all_targets, check_books, resident_mib
+
+ROUND = 0.25
+CALLS = 64  # Prepared for each thread of a round, which makes them over and over, without a pause.
+
+
+def queues(rng: random.Random) -> list[Any]:
+    capacity = rng.choice((1, 7, 64, 1000))
+    return [JitterBuffer(capacity, prefill=capacity // 3, fade=capacity // 2), CaptureQueue(capacity)]
+
+
+def callbacks(rng: random.Random) -> list[Any]:
+    """Two callbacks that share their queues, and one that will soon be detached."""
+    playout, capture = queues(rng)
+    return [playout, capture, *(StreamCallback(capture, playout, capture) for _ in range(3))]
+
+
+OBJECTS: dict[str, Callable[[random.Random], list[Any]]] = {
+    "JitterBuffer": lambda rng: queues(rng)[:1],
+    "CaptureQueue": lambda rng: queues(rng)[1:],
+    "Resampler": lambda rng: [Resampler(*rng.choice(((8000, 48000), (44100, 16000))))],
+    "StreamCallback": callbacks,
+    # Shared are only the buffers.
+    "functions": lambda rng: [],
+}
+
+
+def targets(things: list[Any]) -> list[Target]:
+    """What can be called on these objects; without any, the functions."""
+    owners = {type(thing) for thing in things} or {None}
+    unsafe = "force_kernel_level"  # By its docstring.
+    return [t for t in all_targets() if t.owner in owners and not t.makes and t.name != unsafe]
+
+
+def prepare(fuzzer: Fuzzer, shared: list[Any]) -> Callable[[], Any]:
+    target = fuzzer.rng.choice(fuzzer.targets)
+    arguments, named = fuzzer.arguments(target)
+    for at, argument in enumerate(arguments):
+        if not isinstance(argument, (int, float)) and fuzzer.rng.random() < 0.3:
+            arguments[at] = fuzzer.rng.choice(shared)
+    thing = [fuzzer.live(target.owner)] if target.owner else []
+    return partial(target.function, *thing, *arguments, **named)
+
+
+def repeat(calls: list[Callable[[], Any]], until: float, outcomes: Counter[str]) -> None:
+    while time.monotonic() < until:
+        for call in calls:
+            try:
+                call()
+                outcomes["returned"] += 1
+            except OF_METHODS as error:
+                outcomes[type(error).__name__] += 1
+            except BaseException as error:
+                outcomes[f"FAULT {error!r}"] += 1
+
+
+def play_round(name: str, threads: int, seed: int, seconds: float) -> Counter[str]:
+    rng = random.Random(seed)
+    things = OBJECTS[name](rng)
+    shared = [np.zeros(n, kind) for n in (64, 480, 2000) for kind in (np.int16, np.float32)]
+    outcomes = [Counter[str]() for _ in range(threads)]
+    running = []
+    until = time.monotonic() + seconds
+    for outcome in outcomes:
+        fuzzer = Fuzzer(random.Random(rng.random()), targets(things), 0.0, things=things)
+        calls = [prepare(fuzzer, shared) for _ in range(CALLS)]
+        running.append(threading.Thread(target=repeat, args=(calls, until, outcome)))
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    for thing in things:
+        check_books(thing)
+    return sum(outcomes, Counter())
+
+
+def main(name: str, threads: int, seconds: float) -> None:
+    outcomes: Counter[str] = Counter()
+    begin, rounds, warm = time.monotonic(), 0, 0.0
+    while (passed := time.monotonic() - begin) < seconds:
+        print(f"{passed:.2f} s, {outcomes.total()} calls", flush=True)
+        outcomes += play_round(name, threads, rounds, ROUND)
+        rounds += 1
+        if not warm and passed > seconds / 4:
+            warm = resident_mib()
+    print(json.dumps({"rounds": rounds, "warm": warm, "end": resident_mib(), **outcomes}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

@@ -18,6 +18,7 @@ import mmap
 import pickle
 import pkgutil
 import random
+import reprlib
 import sys
 import warnings
 import weakref
@@ -61,6 +62,8 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     **dict.fromkeys(("pad", "measure_cpu"), lambda fuzzer: fuzzer.rng.random() < 0.5),
     **dict.fromkeys(("capture", "played"), lambda fuzzer: fuzzer.live(CaptureQueue)),
     "playout": lambda fuzzer: fuzzer.live(JitterBuffer),
+    "value": lambda fuzzer: fuzzer.rng.choice((1, 2.0, 3.5, 10**30, "4")),
+    "unit": lambda fuzzer: "frames",
     **dict.fromkeys(("gain", "fraction"), lambda fuzzer: fuzzer.rng.uniform(-0.5, 2)),
     "flags": lambda fuzzer: fuzzer.rng.randrange(64),
     "rule": lambda fuzzer: fuzzer.rng.choice(("wire", "symmetric")),
@@ -187,6 +190,8 @@ class Fuzzer:
     outcomes: Counter[str] = field(default_factory=Counter)
     """How many calls returned, and how many raised what."""
     faults: list[Fault] = field(default_factory=list)
+    to_close: list[StreamCallback] = field(default_factory=list)
+    """They are kept for ever, as native code may have them, if they are not closed."""
 
     def __post_init__(self) -> None:
         self.methods = [target for target in self.targets if target.owner is not None]
@@ -241,7 +246,9 @@ class Fuzzer:
         elif chance < 0.5 and self.things:
             del self.things[self.rng.randrange(len(self.things))]
         else:
-            Fuzzer(self.rng, self.methods, 0.0, self.tell, self.things).call()
+            inner = Fuzzer(self.rng, self.methods, 0.0, self.tell, self.things)
+            inner.to_close = self.to_close
+            inner.call()
 
     # ---- calls
 
@@ -253,6 +260,9 @@ class Fuzzer:
             self.attempt(target)
         elif (thing := self.live(target.owner)) is None:
             return
+        elif target.name == "StreamCallback.userdata":
+            self.to_close.append(thing)
+            self.attempt(target, thing)
         elif self.rng.random() < 0.1 * self.hostility:
             rite = self.rng.choice(RITES)
             self.guard(
@@ -263,7 +273,8 @@ class Fuzzer:
 
     def attempt(self, target: Target, *thing: Any) -> None:
         arguments, named = self.arguments(target)
-        allowed = OF_METHODS if thing else DOCUMENTED
+        may_be_held = thing or "RuntimeError" in (target.function.__doc__ or "")
+        allowed = OF_METHODS if may_be_held else DOCUMENTED
         made = self.guard(target.function, (*thing, *arguments), named, allowed, target.name)
         if target.makes and made is not None:
             self.things.append(made)
@@ -295,14 +306,15 @@ class Fuzzer:
         name: str,
     ) -> Any:
         if self.tell:
-            self.tell(f"{name} {arguments} {named}")
+            self.tell(f"{name} {reprlib.repr([*arguments, named])}")
         try:
             result = function(*arguments, **named)
         except allowed as error:
             self.outcomes[type(error).__name__] += 1
             return None
         except Exception as error:
-            raise Fault(f"{name} {arguments} {named} raised {error!r}") from error
+            said = reprlib.repr([*arguments, named])
+            raise Fault(f"{name} {said} raised {error!r}") from error
         self.outcomes["returned"] += 1
         return result
 
@@ -350,14 +362,18 @@ def run_batch(number: int, tell: Callable[[str], object] | None = None) -> Count
     """Make `CALLS` calls. Returns how many there were of each outcome; raises `Fault`."""
     rng = random.Random(number)
     fuzzer = Fuzzer(rng, all_targets(), tell=tell, things=things(rng))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Of what the values are, which is bad enough.
-        while fuzzer.outcomes.total() < CALLS:
-            fuzzer.call()
-            if fuzzer.faults:
-                raise fuzzer.faults[0]
-    for thing in fuzzer.things:
-        check_books(thing)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of what the values are, which is bad enough.
+            while fuzzer.outcomes.total() < CALLS:
+                fuzzer.call()
+                if fuzzer.faults:
+                    raise fuzzer.faults[0]
+        for thing in fuzzer.things:
+            check_books(thing)
+    finally:
+        for callback in fuzzer.to_close:
+            callback.close()
     return fuzzer.outcomes
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "sanitize": proofs.sanitize,
     "prove": proofs.prove,
     "fuzz": fuzzing.fuzz,
+    "misuse": fuzzing.misuse,
     "bench": measuring.bench,
     "realtime": measuring.realtime,
     "pacing": measuring.pacing,

@@ -82,7 +82,7 @@ def prepare(fuzzer: Fuzzer, shared: list[Any]) -> Callable[[], Any]:
 
 
 def repeat(calls: list[Callable[[], Any]], until: float, outcomes: Counter[str]) -> None:
-    while time.monotonic() < until:
+    while True:
         for call in calls:
             try:
                 call()
@@ -91,20 +91,25 @@ def repeat(calls: list[Callable[[], Any]], until: float, outcomes: Counter[str])
                 outcomes[type(error).__name__] += 1
             except Exception as error:
                 outcomes[f"{UNDOCUMENTED}: {error!r}"] += 1
+        if time.monotonic() > until:
+            return
 
 
 def play_round(name: str, threads: int, seed: int, seconds: float) -> Counter[str]:
     rng = random.Random(seed)
     things = OBJECTS[name](rng)
     shared = [np.zeros(n, kind) for n in (64, 480, 2000) for kind in (np.int16, np.float32)]
-    outcomes = [Counter[str]() for _ in range(threads)]
-    running = []
     callable_now = targets(things, with_endings=seed % 2 > 0)
-    until = time.monotonic() + seconds
-    for outcome in outcomes:
+    programs = []
+    for _ in range(threads):
         fuzzer = Fuzzer(random.Random(rng.random()), callable_now, 0.0, things=things)
-        calls = [prepare(fuzzer, shared) for _ in range(CALLS)]
-        running.append(threading.Thread(target=repeat, args=(calls, until, outcome)))
+        programs.append([prepare(fuzzer, shared) for _ in range(CALLS)])
+    outcomes = [Counter[str]() for _ in range(threads)]
+    until = time.monotonic() + seconds
+    running = [
+        threading.Thread(target=repeat, args=(program, until, outcome))
+        for program, outcome in zip(programs, outcomes, strict=True)
+    ]
     for thread in running:
         thread.start()
     for thread in running:
@@ -132,7 +137,7 @@ def main(name: str, threads: int, seconds: float) -> None:
     undocumented = [outcome for outcome in outcomes if UNDOCUMENTED in outcome]
     figures = {"calls": outcomes.total(), "warm": warm, "end": resident_mib(), **outcomes}
     print(json.dumps(figures))
-    sys.exit("\n".join(undocumented))
+    sys.exit("\n".join(undocumented) or 0)
 
 
 if __name__ == "__main__":

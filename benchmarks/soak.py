@@ -49,7 +49,7 @@ NOISE = np.random.default_rng(1).integers(-9000, 9000, 48_000, np.int16)
 class Talker:
     """A microphone into which somebody speaks without end."""
 
-    async def open(self) -> int:
+    def open(self) -> int:
         return 48_000
 
     def read(self, frames: int) -> NDArray[np.int16]:

@@ -1,7 +1,7 @@
 """An unofficial client for Synthflow voice agents, under trio, with sound that never breaks.
 
 - `request_session`, `Session`: from an API key to the right to hold one call (`_session`)
-- `open_call`, `Call`, `StartedCall`: a call, as an async context manager (`_call`); `TimeLimits`: how
+- `open_call`, `Call`, `StartedCall`: a call, as an async context manager (`_open`, `_call`); `TimeLimits`: how
   long it waits for what (`_limits`)
 - `Event`, one of `Connecting`, `Connected`, `MessageReceived`, `DeviceLost`, `DeviceReturned`,
   `RecordingFailed`, `Disconnected`: what happens in it; `Ended`: how it ended (`_events`)
@@ -18,7 +18,7 @@
 - `_dialects`: what is said on the wire; `_websocket`: the socket
 """
 
-from sfclient._call import Call, CallStatistics, open_call
+from sfclient._call import Call, CallStatistics
 from sfclient._devices import (
     Audio,
     Device,
@@ -56,6 +56,7 @@ from sfclient._events import (
     RecordingFailed,
 )
 from sfclient._limits import TimeLimits
+from sfclient._open import open_call
 from sfclient._playout import PlayoutStatistics
 from sfclient._recording import RecordingStatistics
 from sfclient._result import CallResult, request_result

@@ -70,7 +70,13 @@ async def _open_tcp(host: str, port: int, who: str, if_unknown: str = "") -> tri
     try:
         return await trio.open_tcp_stream(host, port)
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
-        raise unreachable(who, error, if_unknown) from None
+        why = unreachable(who, error, if_unknown)
+        # Each try's frames know the list of errors that it is in: a cycle.
+        causes = error.__cause__
+        for cause in causes.exceptions if isinstance(causes, ExceptionGroup) else [causes]:
+            if cause is not None:
+                cause.__traceback__ = None
+    raise why
 
 
 async def _open_tunnel(proxy: Proxy, host: str, port: int, tls_seconds: float) -> trio.abc.Stream:

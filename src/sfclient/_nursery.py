@@ -47,10 +47,14 @@ def without_cancelled(error: BaseException) -> BaseException | None:
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first that is no `trio.Cancelled`, or a Cancelled if there is nothing else."""
+    """The first that is no `trio.Cancelled`, or a Cancelled if there is nothing else; the others are forgotten."""
     leaves = _leaves(group)
     errors = [leaf for leaf in leaves if not isinstance(leaf, trio.Cancelled)] or leaves
-    return next((error for error in errors if not isinstance(error, Exception)), errors[0])
+    first = next((error for error in errors if not isinstance(error, Exception)), errors[0])
+    for leaf in leaves:
+        if leaf is not first:
+            leaf.__traceback__ = None
+    return first
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from sfclient._call import Call, open_call
+from sfclient._call import Call
 from sfclient._devices import Audio
 from sfclient._errors import UsageError
 from sfclient._events import (
@@ -22,6 +22,7 @@ from sfclient._events import (
     RecordingFailed,
 )
 from sfclient._nursery import open_unwrapped_nursery
+from sfclient._open import open_call
 from sfclient._session import Session, SessionRequest
 from sfclient._spool import in_time
 from sfclient._stats import without_a_call, write_stats

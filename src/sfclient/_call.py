@@ -268,8 +268,9 @@ class Call:
                 if not self._connected:
                     self._connected = True
                     self._events.tell(Connected(self._call_id))
-            case PassOn(text, fields, cut):
-                self._events.tell(MessageReceived(text, fields, cut))
+            case PassOn():
+                told = action.hiding(websocket.secrets.hidden)
+                self._events.tell(MessageReceived(told.text, told.fields, told.cut_characters))
             case _:
                 raise AssertionError(f"{action} in mid-call: it is a step of the handshake")
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from sfclient._errors import printable
 
 SHORTEST = 4  # characters; less is no secret, and may be part of anything
+LIKELY = 8  # characters, with a digit among them: a token, and no word of a language
 LONGEST_PUBLIC_STEP = 15  # characters; a longer step of a URL's path may be a token
 
 # Those that we were not told: any URL may hold one; Bearer, Basic and token= have one behind them.
@@ -17,13 +18,17 @@ OTHERS = re.compile(
 )
 
 
+NOTHING = re.compile(r"(?!)")
+
+
 class Secrets:
     """Those of one session: the key, the tokens of its URL, the sid. More can be added."""
 
     def __init__(self, *secrets: str) -> None:
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        self.add(*secrets)
+        self._known = set(secrets)
+        self._likely: set[str] = set()
+        self._possible: set[str] = set()
+        self._compile()
 
     def __repr__(self) -> str:
         return "<Secrets>"
@@ -32,40 +37,56 @@ class Secrets:
         """Copies and pickles hold none: who is handed a session is not handed the key."""
         return Secrets, ()
 
-    def add(self, *secrets: str) -> None:
-        """Each is known again as it is, and as URLs, JSON and ``Authorization`` lines would hold it."""
-        for secret in secrets:
-            if len(secret) >= SHORTEST:
-                written = json.dumps(secret)[1:-1]
-                self._forms |= {secret, quote(secret, safe=""), written, *_in_base64(secret)}
-        if self._forms:
-            longest_first = sorted(self._forms, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+    def add(self, secret: str) -> None:
+        """It is known again as it is, and as URLs, JSON and ``Authorization`` lines would hold it."""
+        self._known.add(secret)
+        self._compile()
 
     def add_url(self, url: str) -> None:
         """Likewise what of a URL may be a token."""
-        self.add(*_secrets_of(url))
+        for part in _parts_of(url):
+            is_likely = len(part) >= LIKELY and any(map(str.isdigit, part))
+            (self._likely if is_likely else self._possible).add(part)
+        self._compile()
+
+    def _compile(self) -> None:
+        self._ours = _pattern(self._known | self._likely)
+        self._any = _pattern(self._known | self._likely | self._possible)
+
+    def hidden(self, text: str) -> str:
+        """A text for the program, with ``***`` for each that is one of ours for sure, or likely."""
+        return self._ours.sub("***", text)
 
     def masked(self, text: str) -> str:
-        """The text, with ``***`` for each secret, and for what is like one."""
-        if self._pattern is not None:
-            text = self._pattern.sub("***", text)
-        return OTHERS.sub(r"\1***", text)
+        """A text that explains a failure: with ``***`` for what may be one of ours, and for what is like one."""
+        return OTHERS.sub(r"\1***", self._any.sub("***", text))
 
     def printable(self, text: str, longest: int | None = 200) -> str:
         """Likewise, and fit for an error or a terminal."""
         return printable(self.masked(text), longest)
 
 
-def _secrets_of(url: str) -> list[str]:
-    """Of a valid one."""
+def _pattern(secrets: set[str]) -> re.Pattern[str]:
+    """Matches each in every form; the longest first, as one may be part of another."""
+    forms: set[str] = set()
+    for secret in secrets:
+        if len(secret) >= SHORTEST:
+            written = json.dumps(secret)[1:-1]
+            forms |= {secret, quote(secret, safe=""), written, *_in_base64(secret)}
+    if not forms:
+        return NOTHING
+    longest_first = sorted(forms, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+
+
+def _parts_of(url: str) -> list[str]:
+    """What of a valid URL may be a token."""
     parts = urlsplit(url)
-    values = [value for _name, value in parse_qsl(parts.query)]
-    values += re.findall(r"=([^&;]+)", parts.query)
-    steps = [step for step in parts.path.split("/") if len(step) > LONGEST_PUBLIC_STEP]
-    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    found = [*values, *steps, parts.query, parts.fragment, user, password]
-    return found + [unquote(text) for text in found if "%" in text]
+    found = [part.partition("=")[2] or part for part in re.split("[&;]", parts.query)]
+    found += [value for _name, value in parse_qsl(parts.query)]
+    found += [step for step in parts.path.split("/") if len(step) > LONGEST_PUBLIC_STEP]
+    found.append(parts.fragment)
+    return [*found, *map(unquote, found)]
 
 
 def _in_base64(secret: str) -> set[str]:

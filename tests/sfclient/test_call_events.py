@@ -5,10 +5,20 @@ import json
 import pytest
 import trio
 
-from sfclient import Connected, Connecting, Disconnected, MessageReceived
+from sfclient import (
+    Audio,
+    Connected,
+    Connecting,
+    Disconnected,
+    MemoryInput,
+    MemoryOutput,
+    MessageReceived,
+    open_call,
+)
 from sfclient.simulator import SimulatedCall
 
 from .conftest import exactly
+from .raw_servers import accepted, close_frame, frame, read_head, serving
 
 
 async def test_events_of_a_call_in_order(hold, fast_clock):
@@ -122,3 +132,22 @@ async def test_every_reader_of_the_end_gets_it(hold, fast_clock):
             nursery.start_soon(wait, held.call)
     assert seen == [held.call.ended] * 2
     assert held.call.statistics().ended == held.call.ended
+
+
+async def test_token_that_the_agent_repeats_is_told_nobody(fast_clock):
+    echo = {"type": "debug", "url": "wss://a.example/?token=tok-73ab", "see": "https://b.example/"}
+
+    async def repeat(stream: trio.abc.Stream) -> None:
+        await stream.send_all(accepted(await read_head(stream)))
+        await stream.send_all(frame(1, json.dumps(echo).encode()))
+        await stream.send_all(close_frame(1000, "bye tok-73ab"))
+
+    async with serving(repeat) as peer:
+        async with open_call(
+            f"ws://{peer.authority}/x?token=tok-73ab", Audio(MemoryInput(), MemoryOutput())
+        ) as call:
+            events = [event async for event in call]
+    hidden = echo | {"url": "wss://a.example/?token=***"}
+    assert MessageReceived(json.dumps(hidden), hidden) in events
+    assert call.ended.reason == "bye ***"
+    assert "tok-73ab" not in repr((events, call.statistics()))

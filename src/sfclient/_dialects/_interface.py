@@ -7,7 +7,7 @@ reads the answers. A new dialect is one more file, and a line in the table of ``
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -69,6 +69,11 @@ class PassOn:
     fields: dict[str, Any] | None
     cut_characters: int = 0
     """Of its end, which was too long."""
+
+    def hiding(self, hide: Callable[[str], str]) -> "PassOn":
+        """The same, without what is to be told nobody."""
+        text = hide(self.text)
+        return self if text == self.text else PassOn(text, json_object(text), self.cut_characters)
 
 
 Action = Send | Play | WaitAtMost | StartCall | Reconnect | Established | AgentReady | PassOn

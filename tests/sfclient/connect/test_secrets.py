@@ -86,6 +86,12 @@ class TestMasking:
         secrets.add_url(url)
         assert secrets.masked(f"no {secret} at start") == "no *** at start"
 
+    async def test_a_text_for_the_program_keeps_what_is_no_secret_for_sure(self) -> None:
+        secrets = Secrets(KEY)
+        secrets.add_url(f"wss://a.example/?token={TOKEN}&mode=realtime&lang=en-US1")
+        text = f"realtime en-US1 https://x.example/?q=1 {KEY} {TOKEN}"
+        assert secrets.hidden(text) == "realtime en-US1 https://x.example/?q=1 *** ***"
+
     async def test_urls_and_authorizations_that_are_not_ours(self) -> None:
         text = (
             "see https://x.example/?t=1 ftp://u:p@h Bearer abc Basic\tdef a token=1 or the bearer"

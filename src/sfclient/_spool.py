@@ -92,8 +92,11 @@ class Spool:
         return None not in taken
 
 
-async def in_thread(work: Callable[[], Result], undo: Callable[[], object] | None = None) -> Result:
-    """Do what may block. When cancelled it is abandoned at once; `undo` is called if it comes to an end after all."""
+async def in_thread(
+    work: Callable[[], Result], undo: Callable[[Result], object] | None = None
+) -> Result:
+    """Do what may block. When cancelled it is abandoned at once; if it comes to an end after all, `undo` is called with
+    what came of it."""
 
     def work_or_undo() -> Result:
         result = work()
@@ -101,7 +104,7 @@ async def in_thread(work: Callable[[], Result], undo: Callable[[], object] | Non
             trio.from_thread.check_cancelled()
         except BaseException:
             if undo is not None:
-                undo()
+                undo(result)
             raise
         return result
 

@@ -25,7 +25,7 @@ from sfclient._recording import Recorder, open_recorder
 from sfclient._uplink import PacedUplink
 from sfclient.simulator import SimulatedCall, SpeakAgent
 
-from .conftest import exactly, noise
+from .conftest import exactly, noise, wait_for_those_left_alone
 
 RATE = 16_000
 CHUNK = 320
@@ -208,6 +208,7 @@ async def test_recording_that_never_completes_is_left_alone_and_told(tmp_path, m
         recorder.caller(bytes(200), 0)
     assert "could not be completed" in recorder.error
     let.set()
+    wait_for_those_left_alone()
 
 
 async def test_call_that_never_begins_leaves_no_recording(tmp_path):
@@ -217,3 +218,31 @@ async def test_call_that_never_begins_leaves_no_recording(tmp_path):
         ):
             raise AssertionError
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_call_that_is_cancelled_while_it_opens_leaves_its_files_to_the_next(
+    tmp_path, monkeypatch
+):
+    path, begun, let = tmp_path / "both.wav", threading.Event(), threading.Event()
+    with monkeypatch.context() as patched:
+        init = WavWriter.__init__
+
+        def open_slowly(*args: object) -> None:
+            init(*args)
+            begun.set()
+            assert let.wait(20)
+
+        patched.setattr(WavWriter, "__init__", open_slowly)
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def open_it() -> None:
+                async with open_recorder(path, RATE, RATE):
+                    raise AssertionError
+
+            await trio.to_thread.run_sync(begun.wait, 20)
+            nursery.cancel_scope.cancel()
+    let.set()
+    async with open_recorder(path, RATE, RATE) as recorder:
+        recorder.caller(bytes(200), 0)
+    assert len(sides(path)[0]) == 100

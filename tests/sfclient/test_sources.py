@@ -12,11 +12,11 @@ import pytest
 import trio
 
 from sfclient import Audio, AudioFileError, MemoryInput, MemoryOutput, UsageError, open_call
-from sfclient._devices import NullOutput, open_lines
+from sfclient._devices import NullOutput, _files, open_lines
 from sfclient._spool import CLOSE_SECONDS
 from sfclient.simulator import open_simulator
 
-from .conftest import exactly, listen, noise, write_wav
+from .conftest import exactly, listen, noise, wait_for_those_left_alone, write_wav
 
 NOWHERE = "ws://127.0.0.1:1/"
 SPOKEN = np.array([1, -2, 300, -32768], np.int16)
@@ -198,6 +198,7 @@ class TestBlocking:
             async with open_lines(Audio("none", Stalled()), 16_000, 16_000):
                 _ = 1 / 0
         let.set()
+        wait_for_those_left_alone()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights")
@@ -218,7 +219,10 @@ class TestTheSameFile:
                 raise AssertionError
         assert spoken.read_bytes() == content
 
-    async def test_recording_into_the_output_is_refused(self, tmp_path: Any) -> None:
+    async def test_recording_into_the_output_is_refused(
+        self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_files, "CLAIM_SECONDS", 0.01)
         path = tmp_path / "out.wav"
         with pytest.raises(AudioFileError, match="is being written already"):
             async with open_call(NOWHERE, Audio("none", path), record=path):

@@ -110,7 +110,10 @@ async def in_thread(
 
     # One that is abandoned keeps its token, so each has a limiter of its own.
     return await trio.to_thread.run_sync(
-        work_or_undo, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+        work_or_undo,
+        thread_name="sfclient opening",
+        abandon_on_cancel=True,
+        limiter=trio.CapacityLimiter(1),
     )
 
 

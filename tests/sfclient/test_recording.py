@@ -25,7 +25,7 @@ from sfclient._recording import Recorder, open_recorder
 from sfclient._uplink import PacedUplink
 from sfclient.simulator import SimulatedCall, SpeakAgent
 
-from .conftest import exactly, noise, wait_for_those_left_alone
+from .conftest import exactly, noise
 
 RATE = 16_000
 CHUNK = 320
@@ -208,7 +208,6 @@ async def test_recording_that_never_completes_is_left_alone_and_told(tmp_path, m
         recorder.caller(bytes(200), 0)
     assert "could not be completed" in recorder.error
     let.set()
-    wait_for_those_left_alone()
 
 
 async def test_call_that_never_begins_leaves_no_recording(tmp_path):

@@ -130,7 +130,7 @@ async def open_recorder(
 ) -> AsyncIterator[Recorder]:
     """A `Recorder` whose file is complete on leaving, as far as it could be written: `Recorder.error` tells."""
     make = partial(Recorder, path, capture_samplerate, playout_samplerate)
-    recorder = await in_thread(make)
+    recorder = await in_thread(make, undo=Recorder.close)
     try:
         yield recorder
     finally:

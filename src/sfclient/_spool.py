@@ -92,8 +92,11 @@ class Spool:
         return None not in taken
 
 
-async def in_thread(work: Callable[[], Result], undo: Callable[[], object] | None = None) -> Result:
-    """Do what may block. When cancelled it is abandoned at once; `undo` is called if it comes to an end after all."""
+async def in_thread(
+    work: Callable[[], Result], undo: Callable[[Result], object] | None = None
+) -> Result:
+    """Do what may block. When cancelled it is abandoned at once; if it comes to an end after all, `undo` is called with
+    what came of it."""
 
     def work_or_undo() -> Result:
         result = work()
@@ -101,13 +104,16 @@ async def in_thread(work: Callable[[], Result], undo: Callable[[], object] | Non
             trio.from_thread.check_cancelled()
         except BaseException:
             if undo is not None:
-                undo()
+                undo(result)
             raise
         return result
 
     # One that is abandoned keeps its token, so each has a limiter of its own.
     return await trio.to_thread.run_sync(
-        work_or_undo, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+        work_or_undo,
+        thread_name="sfclient opening",
+        abandon_on_cancel=True,
+        limiter=trio.CapacityLimiter(1),
     )
 
 

@@ -217,3 +217,31 @@ async def test_call_that_never_begins_leaves_no_recording(tmp_path):
         ):
             raise AssertionError
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_call_that_is_cancelled_while_it_opens_leaves_its_files_to_the_next(
+    tmp_path, monkeypatch
+):
+    path, begun, let = tmp_path / "both.wav", threading.Event(), threading.Event()
+    with monkeypatch.context() as patched:
+        init = WavWriter.__init__
+
+        def open_slowly(*args: object) -> None:
+            init(*args)
+            begun.set()
+            assert let.wait(20)
+
+        patched.setattr(WavWriter, "__init__", open_slowly)
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def open_it() -> None:
+                async with open_recorder(path, RATE, RATE):
+                    raise AssertionError
+
+            await trio.to_thread.run_sync(begun.wait, 20)
+            nursery.cancel_scope.cancel()
+    let.set()
+    async with open_recorder(path, RATE, RATE) as recorder:
+        recorder.caller(bytes(200), 0)
+    assert len(sides(path)[0]) == 100

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from sfclient import Audio, AudioFileError, MemoryInput, MemoryOutput, UsageError, open_call
-from sfclient._devices import NullOutput, open_lines
+from sfclient._devices import NullOutput, _files, open_lines
 from sfclient._spool import CLOSE_SECONDS
 from sfclient.simulator import open_simulator
 
@@ -218,7 +218,10 @@ class TestTheSameFile:
                 raise AssertionError
         assert spoken.read_bytes() == content
 
-    async def test_recording_into_the_output_is_refused(self, tmp_path: Any) -> None:
+    async def test_recording_into_the_output_is_refused(
+        self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_files, "CLAIM_SECONDS", 0.01)
         path = tmp_path / "out.wav"
         with pytest.raises(AudioFileError, match="is being written already"):
             async with open_call(NOWHERE, Audio("none", path), record=path):

@@ -1,6 +1,7 @@
 """What may block is done in threads: nobody waits who must not, and nobody for ever."""
 
 import threading
+from queue import SimpleQueue
 
 import pytest
 import trio
@@ -63,13 +64,13 @@ def test_error_ends_it_and_holds_nothing():
 
 
 async def test_thread_is_abandoned_when_it_is_cancelled_and_undone_when_it_ends(autojump_clock):
-    work, undone = Blocked(), threading.Event()
+    work, undone = Blocked(), SimpleQueue[str]()
     with trio.move_on_after(1) as scope:
-        await in_thread(work, undone.set)
+        await in_thread(work, undone.put)
     assert scope.cancelled_caught
     assert not work.done.is_set()
     work.let.set()
-    assert undone.wait(20)
+    assert undone.get(timeout=20) == "done"
 
 
 async def test_threads_that_are_abandoned_leave_room_for_others():

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sfclient import AudioFileError, WavOutput
-from sfclient._devices import SpooledWav, _wav_writer
+from sfclient._devices import SpooledWav, _files, _wav_writer
 from sfclient._devices._wav import read_wav
 from sfclient._devices._wav_writer import WavWriter
 
@@ -154,8 +154,9 @@ class TestPlace:
             with pytest.raises(AudioFileError, match=f'it is a {kind}, not a file: .*"none"'):
                 WavWriter(path, 48_000)
 
-    def test_that_is_written_already(self, path: Path) -> None:
+    def test_that_is_written_already(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Under whatever name; when that is done it is free again."""
+        monkeypatch.setattr(_files, "CLAIM_SECONDS", 0.01)
         first = WavWriter(path, 48_000)
         other = path.with_name("other.wav")
         os.link(path, other)
@@ -166,6 +167,12 @@ class TestPlace:
         first.close()
         WavWriter(other, 48_000).close()
         assert read_back(path)[3] == b"\1\0"
+
+    def test_that_is_just_being_closed_is_waited_for(self, path: Path) -> None:
+        first = WavWriter(path, 48_000)
+        threading.Timer(0.02, first.close).start()
+        WavWriter(path, 48_000).close()
+        assert not path.exists()
 
 
 class TestSpooled:

@@ -34,7 +34,8 @@ FLAGS = (
 )
 
 _being_written: set[tuple[int, int]] = set()  # by device and inode
-_lock = threading.Lock()  # of that set
+_released = threading.Condition()  # and the lock of that set
+CLAIM_SECONDS = 0.5  # for one that is just being closed, as by a call that was cancelled
 
 
 def cannot(verb: str, path: Path, error: Exception | str) -> AudioFileError:
@@ -79,14 +80,20 @@ class OutputFile(FileIO):
         self._is_new = False
         self._begun = False
         try:
-            super().__init__(self._open(), "wb")
-            found = os.fstat(self.fileno())
+            self._take()
+            if not os.fstat(self.fileno()).st_nlink:  # who had it before has just removed it
+                self.close()
+                self._take()
         except (OSError, ValueError) as error:
             raise cannot("write", path, error) from None
+
+    def _take(self) -> None:
+        super().__init__(self._open(), "wb")
         try:
-            check_regular("write", path, found.st_mode)
+            found = os.fstat(self.fileno())
+            check_regular("write", self._path, found.st_mode)
             self._claim((found.st_dev, found.st_ino))
-        except AudioFileError:
+        except BaseException:
             super().close()
             raise
 
@@ -100,8 +107,8 @@ class OutputFile(FileIO):
         return os.open(self._path, os.O_WRONLY | os.O_CREAT | FLAGS, 0o600)
 
     def _claim(self, identity: tuple[int, int]) -> None:
-        with _lock:
-            if identity in _being_written:
+        with _released:
+            if not _released.wait_for(lambda: identity not in _being_written, CLAIM_SECONDS):
                 told = "it is being written already: give each output a file of its own"
                 raise cannot("write", self._path, told)
             _being_written.add(identity)
@@ -118,8 +125,9 @@ class OutputFile(FileIO):
         if self._identity is not None:
             if self._is_new and not self._begun:
                 self._remove()
-            with _lock:
+            with _released:
                 _being_written.discard(self._identity)
+                _released.notify_all()
             self._identity = None
         super().close()
 

@@ -229,7 +229,7 @@ async def open_virtual_line(
     if sink is None:
         yield VirtualLine(source, None, input_samplerate, 0)
         return
-    told = await in_thread(lambda: sink.open(output_samplerate), undo=sink.close)
+    told = await in_thread(lambda: sink.open(output_samplerate), undo=lambda _: sink.close())
     try:
         if told is not None:  # some do not tell
             output_samplerate = whole_rate(told, f"the rate that {_name(sink)}.open told")

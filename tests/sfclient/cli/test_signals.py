@@ -27,10 +27,8 @@ def is_empty(end: int) -> bool:
 
 @POSIX
 class TestSignals:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    async def test_hangs_up_and_completes_the_files(
-        self, number: signal.Signals, tmp_path: Path
-    ) -> None:
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])  # not all on Windows
+    async def test_hangs_up_and_completes_the_files(self, name: str, tmp_path: Path) -> None:
         heard, both, stats = tmp_path / "heard.wav", tmp_path / "both.wav", tmp_path / "s.json"
         async with open_simulator(SpeakAgent(noise(60, 16_000), "burst"), key=KEY) as sim:
             async with running(
@@ -40,7 +38,7 @@ class TestSignals:
             ) as command:
                 await command.says("Connected to call")
                 await until(lambda: len(sim.calls[0].received_audio) >= 48_000)  # half a second
-                command.signal(number)  # the agent's words would last for a minute
+                command.signal(signal.Signals[name])  # the agent's words would last for a minute
             ended = await sim.calls[0].wait_ended()
         assert command.status == 0
         assert (ended.by, ended.code) == ("client", 1000)

@@ -69,7 +69,9 @@ class PythonCallback(StreamCallback):
     """What others write in Python: the work of the compiled callback, done with numpy."""
 
     def __new__(cls, *_queues: object, **channels: Any) -> "PythonCallback":
-        return super().__new__(cls, **channels)  # Python uses the queues: the base holds none of them
+        return super().__new__(
+            cls, **channels
+        )  # Python uses the queues: the base holds none of them
 
     def __init__(
         self,

@@ -68,6 +68,11 @@ def busy_python() -> Iterator[None]:
 class PythonCallback(StreamCallback):
     """What others write in Python: the work of the compiled callback, done with numpy."""
 
+    def __new__(cls, *_queues: object, **channels: Any) -> "PythonCallback":
+        return super().__new__(
+            cls, **channels
+        )  # Python uses the queues: the base holds none of them
+
     def __init__(
         self,
         capture: CaptureQueue | None,

@@ -44,14 +44,17 @@ class Opened:
         self._callback = callback
         self._calling = threading.Lock()
         self._beginning = threading.Lock()
-        self._settled = threading.Event()  # closed, or left for ever
+        self._closed = threading.Event()
         self._is_started = False
         self.is_closing = False
-        self.is_closed = False
         _opened.add(self)
         # Behind sounddevice's own, so that it runs before that; once.
         atexit.unregister(_close_all)
         atexit.register(_close_all)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed.is_set()
 
     def start(self) -> None:
         with self._calling:
@@ -73,47 +76,33 @@ class Opened:
                     threading.Thread(target=self._close, name="close", daemon=True).start()
                 except RuntimeError:  # the interpreter ends, and starts no more threads
                     self._close()
-        self._settled.wait(CLOSE_SECONDS)
-        return self.is_closed
+        return self._closed.wait(CLOSE_SECONDS)
 
     def close_at_exit(self) -> None:
-        """When no more threads can be started: at once, or not at all."""
-        idle = self._callback.idle_seconds
+        """When no more threads can be started: at once, or not at all if PortAudio would not come back."""
+        idle = self._callback.idle_seconds or 0.0
         self._callback.detach()
         if not self.is_closing:
+            is_alive = not self._is_started or (self.is_active() and idle < DEAD_SECONDS)
             self.is_closing = True
-            if idle is None or idle < DEAD_SECONDS:
+            if is_alive:
                 self._close()
 
     def _close(self) -> None:
         self._callback.detach()  # so that others need not wait for PortAudio
         with self._calling:
-            if self._has_lost_jack():
-                self._settled.set()
-                return
             self._stream.close()
         self._callback.close()
         _opened.discard(self)
-        self.is_closed = True
+        self._closed.set()
         self.is_closing = False
-        self._settled.set()
-
-    def _has_lost_jack(self) -> bool:
-        """Its server has gone: PortAudio would abort the process when it closes (pa_jack.c, CleanUpStream)."""
-        if not self._is_started or self._stream.active:
-            return False
-        device = self._stream.device
-        device = self.sounddevice.query_devices(device[0] if isinstance(device, tuple) else device)
-        api = self.sounddevice.query_hostapis(device["hostapi"])["name"]
-        return bool(api.startswith("JACK"))
 
     def disown(self) -> None:
         """In a forked child: the stream is the parent's, and no thread of this process calls back."""
         self._calling = threading.Lock()
         self._beginning = threading.Lock()
-        self._settled = threading.Event()
-        self._settled.set()
-        self.is_closed = True
+        self._closed = threading.Event()
+        self._closed.set()
         self.is_closing = False
         self._callback.close()
 

@@ -197,15 +197,6 @@ def talk(seconds: float) -> Step:
     return step
 
 
-def echo_secrets(before: bytes = b"", after: bytes = b"") -> Step:
-    """All that came in the request, with what is secret."""
-
-    async def step(connection: Connection) -> None:
-        await connection.send(before + " ".join(SECRETS).encode() + after)
-
-    return step
-
-
 def http(status: int, body: object = b"", *headers: str) -> bytes:
     """A whole answer."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -20,18 +20,20 @@ from .far_side import (
     BINARY,
     CLOSE,
     CONTINUATION,
+    KEY,
     PING,
     PONG,
     SECRETS,
+    SID,
     SPEECH,
     TEXT,
+    TOKEN,
     Moment,
     Step,
     accept,
     cut,
     deaf,
     drip,
-    echo_secrets,
     end,
     flood,
     hold,
@@ -87,9 +89,15 @@ def quirk(name: str, error: type[SfclientError] | None = None, **expected: Any) 
     return Scenario(f"quirk: {name}", "simulator", (), error, quirks=(name,), **options | expected)
 
 
-def echoed(before: str, after: str = "") -> bytes:
-    """A message that says all secrets."""
-    return (before + " ".join(SECRETS) + after).encode()
+def echoed(moment: Moment, before: str = "", after: str = "") -> bytes:
+    """A message that says the secrets that the client has by then."""
+    known = {
+        "session": [KEY],
+        "upgrade": [KEY, TOKEN],
+        "greeting": [KEY, TOKEN],
+        "start": [KEY, TOKEN],
+    }
+    return (before + " ".join(known.get(moment, SECRETS)) + after).encode()
 
 
 def head(status: str, *lines: str) -> bytes:
@@ -296,7 +304,7 @@ AT_THE_SESSION: Iterable[Scenario] = [
         "session",
         "an error that echoes the secrets",
         ServiceError,
-        http(500, {"error": echoed("no: ").decode()}),
+        http(500, {"error": echoed("session", "no: ").decode()}),
         command=True,
     ),
     at(
@@ -304,7 +312,7 @@ AT_THE_SESSION: Iterable[Scenario] = [
         "a header that echoes the secrets",
         NetworkError,
         b"HTTP/1.1 ",
-        echo_secrets(),
+        echoed("session"),
         end,
         wait(1),
     ),
@@ -313,7 +321,7 @@ AT_THE_SESSION: Iterable[Scenario] = [
         "a line that echoes the secrets",
         NetworkError,
         b"HTTP/1.1 200 OK\r\n",
-        echo_secrets(after=b"\r\n\r\n"),
+        echoed("session", "", "\r\n\r\n"),
         end,
         wait(1),
     ),
@@ -321,7 +329,7 @@ AT_THE_SESSION: Iterable[Scenario] = [
         "session",
         "a redirect that echoes the secrets",
         ServiceError,
-        http(302, b"", "Location: " + echoed("/").decode()),
+        http(302, b"", "Location: " + echoed("session", "/").decode()),
     ),
 ]
 
@@ -423,7 +431,7 @@ AT_THE_UPGRADE: Iterable[Scenario] = [
         "a line that echoes the secrets",
         ServiceError,
         b"HTTP/1.1 101 Switching Protocols\r\n",
-        echo_secrets(after=b"\r\n\r\n"),
+        echoed("upgrade", "", "\r\n\r\n"),
         end,
         wait(1),
         command=True,
@@ -432,7 +440,7 @@ AT_THE_UPGRADE: Iterable[Scenario] = [
         "upgrade",
         "a refusal that echoes the secrets",
         ServiceError,
-        http(403, {"error": echoed("").decode()}, "X: " + echoed("").decode()),
+        http(403, {"error": echoed("upgrade").decode()}, "X: " + echoed("upgrade").decode()),
     ),
     at(
         "upgrade",
@@ -477,7 +485,7 @@ AT_THE_GREETING: Iterable[Scenario] = [
         "greeting",
         "a close that echoes the secrets",
         ServiceError,
-        frame(CLOSE, echoed("\3\xf1").replace(b"\xc3\xb1", b"\xf1")),
+        frame(CLOSE, echoed("greeting", "\3\xf1").replace(b"\xc3\xb1", b"\xf1")),
         status=1009,
     ),
     at("greeting", "ends", NetworkError, end),
@@ -576,13 +584,13 @@ AT_THE_START: Iterable[Scenario] = [
             "start",
             "an error that echoes the secrets",
             ServiceError,
-            http(502, {"error": echoed("no: ").decode(), "sid": SECRETS[-1]}),
+            http(502, {"error": echoed("start", "no: ").decode(), "sid": SID}),
         ),
         at(
             "start",
             "another URL of another kind",
             ServiceError,
-            http(200, {"wsMediaUrl": "http://127.0.0.1/" + SECRETS[-1]}),
+            http(200, {"wsMediaUrl": "http://127.0.0.1/" + SID}),
         ),
         at("bind", "no answer", None, wait(2.5), speak(1), BYE, within=5.0, played=0.9),
         at("bind", "speech instead", None, speak(1), BYE, within=2.0, played=0.9),
@@ -592,7 +600,7 @@ AT_THE_START: Iterable[Scenario] = [
             "bind",
             "a close that echoes the sid",
             ServiceError,
-            close_frame(1008, f"no {SECRETS[-1]}"),
+            close_frame(1008, f"no {SID}"),
             status=1008,
             command=True,
         ),
@@ -696,8 +704,8 @@ FRAMES: Iterable[Scenario] = [
         "call",
         "a text that echoes the secrets",
         None,
-        frame(TEXT, echoed('{"type": "x", "y": "', '"}')),
-        frame(TEXT, echoed("")),
+        frame(TEXT, echoed("call", '{"type": "x", "y": "', '"}')),
+        frame(TEXT, echoed("call")),
         BYE,
         within=2.0,
         command=True,
@@ -735,7 +743,7 @@ ENDS: Iterable[Scenario] = [
         "call",
         "a close that echoes the secrets",
         None,
-        close_frame(4001, echoed("x ").decode()),
+        close_frame(4001, echoed("call", "x ").decode()),
         within=2.0,
         command=True,
     ),

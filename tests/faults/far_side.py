@@ -180,7 +180,7 @@ def flood(data: bytes, seconds: float) -> Step:
     return step
 
 
-def speak(seconds: float) -> Step:
+def speak(seconds: float) -> bytes:
     """Speech, all at once."""
     return SPEECH * round(seconds * 50)
 

@@ -648,7 +648,7 @@ FRAMES: Iterable[Scenario] = [
     ),
     breaking("garbage", bytes(range(3, 256)) * 9),
     breaking("an HTTP answer", http(500, b"oh")),
-    at("call", "frames byte by byte", None, drip(speak(0.05) + BYE, 0.0), within=3.0, played=0.04),  # type: ignore[operator]
+    at("call", "frames byte by byte", None, drip(speak(0.05) + BYE, 0.0), within=3.0, played=0.04),
     at(
         "call",
         "a ping between fragments",

@@ -6,7 +6,7 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow as well")
     parser.addoption(
-        "--streams", type=int, default=100, help="how many fuzzed streams to send in each dialect"
+        "--streams", type=int, default=50, help="how many fuzzed streams to send in each dialect"
     )
     parser.addoption("--table", action="store_true", help="print the outcomes of the fault bench")
 

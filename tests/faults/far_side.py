@@ -180,7 +180,7 @@ def flood(data: bytes, seconds: float) -> Step:
     return step
 
 
-def speak(seconds: float) -> Step:
+def speak(seconds: float) -> bytes:
     """Speech, all at once."""
     return SPEECH * round(seconds * 50)
 
@@ -193,15 +193,6 @@ def talk(seconds: float) -> Step:
         for at in range(round(seconds * 50)):
             await trio.sleep_until(start + at / 50)
             await connection.send(SPEECH)
-
-    return step
-
-
-def echo_secrets(before: bytes = b"", after: bytes = b"") -> Step:
-    """All that came in the request, with what is secret."""
-
-    async def step(connection: Connection) -> None:
-        await connection.send(before + " ".join(SECRETS).encode() + after)
 
     return step
 

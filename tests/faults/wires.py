@@ -34,9 +34,22 @@ async def wired_to(serve: Serves) -> AsyncIterator[None]:
                 await serve(stream)
 
     async with trio.open_nursery() as nursery:
-        with patch.object(trio, "open_tcp_stream", open_tcp_stream):
+        with (
+            patch.object(trio, "open_tcp_stream", open_tcp_stream),
+            patch.object(trio.to_thread, "run_sync", run_here),
+            patch.object(trio.from_thread, "check_cancelled", lambda: None),
+        ):
             yield
         nursery.cancel_scope.cancel()
+
+
+async def run_here(
+    work: Callable[..., Any], *args: Any, abandon_on_cancel: bool = False, **_: Any
+) -> Any:
+    """What is done in a thread: the clock would jump meanwhile."""
+    with trio.CancelScope(shield=not abandon_on_cancel):
+        await trio.lowlevel.checkpoint()
+    return work(*args)
 
 
 def stream_over(own: socket.socket) -> trio.SocketStream:

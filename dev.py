@@ -11,7 +11,7 @@ import sys
 if sys.version_info < (3, 11):
     sys.exit("dev.py: Python 3.11 or later is needed")
 
-from dev import coverage, environment, everyday, measuring, packaging, proofs
+from dev import coverage, environment, everyday, fuzzing, measuring, packaging, proofs
 
 COMMANDS = {
     "demo": everyday.demo,
@@ -23,6 +23,8 @@ COMMANDS = {
     "wheels": packaging.wheels,
     "sanitize": proofs.sanitize,
     "prove": proofs.prove,
+    "fuzz": fuzzing.fuzz,
+    "misuse": fuzzing.misuse,
     "bench": measuring.bench,
     "realtime": measuring.realtime,
     "pacing": measuring.pacing,

@@ -1,0 +1,145 @@
+"""Threads that use the same object at the same time, every method against every method.
+
+    PYTHON_GIL=0 python -m tests.sfaudio.misuse OBJECT THREADS SECONDS
+
+This breaks the thread rules of sfaudio, on purpose: a refusal (`RuntimeError`) or an answer are right,
+anything else is not. It means something on a CPython without the GIL. Objects are new every
+`ROUND` seconds; when the threads have ended, the books must balance. Prints figures as JSON.
+"""
+
+import json
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from sfaudio import CaptureQueue, JitterBuffer, Resampler
+from sfaudio._callback import StreamCallback
+
+from .hostile_calls import OF_METHODS, Fuzzer, check_books, resident_mib
+from .hostile_targets import Target, all_targets
+
+ROUND = 0.25
+CALLS = 64  # Prepared for each thread of a round, which makes them over and over, without a pause.
+
+
+def queues(rng: random.Random) -> list[Any]:
+    capacity = rng.choice((1, 7, 64, 1000))
+    return [
+        JitterBuffer(capacity, prefill=capacity // 3, fade=capacity // 2),
+        CaptureQueue(capacity),
+    ]
+
+
+def callback(rng: random.Random) -> list[Any]:
+    playout, capture, played = *queues(rng), CaptureQueue(100)
+    return [playout, capture, played, StreamCallback(capture, playout, played)]
+
+
+OBJECTS: dict[str, Callable[[random.Random], list[Any]]] = {
+    "JitterBuffer": lambda rng: queues(rng)[:1],
+    "CaptureQueue": lambda rng: queues(rng)[1:],
+    "Resampler": lambda rng: [Resampler(*rng.choice(((8000, 48000), (44100, 16000))))],
+    "StreamCallback": callback,
+    # Shared are only the buffers.
+    "functions": lambda rng: [],
+}
+# After these nothing more happens to a callback: only in every other round. Then callbacks are made, too.
+ENDINGS = {
+    "StreamCallback.detach",
+    "StreamCallback.close",
+    "StreamCallback.userdata",
+    "StreamCallback",
+}
+UNDOCUMENTED = "not documented"
+UNSAFE = "force_kernel_level"  # By its docstring.
+
+
+def targets(things: list[Any], *, with_endings: bool) -> list[Target]:
+    """What can be called on these objects; without any, the functions."""
+    owners = {type(thing) for thing in things}
+    return [
+        target
+        for target in all_targets()
+        if (with_endings if target.name in ENDINGS else not target.makes and target.name != UNSAFE)
+        and (target.owner in owners or target.function in owners or not (things or target.owner))
+    ]
+
+
+def prepare(fuzzer: Fuzzer, shared: list[Any]) -> Callable[[], Any]:
+    target = fuzzer.rng.choice(fuzzer.targets)
+    arguments, named = fuzzer.arguments(target)
+    for at, argument in enumerate(arguments):
+        if not isinstance(argument, (int, float)) and fuzzer.rng.random() < 0.3:
+            arguments[at] = fuzzer.rng.choice(shared)
+    thing = [fuzzer.live(target.owner)] if target.owner else []
+    return partial(target.function, *thing, *arguments, **named)
+
+
+def repeat(calls: list[Callable[[], Any]], until: float, outcomes: Counter[str]) -> None:
+    while True:
+        for call in calls:
+            try:
+                call()
+                outcomes["returned"] += 1
+            except OF_METHODS as error:
+                outcomes[type(error).__name__] += 1
+            except Exception as error:
+                outcomes[f"{UNDOCUMENTED}: {error!r}"] += 1
+        if time.monotonic() > until:
+            return
+
+
+def play_round(name: str, threads: int, seed: int, seconds: float) -> Counter[str]:
+    rng = random.Random(seed)
+    things = OBJECTS[name](rng)
+    shared = [np.zeros(n, kind) for n in (64, 480, 20_000) for kind in (np.int16, np.float32)]
+    callable_now = targets(things, with_endings=seed % 2 > 0)
+    programs = []
+    for _ in range(threads):
+        fuzzer = Fuzzer(random.Random(rng.random()), callable_now, 0.0, things=things)
+        programs.append([prepare(fuzzer, shared) for _ in range(CALLS)])
+    outcomes = [Counter[str]() for _ in range(threads)]
+    until = time.monotonic() + seconds
+    running = [
+        threading.Thread(target=repeat, args=(program, until, outcome))
+        for program, outcome in zip(programs, outcomes, strict=True)
+    ]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    for thing in things:
+        if isinstance(thing, StreamCallback):
+            thing.close()
+        check_books(thing)
+    return sum(outcomes, Counter())
+
+
+def main(name: str, threads: int, seconds: float) -> None:
+    if getattr(sys, "_is_gil_enabled", lambda: True)():
+        sys.exit(
+            "this Python has a GIL, or it is on: with PYTHON_GIL=0 a free-threaded one has not"
+        )
+    outcomes: Counter[str] = Counter()
+    begin, rounds, warm = time.monotonic(), 0, 0.0
+    while (passed := time.monotonic() - begin) < seconds:
+        print(f"{outcomes.total()} calls in {passed:.2f} s", flush=True)
+        outcomes += play_round(name, threads, rounds, ROUND)
+        rounds += 1
+        if not warm and passed > seconds / 4:
+            warm = resident_mib()
+    undocumented = [outcome for outcome in outcomes if UNDOCUMENTED in outcome]
+    figures = {"calls": outcomes.total(), "warm": warm, "end": resident_mib(), **outcomes}
+    print(json.dumps(figures))
+    sys.exit("\n".join(undocumented) or 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

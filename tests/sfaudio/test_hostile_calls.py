@@ -1,0 +1,84 @@
+"""Whatever is passed to a compiled function, it answers or refuses as documented; and so beside other threads.
+
+A short look at what `dev.py fuzz` and `dev.py misuse` do at length.
+"""
+
+import gc
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import sfaudio
+from sfaudio._kernels import force_kernel_level, kernel_level
+
+from .hostile_calls import PARAMETERS, Fault, Fuzzer, run_batch
+from .hostile_targets import Target, all_targets
+from .misuse import CALLS, OBJECTS, play_round
+
+kept: list[memoryview] = []
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    threshold, level = gc.get_threshold(), kernel_level()
+    gc.set_threshold(50)  # Garbage meddles when it is collected.
+    yield
+    gc.set_threshold(*threshold)
+    force_kernel_level(level)
+
+
+def test_every_parameter_of_every_compiled_function_has_a_recipe() -> None:
+    names = {name for target in all_targets() for name in (*target.positional, *target.named)}
+    assert names == PARAMETERS.keys()
+
+
+def test_everything_public_that_is_compiled_is_called() -> None:
+    figures = {name for name in sfaudio.__all__ if name.endswith(("Statistics", "Level"))}
+    assert set(sfaudio.__all__) - figures <= {target.name for target in all_targets()}
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_hostile_arguments_are_answered_or_refused_as_documented(batch: int) -> None:
+    outcomes = run_batch(batch)
+    assert outcomes["returned"] > 200
+    assert outcomes["TypeError"] + outcomes["ValueError"] > 100
+
+
+def many_calls(fuzzer: Fuzzer) -> None:
+    for _ in range(100):
+        fuzzer.call()
+
+
+def keep(src: Any) -> None:
+    kept.append(memoryview(src))
+
+
+def overrun(src: Any) -> None:
+    memory = memoryview(src).obj
+    if isinstance(memory, bytearray) and memory:
+        memory[-1] ^= 1
+
+
+def stumble(src: Any) -> None:
+    raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("planted", "fault"),
+    [(keep, "still holds"), (overrun, "beyond a buffer"), (stumble, "raised KeyError")],
+)
+def test_a_planted_fault_is_found(planted: Callable[[Any], None], fault: str) -> None:
+    fuzzer = Fuzzer(random.Random(1), [Target("planted", planted, None, ("src",))], 0.0)
+    with pytest.raises(Fault, match=fault):
+        many_calls(fuzzer)
+    kept.clear()
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_threads_that_misuse_an_object_are_answered_or_refused(name: str, seed: int) -> None:
+    outcomes = play_round(name, 2, seed, 0.02)
+    assert outcomes.keys() <= {"returned", "RuntimeError", "TypeError", "ValueError"}
+    assert outcomes.total() >= 2 * CALLS

@@ -43,14 +43,20 @@ class Workshop:
         """A file of this folder; each function in a section of its own, for the linker to pick."""
         self.objects += 1
         target = self.folder / f"{self.objects}.o"
+        hidden = ["-fvisibility=hidden", "-DCYTHON_NO_PYINIT_EXPORT"]
+        sections = ["-ffunction-sections", "-fdata-sections", *hidden]
+        self.run(*sections, *flags, "-c", HERE / source, "-o", target)
+        return target
+
+    def shared(self, source: Path, target: Path, *flags: str | Path) -> None:
+        """A shared library, such as a module for Python to import."""
+        self.run("-fPIC", "-shared", "-fvisibility=hidden", *flags, source, "-o", target)
+
+    def run(self, *arguments: str | Path) -> None:
         system = (sysconfig.get_path("include"), numpy.get_include())
         folders = (*self.translations, SFAUDIO, HERE, *system)
         include = [f"-I{folder}" for folder in folders]
-        hidden = ["-fvisibility=hidden", "-DCYTHON_NO_PYINIT_EXPORT"]
-        sections = ["-ffunction-sections", "-fdata-sections", *hidden]
-        command = [self.compiler, "-w", *sections, *include, *flags, "-c", HERE / source]
-        subprocess.run([*command, "-o", target], check=True)
-        return target
+        subprocess.run([self.compiler, "-w", *include, *arguments], check=True)
 
     def module(self, name: str, *flags: str) -> Path:
         return self.compile("modules.c", f"-DMODULE_{name.upper()}", *flags)

@@ -1,0 +1,47 @@
+"""Python calls every method of queues that a native callback is using at that time, in its own thread.
+
+    python -m tests.native.misuse_beside_callback LIBRARY SECONDS
+
+The library is callback_thread.c. Prints figures as JSON.
+"""
+
+import ctypes
+import json
+import random
+import sys
+import time
+from collections import Counter
+
+import numpy as np
+
+from sfaudio import CaptureQueue, JitterBuffer
+from sfaudio._callback import StreamCallback
+
+from ..sfaudio.hostile_calls import Fuzzer, check_books
+from ..sfaudio.misuse import CALLS, prepare, repeat, targets
+
+
+def main(library: str, seconds: float) -> None:
+    native = ctypes.CDLL(library)
+    native.start_calling.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+    native.stop_calling.restype = ctypes.c_uint64
+    capture, playout, played = CaptureQueue(500), JitterBuffer(500, fade=20), CaptureQueue(500)
+    callback = StreamCallback(capture, playout, played)
+    things = [capture, playout, played, callback]
+    fuzzer = Fuzzer(random.Random(1), targets(things, with_endings=False), 0.0, things=things)
+    shared = [np.zeros(2000, np.int16), np.zeros(480, np.float32)]
+    outcomes: Counter[str] = Counter()
+    native.start_calling(callback.address, callback.userdata)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        repeat([prepare(fuzzer, shared) for _ in range(CALLS)], time.monotonic() + 0.01, outcomes)
+    callbacks = native.stop_calling()
+    for queue in (capture, playout, played):
+        check_books(queue)
+    assert callback.statistics().callbacks == callbacks
+    callback.close()
+    print(json.dumps({"callbacks": callbacks, **outcomes}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]))

@@ -9,6 +9,7 @@ was raised, the margins of the buffers, and whether a buffer is still held.
 
 import argparse
 import copy
+<<<<<<< HEAD
 import functools
 import gc
 import importlib
@@ -17,12 +18,21 @@ import json
 import mmap
 import pickle
 import pkgutil
+=======
+import faulthandler
+import functools
+import gc
+import json
+import mmap
+import pickle
+>>>>>>> fuzz/main
 import random
 import reprlib
 import sys
 import warnings
 import weakref
 from collections import Counter
+<<<<<<< HEAD
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,6 +44,18 @@ import sfaudio
 from sfaudio import CaptureQueue, JitterBuffer, Resampler
 from sfaudio._callback import StreamCallback
 
+=======
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import GetSetDescriptorType
+from typing import Any
+
+from sfaudio import CaptureQueue, JitterBuffer, Resampler
+from sfaudio._callback import StreamCallback
+
+from .hostile_targets import Target, all_targets
+>>>>>>> fuzz/main
 from .hostile_values import (
     COUNTS,
     NUMBERS,
@@ -48,6 +70,10 @@ from .hostile_values import (
 )
 
 CALLS = 500
+<<<<<<< HEAD
+=======
+HUNG_SECONDS = 120  # for a batch
+>>>>>>> fuzz/main
 MOST_THINGS = 16
 
 # How each parameter is made so that it may fit, by its name. A new name needs an entry here.
@@ -70,6 +96,7 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     "dtype": lambda fuzzer: fuzzer.rng.choice(("int16", "float32", "int32")),
     "name": lambda fuzzer: fuzzer.rng.choice(("c", "sse2", "avx2", "avx512", "neon")),
 }
+<<<<<<< HEAD
 # Python cannot be asked for these: by position, and after the bar by name.
 CONSTRUCTORS = {
     "CaptureQueue": "capacity",
@@ -131,6 +158,8 @@ def all_targets() -> tuple[Target, ...]:
                 targets.append(Target(name, value, None, *parameters(value)))
     return tuple(targets)
 
+=======
+>>>>>>> fuzz/main
 
 # What can be done with an object of any class; a refusal is as good as an answer.
 RITES: tuple[Callable[[Any, "Fuzzer"], Any], ...] = (
@@ -395,12 +424,20 @@ def main() -> None:
     for done in range(options.batches):
         batch = options.first + done
         print(f"batch {batch}", flush=True)  # The last one, should it end the process.
+<<<<<<< HEAD
+=======
+        faulthandler.dump_traceback_later(HUNG_SECONDS, exit=True)
+>>>>>>> fuzz/main
         try:
             outcomes += run_batch(batch, tell)
         except Fault as fault:
             faults.append(f"{fault}, in batch {batch}")
         if done == options.batches // 2:
             warm = resident_mib()
+<<<<<<< HEAD
+=======
+    faulthandler.cancel_dump_traceback_later()
+>>>>>>> fuzz/main
     print(*faults, sep="\n")
     figures = {"calls": outcomes.total(), "warm": warm, "end": resident_mib(), **outcomes}
     print(json.dumps(figures))

@@ -9,10 +9,7 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
-<<<<<<< HEAD
-=======
 from typing import TextIO
->>>>>>> fuzz/main
 
 from dev.environment import make_venv, pip_install
 from dev.packaging import pythons
@@ -36,37 +33,6 @@ def fuzz(arguments: list[str]) -> int:
         pip_install(venv, "--no-deps", f"{wheel}")
         workers = os.cpu_count() or 1
         batches = -(-calls // (BATCH * workers))
-<<<<<<< HEAD
-        say(f"{workers} processes with {batches} batches of {BATCH} calls each")
-        logs = [folder / f"worker{worker}" for worker in range(workers)]
-        running = []
-        for worker, log in enumerate(logs):
-            command = [f"{in_venv('python', venv)}", "-m", "tests.sfaudio.hostile_calls"]
-            command += ["--first", f"{worker * batches}", "--batches", f"{batches}"]
-            with log.open("wb") as to:
-                # Its errors as well, in their place.
-                process = subprocess.Popen(
-                    command, cwd=ROOT, env=os.environ | env, stdout=to, stderr=to
-                )
-            running.append(process)
-        statuses = [process.wait() for process in running]
-        failed = print_reports(folder) > 0
-        total = 0
-        for status, log in zip(statuses, logs, strict=True):
-            *lines, last = log.read_text(errors="replace").splitlines() or [""]
-            if status != 0:
-                print("\n".join([*lines[-20:], last, f"ended with status {status}"]))
-                failed = True
-                continue
-            figures = json.loads(last)
-            print(figures)
-            total += figures["calls"]
-            failed |= figures["end"] - figures["warm"] > GROWTH
-        say(f"{total:,} hostile calls: {'FAILED' if failed else 'no report, memory flat'}")
-        return int(failed)
-
-
-=======
         say(f"{workers} processes make {batches} batches of {BATCH} calls each")
         command = [f"{in_venv('python', venv)}", "-m", "tests.sfaudio.hostile_calls"]
         running = []
@@ -96,7 +62,6 @@ def calls_made(status: int, log: TextIO) -> int:
     return int(figures["calls"]) if figures["end"] - figures["warm"] < GROWTH else 0
 
 
->>>>>>> fuzz/main
 def misuse(arguments: list[str]) -> int:
     """let two threads, then four, misuse each compiled object, on a CPython without the GIL"""
     parser = argparse.ArgumentParser(prog="dev.py misuse")
@@ -115,14 +80,10 @@ def misuse(arguments: list[str]) -> int:
         settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
         pip_install(venv, "--only-binary=:all:", *settings["build-system"]["requires"])
         pip_install(venv, "--no-deps", "--no-build-isolation", f"{ROOT}")
-<<<<<<< HEAD
-        print(row("object", "threads", "calls", "RuntimeErrors", "MiB", "at end", "outcome"))
-=======
         print(
             row("object", "threads", "calls", "RuntimeErrors", "MiB", "at end", "outcome"),
             flush=True,
         )
->>>>>>> fuzz/main
         outcomes = []
         for thing, threads in itertools.product(MISUSED, (2, 4)):
             *figures, outcome = misused(venv, thing, threads, options.seconds)

@@ -9,42 +9,18 @@ was raised, the margins of the buffers, and whether a buffer is still held.
 
 import argparse
 import copy
-<<<<<<< HEAD
-import functools
-import gc
-import importlib
-import inspect
-import json
-import mmap
-import pickle
-import pkgutil
-=======
 import faulthandler
 import functools
 import gc
 import json
 import mmap
 import pickle
->>>>>>> fuzz/main
 import random
 import reprlib
 import sys
 import warnings
 import weakref
 from collections import Counter
-<<<<<<< HEAD
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from importlib.machinery import ExtensionFileLoader
-from types import GetSetDescriptorType
-from typing import Any
-
-import sfaudio
-from sfaudio import CaptureQueue, JitterBuffer, Resampler
-from sfaudio._callback import StreamCallback
-
-=======
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -55,7 +31,6 @@ from sfaudio import CaptureQueue, JitterBuffer, Resampler
 from sfaudio._callback import StreamCallback
 
 from .hostile_targets import Target, all_targets
->>>>>>> fuzz/main
 from .hostile_values import (
     COUNTS,
     NUMBERS,
@@ -70,10 +45,7 @@ from .hostile_values import (
 )
 
 CALLS = 500
-<<<<<<< HEAD
-=======
 HUNG_SECONDS = 120  # for a batch
->>>>>>> fuzz/main
 MOST_THINGS = 16
 
 # How each parameter is made so that it may fit, by its name. A new name needs an entry here.
@@ -96,70 +68,6 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     "dtype": lambda fuzzer: fuzzer.rng.choice(("int16", "float32", "int32")),
     "name": lambda fuzzer: fuzzer.rng.choice(("c", "sse2", "avx2", "avx512", "neon")),
 }
-<<<<<<< HEAD
-# Python cannot be asked for these: by position, and after the bar by name.
-CONSTRUCTORS = {
-    "CaptureQueue": "capacity",
-    "JitterBuffer": "capacity | prefill fade",
-    "Resampler": "samplerate_in samplerate_out",
-    "StreamCallback": "capture playout played | input_channels output_channels measure_cpu",
-}
-
-
-@dataclass(frozen=True)
-class Target:
-    """Something to call; with an owner, on an object of it."""
-
-    name: str
-    function: Callable[..., Any]
-    owner: type | None = None
-    positional: tuple[str, ...] = ()
-    named: tuple[str, ...] = ()
-
-    @property
-    def makes(self) -> bool:
-        return isinstance(self.function, type)
-
-
-def compiled_modules() -> Iterable[Any]:
-    for info in pkgutil.iter_modules(sfaudio.__path__, "sfaudio."):
-        spec = info.module_finder.find_spec(info.name, None)
-        if spec is not None and isinstance(spec.loader, ExtensionFileLoader):
-            yield importlib.import_module(info.name)
-
-
-def parameters(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    found = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
-    named = tuple(p.name for p in found if p.kind is p.KEYWORD_ONLY)
-    return tuple(p.name for p in found if p.name not in named), named
-
-
-def targets_of(cls: type) -> Iterable[Target]:
-    positional, _, named = CONSTRUCTORS[cls.__name__].partition("|")
-    yield Target(cls.__name__, cls, None, tuple(positional.split()), tuple(named.split()))
-    for name, member in vars(cls).items():
-        if isinstance(member, GetSetDescriptorType):
-            yield Target(f"{cls.__name__}.{name}", member.__get__, cls)
-        elif callable(member) and (not name.startswith("_") or name in ("__enter__", "__exit__")):
-            yield Target(f"{cls.__name__}.{name}", member, cls, *parameters(member))
-
-
-@functools.cache
-def all_targets() -> tuple[Target, ...]:
-    """Every public function, class, method and property of the compiled modules."""
-    targets: list[Target] = []
-    for module in compiled_modules():
-        for name, value in vars(module).items():
-            if name.startswith("_") or getattr(value, "__module__", "") != module.__name__:
-                continue
-            if isinstance(value, type):
-                targets += targets_of(value)
-            else:
-                targets.append(Target(name, value, None, *parameters(value)))
-    return tuple(targets)
-
-=======
->>>>>>> fuzz/main
 
 # What can be done with an object of any class; a refusal is as good as an answer.
 RITES: tuple[Callable[[Any, "Fuzzer"], Any], ...] = (
@@ -424,20 +332,14 @@ def main() -> None:
     for done in range(options.batches):
         batch = options.first + done
         print(f"batch {batch}", flush=True)  # The last one, should it end the process.
-<<<<<<< HEAD
-=======
         faulthandler.dump_traceback_later(HUNG_SECONDS, exit=True)
->>>>>>> fuzz/main
         try:
             outcomes += run_batch(batch, tell)
         except Fault as fault:
             faults.append(f"{fault}, in batch {batch}")
         if done == options.batches // 2:
             warm = resident_mib()
-<<<<<<< HEAD
-=======
     faulthandler.cancel_dump_traceback_later()
->>>>>>> fuzz/main
     print(*faults, sep="\n")
     figures = {"calls": outcomes.total(), "warm": warm, "end": resident_mib(), **outcomes}
     print(json.dumps(figures))

@@ -22,12 +22,8 @@ import numpy as np
 from sfaudio import CaptureQueue, JitterBuffer, Resampler
 from sfaudio._callback import StreamCallback
 
-<<<<<<< HEAD
-from .hostile_calls import OF_METHODS, Fuzzer, Target, all_targets, check_books, resident_mib
-=======
 from .hostile_calls import OF_METHODS, Fuzzer, check_books, resident_mib
 from .hostile_targets import Target, all_targets
->>>>>>> fuzz/main
 
 ROUND = 0.25
 CALLS = 64  # Prepared for each thread of a round, which makes them over and over, without a pause.
@@ -103,11 +99,7 @@ def repeat(calls: list[Callable[[], Any]], until: float, outcomes: Counter[str])
 def play_round(name: str, threads: int, seed: int, seconds: float) -> Counter[str]:
     rng = random.Random(seed)
     things = OBJECTS[name](rng)
-<<<<<<< HEAD
-    shared = [np.zeros(n, kind) for n in (64, 480, 2000) for kind in (np.int16, np.float32)]
-=======
     shared = [np.zeros(n, kind) for n in (64, 480, 20_000) for kind in (np.int16, np.float32)]
->>>>>>> fuzz/main
     callable_now = targets(things, with_endings=seed % 2 > 0)
     programs = []
     for _ in range(threads):

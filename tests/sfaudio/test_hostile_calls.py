@@ -13,12 +13,8 @@ import pytest
 import sfaudio
 from sfaudio._kernels import force_kernel_level, kernel_level
 
-<<<<<<< HEAD
-from .hostile_calls import PARAMETERS, Fault, Fuzzer, Target, all_targets, run_batch
-=======
 from .hostile_calls import PARAMETERS, Fault, Fuzzer, run_batch
 from .hostile_targets import Target, all_targets
->>>>>>> fuzz/main
 from .misuse import CALLS, OBJECTS, play_round
 
 kept: list[memoryview] = []
@@ -74,11 +70,7 @@ def stumble(src: Any) -> None:
     [(keep, "still holds"), (overrun, "beyond a buffer"), (stumble, "raised KeyError")],
 )
 def test_a_planted_fault_is_found(planted: Callable[[Any], None], fault: str) -> None:
-<<<<<<< HEAD
-    fuzzer = Fuzzer(random.Random(1), [Target("planted", planted, None, ("src",))])
-=======
     fuzzer = Fuzzer(random.Random(1), [Target("planted", planted, None, ("src",))], 0.0)
->>>>>>> fuzz/main
     with pytest.raises(Fault, match=fault):
         many_calls(fuzzer)
     kept.clear()

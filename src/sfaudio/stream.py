@@ -10,8 +10,7 @@
         print(stream.statistics())
 
 `refresh_devices` has PortAudio look for devices, and `is_stuck` tells whether it has failed to close a
-stream. sounddevice is imported when a
-stream is opened: importing this module needs no PortAudio.
+stream. sounddevice is imported when a stream is opened: importing this module needs no PortAudio.
 """
 
 from __future__ import annotations

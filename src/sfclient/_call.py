@@ -23,7 +23,6 @@ from sfclient._dialects import (
     StartedCall,
 )
 from sfclient._errors import (
-    NetworkError,
     Party,
     ServiceError,
 )
@@ -44,7 +43,7 @@ from sfclient._playout import Playout, PlayoutStatistics
 from sfclient._recording import Recorder, RecordingStatistics
 from sfclient._running import sleep_on_time
 from sfclient._uplink import CaptureStatistics, Uplink
-from sfclient._websocket import ABNORMAL_CLOSURE, WebSocket, WebSocketClosed
+from sfclient._websocket import WebSocket, WebSocketClosed
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +242,8 @@ class Call:
             if self._stop.is_set():
                 return
             self._uplink_scope.cancel()
-            if closed.code == ABNORMAL_CLOSURE:
-                raise NetworkError("the connection was lost in mid-call") from None
             if closed.code not in self._dialect.orderly_codes:
-                raise ServiceError(
-                    f"the call was closed with an error: {closed.code} {closed.reason}".rstrip(),
-                    status=closed.code,
-                ) from None
+                raise closed.as_error("in mid-call") from None
             self._close("agent", closed.code, closed.reason)
             for action in self._dialect.closed():
                 await self._act(websocket, action)

@@ -20,7 +20,7 @@ from sfclient._errors import NetworkError, ServiceError, UsageError
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._urls import check_url
-from sfclient._websocket import ABNORMAL_CLOSURE, WebSocket, WebSocketClosed
+from sfclient._websocket import WebSocket, WebSocketClosed
 
 StartsCalls = Callable[[str], Awaitable[StartedCall]]
 
@@ -66,12 +66,7 @@ class Handshake:
                 else:
                     await self._take(self._dialect.received(message))
         except WebSocketClosed as closed:
-            if closed.code == ABNORMAL_CLOSURE:
-                raise NetworkError("the connection was lost before the call began") from None
-            raise ServiceError(
-                f"the service closed before the call began: {closed.code} {closed.reason}".rstrip(),
-                status=closed.code,
-            ) from None
+            raise closed.as_error("before the call began") from None
         return self._url
 
     async def _take(self, steps: Iterable[Action]) -> None:

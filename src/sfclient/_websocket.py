@@ -23,7 +23,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import LocalProtocolError
 
-from sfclient._errors import NetworkError
+from sfclient._errors import NetworkError, RemoteError, ServiceError
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._running import sleep_on_time
@@ -52,6 +52,13 @@ class WebSocketClosed(Exception):  # noqa: N818 -- an end, not always an error
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
+
+    def as_error(self, when: str) -> RemoteError:
+        """What it is where it is no end in order."""
+        if self.code == ABNORMAL_CLOSURE:
+            return NetworkError(f"the connection was lost {when}")
+        told = f"the websocket was closed {when}: {self.code} {self.reason}".rstrip()
+        return ServiceError(told, status=self.code)
 
 
 class _WatchedStream(trio.abc.Stream):

@@ -214,7 +214,7 @@ AT_THE_UPGRADE: Iterable[Scenario] = [
     at("upgrade", "garbage", ServiceError, b"\0\xff\x17garbage\r\n\r\n" * 9),
     at("upgrade", "bytes that are no header", ServiceError, b"HTTP/1.1 101 Switching Protocols\r\n\xff\xfe\r\n\r\n"),
     at("upgrade", "a header beyond ASCII", ServiceError,
-        head("101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: \xe4\xf6\xfc")),
+        head("101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: \xe4")),
     at("upgrade", "the wrong key", ServiceError,
         head("101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", GOOD_ACCEPT)),
     at("upgrade", "no key", ServiceError, head("101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade")),

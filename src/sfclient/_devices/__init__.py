@@ -73,7 +73,8 @@ async def open_lines(
     async with AsyncExitStack() as stack:
         lines: list[Line] = []
         if real != (None, None):
-            lines.append(PortAudioLine(*real, (input_samplerate, output_samplerate)))
+            rates = input_samplerate, output_samplerate
+            lines.append(await in_thread(partial(PortAudioLine, *real, rates)))
         if virtual != (None, None):
             line = open_virtual_line(*virtual, output_samplerate)
             lines.append(await stack.enter_async_context(line))

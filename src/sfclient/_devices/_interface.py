@@ -25,6 +25,8 @@ class DeviceStatistics:
     """Of each stream that was opened, in order; the last of them may be running."""
     lost: int
     """Times that it stopped calling back."""
+    abandoned: int
+    """Streams that PortAudio did not close within two seconds, and that were left alone."""
     silent_seconds: float
     """How long the call went on without it."""
     requested_latency: float | str | None

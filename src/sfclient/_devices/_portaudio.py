@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +19,7 @@ from sfaudio.stream import Stream, is_stuck, refresh_devices
 from sfclient._devices._interface import DeviceChanged, DeviceStatistics, Queues
 from sfclient._devices._virtual import MemoryInput, NullOutput, VirtualLine
 from sfclient._errors import DeviceError
+from sfclient._spool import in_thread
 
 SILENT_SECONDS = 1.5  # without a callback, after which a device counts as lost
 LOOK_SECONDS = 0.25
@@ -129,24 +131,24 @@ class PortAudioLine:
         self._streams: list[Stream] = []
         self._seen: list[StreamStatistics] = []
         self._losses = 0
+        self._abandoned = 0
         self._silent_seconds = 0.0
         self._input_latency = self.output_latency = 0.0
 
-    def _open(self, queues: Queues) -> None:
+    def _open(self, queues: Queues) -> list[Stream]:
         recording, playing = self._input, self._output
+        if recording and playing and _share_a_stream(recording, playing):
+            return [_stream(recording, playing, queues)]
+        streams: list[Stream] = []
         try:
-            if recording and playing and _share_a_stream(recording, playing):
-                self._streams.append(_stream(recording, playing, queues))
-                return
             if recording:
-                self._streams.append(_stream(recording, None, queues))
+                streams.append(_stream(recording, None, queues))
             if playing:
-                self._streams.append(_stream(None, playing, queues))
-        except load_sounddevice().PortAudioError as error:
-            while self._streams:
-                with suppress(TimeoutError):
-                    self._streams.pop().close()
-            raise DeviceError(f"the sound device does not open: {error}") from None
+                streams.append(_stream(None, playing, queues))
+        except BaseException:
+            _close(streams)
+            raise
+        return streams
 
     async def run(
         self,
@@ -171,12 +173,12 @@ class PortAudioLine:
                 await self._give_up()
 
     async def _start(self, queues: Queues) -> None:
-        self._open(queues)
-        self._input_latency = self._streams[0].input_latency if self._input else 0.0
-        self.output_latency = self._streams[-1].output_latency if self._output else 0.0
         try:
+            self._streams = await in_thread(partial(self._open, queues), undo=_close)
+            self._input_latency = self._streams[0].input_latency if self._input else 0.0
+            self.output_latency = self._streams[-1].output_latency if self._output else 0.0
             for stream in self._streams:
-                await trio.to_thread.run_sync(stream.start)
+                await in_thread(stream.start)
         except load_sounddevice().PortAudioError as error:
             await self._give_up()
             raise DeviceError(f"the sound device does not start: {error}") from None
@@ -197,10 +199,9 @@ class PortAudioLine:
         """Let the queues alone, and close the streams; where PortAudio does not come back, go on."""
         streams, self._streams = self._streams, []
         for stream in streams:
-            stream.detach()
+            await trio.to_thread.run_sync(stream.detach)
             self._seen.append(stream.statistics())
-            with suppress(TimeoutError):
-                await trio.to_thread.run_sync(stream.close, abandon_on_cancel=True)
+        self._abandoned += await trio.to_thread.run_sync(_close, streams)
 
     async def _wait_back(self, queues: Queues, device_changed: DeviceChanged) -> None:
         """Go on with silence until the devices can be opened again."""
@@ -211,7 +212,8 @@ class PortAudioLine:
             self.output_samplerate,
         )
         for stream in self._streams:
-            while not stream.detach():  # noqa: ASYNC110 -- its callback is kept from running
+            # Its callback may be kept from running.
+            while not await trio.to_thread.run_sync(stream.detach):  # noqa: ASYNC110 -- nobody tells us
                 await trio.sleep(LOOK_SECONDS)
         while True:
             async with trio.open_nursery() as nursery:
@@ -248,11 +250,23 @@ class PortAudioLine:
         return DeviceStatistics(
             tuple(streams),
             lost=self._losses,
+            abandoned=self._abandoned,
             silent_seconds=self._silent_seconds,
             requested_latency=self._requested_latency,
             input_latency=self._input_latency,
             output_latency=self.output_latency,
         )
+
+
+def _close(streams: list[Stream]) -> int:
+    """Returns how many PortAudio did not close in time."""
+    abandoned = 0
+    for stream in streams:
+        try:
+            stream.close()
+        except TimeoutError:
+            abandoned += 1
+    return abandoned
 
 
 def _share_a_stream(recording: _End, playing: _End) -> bool:

@@ -84,8 +84,8 @@ class WsMediaDialect(Dialect):
     codecs = tuple(CODECS)
     framings = ("payload", "rtp")
     paced = True
-    # Any ends the call, and its record tells why; but for those that our own side may have sent.
-    orderly_codes = frozenset(range(1000, 5000)) - {1002, 1007, 1009}
+    # Any ends the call, and its record tells why; but for a lost connection, and those that our own side may have sent.
+    orderly_codes = frozenset(range(1000, 5000)) - {1002, 1006, 1007, 1009}
 
     def __init__(self, codec: str | None = None, framing: str | None = None) -> None:
         super().__init__(codec, framing)

@@ -25,6 +25,7 @@ DEBUG_VARIABLE = "SFCLIENT_DEBUG"
 INTERRUPTED = 130  # as a shell tells of SIGINT
 NO_DESCRIPTORS = "too few file descriptors: close other programs, or raise the limit (ulimit -n)"
 NO_MEMORY = "out of memory: close other programs, or take shorter files"
+STUCK = "sfclient: the sound device did not close in time and was left alone: is its sound server alive?"
 NO_THREADS = "no more threads: close other programs, or raise the limit (ulimit -u)"
 OWN_FAULT = (
     "this is a fault of sfclient, not yours; please report it, with what SFCLIENT_DEBUG=1 shows"
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _run(argv)
     except BaseException as error:
         status = _outcome(error)
+    if is_stuck():
+        complain(STUCK)
     if not flush_all() or is_stuck():
         # Who does not read, or a dead sound server, would hold up the exit of the process for ever.
         os._exit(status)

@@ -16,8 +16,9 @@ OTHERS = re.compile(
     r"([a-z][a-z0-9+.-]{0,30}://|\b(?:bearer|basic)\s+|\b(?:token|key|sid|password)=)[^\s\"'<>&]+",
     re.IGNORECASE,
 )
-
-
+# Nor were we told of a word like this: long, with digits among its letters. It may be an ID that
+# somebody misses; it may be a token.
+OPAQUE = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[a-z])[\w-]{12,}", re.IGNORECASE)
 NOTHING = re.compile(r"(?!)")
 
 
@@ -59,7 +60,7 @@ class Secrets:
 
     def masked(self, text: str) -> str:
         """A text that explains a failure: with ``***`` for what may be one of ours, and for what is like one."""
-        return OTHERS.sub(r"\1***", self._any.sub("***", text))
+        return OPAQUE.sub("***", OTHERS.sub(r"\1***", self._any.sub("***", text)))
 
     def printable(self, text: str, longest: int | None = 200) -> str:
         """Likewise, and fit for an error or a terminal."""

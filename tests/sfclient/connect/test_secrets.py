@@ -107,7 +107,7 @@ class TestMasking:
 
     async def test_a_long_text_takes_no_long_time(self) -> None:
         with trio.fail_after(2):
-            Secrets(KEY).masked("a" * 300_000 + "://" + "a.+" * 100_000)
+            Secrets(KEY).masked("a" * 300_000 + "://" + "a.+-" * 100_000 + "a-" * 99_000)
             await trio.lowlevel.checkpoint()
 
     async def test_they_are_not_in_its_repr(self) -> None:
@@ -117,7 +117,7 @@ class TestMasking:
         session = Session(URL, secrets=Secrets(KEY))
         assert KEY.encode() not in pickle.dumps(session)
         copy = dataclasses.asdict(session)["secrets"]
-        assert copy.masked(KEY) == KEY
+        assert copy.hidden(KEY) == KEY
         assert pickle.loads(pickle.dumps(session)) == session
 
 

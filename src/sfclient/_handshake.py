@@ -89,13 +89,23 @@ class Handshake:
 
     async def _started(self, server_name: str) -> StartedCall:
         assert self._start_call is not None, "seen to when the call was opened"
+        problem: Exception | None = None
         async with open_unwrapped_nursery() as nursery:
             nursery.start_soon(self._receive_meanwhile)
             with trio.move_on_after(self._limits.start_call) as patience:
-                started = await self._start_call(server_name)
-                if isinstance(started, StartedCall):
-                    self._note(started)  # before anything can cancel
+                try:
+                    started = await self._start_call(server_name)
+                except Exception as error:
+                    problem = error  # the frames of what is cancelled below would keep it
+                else:
+                    if isinstance(started, StartedCall):
+                        self._note(started)  # before anything can cancel
             nursery.cancel_scope.cancel()
+        if problem is not None:
+            try:
+                raise problem
+            finally:
+                del problem
         if patience.cancelled_caught:
             raise NetworkError(
                 f"start_call did not start the call within {self._limits.start_call:g} s"

@@ -98,7 +98,8 @@ def head(status: str, *lines: str) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("latin-1")
 
 
-GOOD_ACCEPT = "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="
+SWITCHING = ("101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade")
+ANY_ACCEPT = "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="
 BYE = close_frame(1000, "bye")
 HUNG_UP: dict[str, Any] = {"hang_up": 1.0, "within": 2.0}
 HELLO = frame(TEXT, b'{"type": "hello"}')
@@ -213,13 +214,11 @@ AT_THE_UPGRADE: Iterable[Scenario] = [
         within=9.0),
     at("upgrade", "garbage", ServiceError, b"\0\xff\x17garbage\r\n\r\n" * 9),
     at("upgrade", "bytes that are no header", ServiceError, b"HTTP/1.1 101 Switching Protocols\r\n\xff\xfe\r\n\r\n"),
-    at("upgrade", "a header beyond ASCII", ServiceError,
-        head("101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Accept: \xe4")),
-    at("upgrade", "the wrong key", ServiceError,
-        head("101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", GOOD_ACCEPT)),
-    at("upgrade", "no key", ServiceError, head("101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade")),
+    at("upgrade", "a header beyond ASCII", ServiceError, head(*SWITCHING, "Sec-WebSocket-Accept: \xe4\xf6\xfc")),
+    at("upgrade", "the wrong key", ServiceError, head(*SWITCHING, ANY_ACCEPT)),
+    at("upgrade", "no key", ServiceError, head(*SWITCHING)),
     at("upgrade", "another protocol", ServiceError,
-        head("101 Switching Protocols", "Upgrade: h2c", "Connection: Upgrade", GOOD_ACCEPT)),
+        head("101 Switching Protocols", "Upgrade: h2c", "Connection: Upgrade", ANY_ACCEPT)),
     at("upgrade", "100 without end", ServiceError, flood(head("100 Continue"), 20), within=9.0),
     at("upgrade", "a line that echoes the secrets", ServiceError, b"HTTP/1.1 101 Switching Protocols\r\n",
         echoed("upgrade", "", "\r\n\r\n"), end, wait(1), command=True),

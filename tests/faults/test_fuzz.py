@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -212,11 +213,12 @@ async def _call(
         async with trio.open_nursery() as nursery:
             if last is not hold:
                 nursery.start_soon(connection.listen)
-            for piece in pieces:
-                await connection.send(piece)
-                await trio.sleep(pause)
-            if last is not None:
-                await last(connection)
+            with suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+                for piece in pieces:
+                    await connection.send(piece)
+                    await trio.sleep(pause)
+                if last is not None:
+                    await last(connection)
 
     call = None
     told = "in order"

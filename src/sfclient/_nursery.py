@@ -15,7 +15,8 @@ class open_unwrapped_nursery:  # noqa: N801 -- as `trio.open_nursery`
 
     async def __aenter__(self) -> trio.Nursery:
         self._manager = trio.open_nursery()
-        return await self._manager.__aenter__()
+        self._nursery = await self._manager.__aenter__()
+        return self._nursery
 
     async def __aexit__(
         self,
@@ -23,6 +24,9 @@ class open_unwrapped_nursery:  # noqa: N801 -- as `trio.open_nursery`
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
+        if error is not None:
+            # Here and not by trio, whose frames know the error: the cancellations are raised on top of these.
+            self._nursery.cancel_scope.cancel()
         try:
             return bool(await self._manager.__aexit__(kind, error, traceback))
         except BaseExceptionGroup as group:

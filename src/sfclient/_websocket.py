@@ -118,13 +118,16 @@ class WebSocket:
         self._stream.longest = self._stream.received_bytes + FRUITLESS_BYTES
         try:
             return await self._connection.get_message()
-        except ConnectionClosed as closed:
-            if self._stream.was_longer:
-                raise WebSocketClosed(TOO_BIG, "a message without an end") from None
-            raise self._closed(closed) from None
+        except ConnectionClosed as error:
+            closed = self._closed(error)
         finally:
             self._is_receiving = False
             self._stream.longest += (QUEUED_MESSAGES + 1) * FRUITLESS_BYTES  # as the reader goes on
+        # Here, where the library's error is not its context: that repeats what the far side said.
+        try:
+            raise closed
+        finally:
+            del closed  # which would refer to itself
 
     async def send(self, message: str | bytes, within: float = math.inf) -> None:
         """Send a message whole: once begun, only `close` can stop it, or that it takes longer than
@@ -136,17 +139,23 @@ class WebSocket:
         except trio.WouldBlock:
             await self._sender.acquire()
         self._sending = trio.CancelScope(shield=True, deadline=trio.current_time() + within)
+        closed: WebSocketClosed | None = None
         try:
             with self._sending:
                 await self._connection.send_message(message)
             if self._sending.cancelled_caught:
-                raise WebSocketClosed(ABNORMAL_CLOSURE, "gave up a message under way")
-        except ConnectionClosed as closed:
-            raise self._closed(closed) from None
+                closed = WebSocketClosed(ABNORMAL_CLOSURE, "gave up a message under way")
+        except ConnectionClosed as error:
+            closed = self._closed(error)
         except LocalProtocolError:
-            raise WebSocketClosed(ABNORMAL_CLOSURE, "the websocket is closing") from None
+            closed = WebSocketClosed(ABNORMAL_CLOSURE, "the websocket is closing")
         finally:
             self._sender.release()
+        if closed is not None:
+            try:
+                raise closed
+            finally:
+                del closed
 
     async def keep_alive(self) -> None:
         """Ping when the far side is silent, until the end. Raises `NetworkError` when it stays so.
@@ -155,7 +164,7 @@ class WebSocket:
         """
         heard = self._stream.received_bytes
         silence = 0.0
-        async with trio.open_nursery() as nursery:
+        async with open_unwrapped_nursery() as nursery:
             while not self._connection.closed:
                 on_time = await sleep_on_time(TICK_SECONDS)
                 if self._stream.received_bytes != heard:
@@ -208,6 +217,8 @@ class WebSocket:
             await trio.aclose_forcefully(self._stream)
 
     def _closed(self, closed: ConnectionClosed) -> WebSocketClosed:
+        if self._stream.was_longer:
+            return WebSocketClosed(TOO_BIG, "a message without an end")
         if closed.reason is None:
             return WebSocketClosed(ABNORMAL_CLOSURE, "")
         reason = self.secrets.printable(closed.reason.reason or "")

@@ -1,5 +1,6 @@
 """The agent's speech on its way from the wire to the device: played as it came, or flushed, or drained."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import trio
@@ -130,10 +131,13 @@ class Playout:
 
     def close(self) -> None:
         """The device has stopped: what is left counts as dropped."""
-        self.queue.abort()
-        while self._in_hand or self._waiting:
-            self._fill()
+        with suppress(
+            RuntimeError
+        ):  # of a device that does not let go of the queue, it stays queued
             self.queue.abort()
+            while self._in_hand or self._waiting:
+                self._fill()
+                self.queue.abort()
 
     def statistics(self) -> PlayoutStatistics:
         """The counters of queue and resampler, in frames of the wire."""

@@ -5,6 +5,7 @@ import pytest
 import trio
 
 from sfaudio import JitterBuffer
+from sfaudio._callback import StreamCallback
 from sfclient import _playout
 from sfclient._playout import Playout
 
@@ -61,6 +62,18 @@ async def test_what_is_in_hand_at_the_end_counts_as_dropped(monkeypatch, autojum
     counts = playout.statistics()
     assert (counts.received_frames, counts.dropped_frames) == (48_000, 48_000)
     assert not playout.pending
+
+
+async def test_what_a_device_does_not_let_go_of_stays_queued():
+    """Its callback was kept from leaving, and PortAudio from closing it."""
+    playout = Playout(16_000, 16_000)
+    await playout.play(bytes(2 * 1600))
+    device = StreamCallback(None, playout.queue)
+    playout.close()
+    assert playout.statistics().queued_frames == 1600
+    device.close()
+    playout.close()
+    assert playout.statistics().dropped_frames == 1600
 
 
 @pytest.mark.parametrize("samplerate", [16_000, 44_100])

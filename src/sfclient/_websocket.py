@@ -31,7 +31,7 @@ from sfclient._secrets import Secrets
 from sfclient._upgrade import HOST, RESOURCE, open_upgraded
 from sfclient._urls import check_trust, check_url
 
-HURRY_SECONDS = 0.05  # for our close to leave when the call is cancelled
+HURRY_SECONDS = 0.03  # for our close to leave when the call is cancelled
 STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
 TICK_SECONDS = 1.0  # in which silence is measured
 LARGEST_MESSAGE_BYTES = 1 << 21  # a minute of speech at 16 kHz, and some

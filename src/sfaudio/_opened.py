@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from sfaudio._callback import StreamCallback
@@ -28,6 +30,9 @@ def is_any_closing() -> bool:
 @contextmanager
 def exclusively() -> Iterator[bool]:
     """While PortAudio opens a stream, or is initialised anew. Yields whether a stream is open."""
+    # Behind sounddevice's own, so that it runs before that; once.
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)
     with _portaudio:
         yield bool(_opened)
 
@@ -38,72 +43,82 @@ class Opened:
     PortAudio frees a stream when it closes it, so no other call may be under way then.
     """
 
-    def __init__(self, sounddevice: Any, stream: Any, callback: StreamCallback) -> None:
-        self.sounddevice = sounddevice
+    def __init__(self, stream: Any, callback: StreamCallback) -> None:
         self._stream = stream
         self._callback = callback
         self._calling = threading.Lock()
-        self._beginning = threading.Lock()
+        self._closer = threading.Lock()  # taken for good by the one who closes it
         self._closed = threading.Event()
-        self._is_started = False
-        self.is_closing = False
+        self._was_started = False
         _opened.add(self)
-        # Behind sounddevice's own, so that it runs before that; once.
-        atexit.unregister(_close_all)
-        atexit.register(_close_all)
 
     @property
     def is_closed(self) -> bool:
         return self._closed.is_set()
 
+    @property
+    def is_closing(self) -> bool:
+        return self._closer.locked() and not self.is_closed
+
     def start(self) -> None:
         with self._calling:
-            if self.is_closing or self.is_closed:
+            if self._closer.locked():
                 raise RuntimeError("the stream is closed: open another one")
+            self._was_started = True
             self._stream.start()
-            self._is_started = True
 
     def is_active(self) -> bool:
-        with self._calling if not self.is_closing else nullcontext():
-            return not self.is_closing and not self.is_closed and bool(self._stream.active)
+        """False while PortAudio does not come back from starting or closing it."""
+        if self._closer.locked() or not self._calling.acquire(timeout=CLOSE_SECONDS):
+            return False
+        try:
+            return not self._closer.locked() and bool(self._stream.active)
+        finally:
+            self._calling.release()
 
     def close(self) -> bool:
         """Returns whether it is closed, after `CLOSE_SECONDS` at the latest."""
-        with self._beginning:
-            if not self.is_closing and not self.is_closed:
-                self.is_closing = True
-                try:
-                    threading.Thread(target=self._close, name="close", daemon=True).start()
-                except RuntimeError:  # the interpreter ends, and starts no more threads
-                    self._close()
+        if not self._closer.locked():
+            try:
+                threading.Thread(target=self._close, name="close", daemon=True).start()
+            except RuntimeError:  # the interpreter ends, and starts no more threads
+                self._close()
         return self._closed.wait(CLOSE_SECONDS)
 
     def close_at_exit(self) -> None:
         """When no more threads can be started: at once, or not at all if PortAudio would not come back."""
-        idle = self._callback.idle_seconds or 0.0
+        if self._was_started and self._calls_back():
+            self._close()
         self._callback.detach()
-        if not self.is_closing:
-            is_alive = not self._is_started or (self.is_active() and idle < DEAD_SECONDS)
-            self.is_closing = True
-            if is_alive:
-                self._close()
+        self._closer.acquire(blocking=False)  # whoever comes later lets it alone
+
+    def _calls_back(self) -> bool:
+        """Whether it does so once more. A stream whose server has died does not, and cannot be closed."""
+        until = time.monotonic() + DEAD_SECONDS
+        callbacks = self._callback.statistics().callbacks
+        while self._callback.statistics().callbacks == callbacks:
+            if self._closer.locked() or time.monotonic() > until:
+                return False
+            time.sleep(0.002)
+        return True
 
     def _close(self) -> None:
+        if not self._closer.acquire(blocking=False):
+            return  # another thread does it
         self._callback.detach()  # so that others need not wait for PortAudio
         with self._calling:
             self._stream.close()
         self._callback.close()
         _opened.discard(self)
         self._closed.set()
-        self.is_closing = False
 
     def disown(self) -> None:
         """In a forked child: the stream is the parent's, and no thread of this process calls back."""
         self._calling = threading.Lock()
-        self._beginning = threading.Lock()
+        self._closer = threading.Lock()
+        self._closer.acquire()
         self._closed = threading.Event()
         self._closed.set()
-        self.is_closing = False
         self._callback.close()
 
 
@@ -117,17 +132,17 @@ def _close_all() -> None:
 def _disown_all() -> None:
     """In a forked child."""
     global _portaudio
+    _leave_portaudio_alone()
     _portaudio = threading.Lock()
     for opened in _opened:
         opened.disown()
-    _leave_portaudio_alone()
     _opened.clear()
 
 
 def _leave_portaudio_alone() -> None:
-    """If it has a stream open: sounddevice would end it at exit, and it would close the stream, or hang."""
-    for opened in _opened:
-        opened.sounddevice._initialized = 0
+    """If it has a stream open, or is opening one: sounddevice would end it at exit, and it would hang, or crash."""
+    if _opened or _portaudio.locked():
+        sys.modules["sounddevice"]._initialized = 0  # type: ignore[attr-defined]
 
 
 if hasattr(os, "register_at_fork"):

@@ -161,7 +161,7 @@ class Stream:
                     latency=latency,
                     **ends,
                 )
-                self._opened = Opened(sounddevice, self._stream, self._callback)
+                self._opened = Opened(self._stream, self._callback)
         except BaseException:
             self._callback.close()  # nothing was started that could call it
             raise
@@ -199,7 +199,11 @@ class Stream:
         return self._callback.detach()
 
     def __enter__(self) -> Stream:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._opened.close()
+            raise
         return self
 
     def __exit__(

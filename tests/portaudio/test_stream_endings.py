@@ -1,6 +1,7 @@
 """However a stream ends, on a real PortAudio: closed, dropped, at exit, in a forked child, without its server."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from .conftest import running
 pytestmark = pytest.mark.jack
 
 BEGIN = """
-import gc, json, os, signal, sys, time, warnings
+import gc, json, os, signal, sys, threading, time, warnings
 import numpy as np
 from sfaudio import CaptureQueue, JitterBuffer
 from sfaudio.stream import Stream, is_stuck, refresh_devices
@@ -109,8 +110,22 @@ stream.close()
 """
 
 LOST = """
-stream = opened()
-os.kill(int(os.environ["JACK_PID"]), getattr(signal, sys.argv[1]))
+def gone():
+    os.kill(int(os.environ["JACK_PID"]), getattr(signal, sys.argv[1]))
+
+def in_thread(work):
+    threading.Thread(target=work, daemon=True).start()
+
+if sys.argv[2] == "exit while it is opened":
+    gone()
+    in_thread(opened)
+elif sys.argv[2] == "exit while it is started":
+    stream = Stream(capture, playout, played, samplerate=48000, device="JACK")
+    gone()
+    in_thread(stream.start)
+else:
+    stream = opened()
+    gone()
 time.sleep(0.3)
 began = time.monotonic()
 if sys.argv[2] == "close":
@@ -122,11 +137,9 @@ elif sys.argv[2] == "drop":
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         del stream
-elif sys.argv[1] == "SIGSTOP":
-    time.sleep(1.7)  # until it is silent for as long as a stream may be
 tell["seconds"] = time.monotonic() - began
 tell["stuck"] = is_stuck()
-if sys.argv[2] != "exit":
+if not sys.argv[2].startswith("exit"):
     tell["free"] = [playout.read_into(bytearray(20)), capture.write(bytes(20))]
 """
 
@@ -172,8 +185,14 @@ def test_a_forked_child_leaves_the_stream_to_its_parent(jack):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["close", "drop", "exit"])
-@pytest.mark.parametrize("blow", ["SIGSTOP", "SIGKILL"])
+@pytest.mark.parametrize(
+    ("blow", "how"),
+    [
+        *itertools.product(("SIGSTOP", "SIGKILL"), ("close", "drop", "exit")),
+        ("SIGSTOP", "exit while it is opened"),
+        ("SIGSTOP", "exit while it is started"),
+    ],
+)
 def test_a_stream_whose_server_has_gone_is_left_to_it(jack, blow, how):
     """PortAudio does not come back from closing it."""
     try:
@@ -185,5 +204,5 @@ def test_a_stream_whose_server_has_gone_is_left_to_it(jack, blow, how):
             with running(*server, env=jack.env):
                 jack.wait_port("system:playback_1")
     assert told["seconds"] < 2.5
-    assert told["stuck"] == (how != "exit")
+    assert told["stuck"] == (not how.startswith("exit"))
     assert ("error" in told) == (how == "close")

@@ -1,0 +1,122 @@
+"""A stream is closed once; no error, no interrupt and no PortAudio that hangs leaves its queues held."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from sfaudio import CaptureQueue, _opened
+from sfaudio.stream import Stream
+
+PATIENCE = 0.05
+
+
+class RefusedError(Exception):
+    """What PortAudio says."""
+
+
+class PortAudio(ModuleType):
+    """Stands in for sounddevice, one that has no door for native callbacks."""
+
+    def __init__(self) -> None:
+        super().__init__("sounddevice")
+        self._initialized = 1
+        self.closes = 0
+        self.refuses = False
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        portaudio = self
+
+        class RawInputStream:
+            active = True
+
+            def __init__(self, **settings: object) -> None:
+                pass
+
+            def start(self) -> None:
+                portaudio.goes_on.wait()
+                if portaudio.refuses:
+                    raise RefusedError
+
+            def close(self) -> None:
+                portaudio.closes += 1
+
+        self.RawStream = self.RawOutputStream = self.RawInputStream = RawInputStream
+
+
+@pytest.fixture
+def portaudio(monkeypatch: pytest.MonkeyPatch) -> Iterator[PortAudio]:
+    portaudio = PortAudio()
+    monkeypatch.setitem(sys.modules, "sounddevice", portaudio)
+    monkeypatch.setattr(_opened, "CLOSE_SECONDS", PATIENCE)
+    monkeypatch.setattr(_opened, "DEAD_SECONDS", PATIENCE)
+    yield portaudio
+    portaudio.goes_on.set()
+
+
+def test_a_block_whose_stream_is_refused_leaves_the_queue_at_once(portaudio: PortAudio) -> None:
+    portaudio.refuses = True
+    queue = CaptureQueue(9)
+    try:
+        with Stream(queue, samplerate=48000):
+            raise AssertionError
+    except RefusedError:
+        queue.write(bytes(2))  # though the traceback keeps the stream
+    assert portaudio.closes == 1
+
+
+def test_a_close_that_was_interrupted_can_be_repeated(
+    portaudio: PortAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    queue = CaptureQueue(9)
+    stream = Stream(queue, samplerate=48000)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stream.close()
+    stream.close()
+    queue.write(bytes(2))
+    assert portaudio.closes == 1
+
+
+def test_portaudio_closes_a_stream_once_whoever_asks(portaudio: PortAudio) -> None:
+    stream = Stream(CaptureQueue(9), samplerate=48000)
+    threads = [threading.Thread(target=stream._opened._close) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stream.close()
+    assert portaudio.closes == 1
+
+
+def test_where_portaudio_hangs_in_starting_a_stream_nobody_else_does(portaudio: PortAudio) -> None:
+    stream = Stream(CaptureQueue(9), samplerate=48000)
+    portaudio.goes_on.clear()
+    starting = threading.Thread(target=stream.start)
+    starting.start()
+    asking = threading.Thread(target=lambda: (stream.active, _opened._close_all()), daemon=True)
+    asking.start()
+    asking.join(20 * PATIENCE)
+    assert not asking.is_alive()
+    assert portaudio._initialized == portaudio.closes == 0  # left alone
+    assert not stream.active
+    portaudio.goes_on.set()
+    starting.join()
+    stream._opened._closer.release()  # as if the program went on
+    stream.close()
+
+
+def test_a_program_that_ends_while_a_stream_is_opened_leaves_portaudio_alone(
+    portaudio: PortAudio,
+) -> None:
+    _opened._close_all()
+    assert portaudio._initialized == 1
+    with _opened.exclusively():
+        _opened._close_all()
+    assert portaudio._initialized == 0

@@ -169,8 +169,7 @@ class PortAudioLine:
                 self._silent_seconds += trio.current_time() - began
                 device_changed(True)
         finally:
-            with trio.CancelScope(shield=True):
-                await self._give_up()
+            await self._give_up()
 
     async def _start(self, queues: Queues) -> None:
         try:
@@ -196,12 +195,13 @@ class PortAudioLine:
                     return
 
     async def _give_up(self) -> None:
-        """Let the queues alone, and close the streams; where PortAudio does not come back, go on."""
+        """Let the queues alone, and close the streams; where PortAudio does not come back, go on. Cancelled or not."""
         streams, self._streams = self._streams, []
-        for stream in streams:
-            await trio.to_thread.run_sync(stream.detach)
-            self._seen.append(stream.statistics())
-        self._abandoned += await trio.to_thread.run_sync(_close, streams)
+        with trio.CancelScope(shield=True):
+            for stream in streams:
+                await trio.to_thread.run_sync(stream.detach)
+                self._seen.append(stream.statistics())
+            self._abandoned += await trio.to_thread.run_sync(_close, streams)
 
     async def _wait_back(self, queues: Queues, device_changed: DeviceChanged) -> None:
         """Go on with silence until the devices can be opened again."""

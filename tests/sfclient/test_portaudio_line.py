@@ -1,0 +1,50 @@
+"""A line gives back each stream that it opened, wherever it is cancelled."""
+
+import pytest
+import trio
+
+from sfaudio import CaptureQueue, JitterBuffer
+from sfaudio._callback import StreamCallback
+from sfclient._devices import _portaudio
+from sfclient._devices._interface import Queues
+
+
+class LostStream:
+    """Its device does not call back."""
+
+    idle_seconds = 99.0
+    active = True
+    input_latency = output_latency = 0.0
+
+    def __init__(self, cancel: trio.CancelScope) -> None:
+        self.callback = StreamCallback()
+        self.statistics = self.callback.statistics
+        self.cancel = cancel
+        self.closes = 0
+
+    def start(self) -> None:
+        pass
+
+    def detach(self) -> bool:
+        trio.from_thread.run_sync(self.cancel.cancel)
+        return True
+
+    def close(self) -> None:
+        self.closes += 1
+
+
+async def test_a_line_that_is_cancelled_while_it_gives_up_a_lost_stream_closes_it(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    scope = trio.CancelScope()
+    stream = LostStream(scope)
+    end = _portaudio._End(_portaudio.Device(), 0, 48000, 1)
+    monkeypatch.setattr(_portaudio, "_choose", lambda kind, device, samplerate: end)
+    monkeypatch.setattr(_portaudio, "_stream", lambda recording, playing, queues: stream)
+    line = _portaudio.PortAudioLine(None, _portaudio.Device(), (48000, 48000))
+    queues = Queues(CaptureQueue(480), JitterBuffer(480), None)
+    with scope:
+        await line.run(queues, lambda there: None)
+    assert scope.cancelled_caught
+    assert stream.closes == 1
+    assert len(line.statistics().streams) == 1

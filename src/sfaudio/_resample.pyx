@@ -259,10 +259,9 @@ cdef class Resampler:
             ``input_frames(frames)``. Nothing was taken.
         """
         cdef Py_buffer view
+        cdef Py_ssize_t wanted = -1 if frames is None else _count(frames)  # before a pointer into `src` is taken
         cdef Py_ssize_t came = acquire(src, &view, c"*", False, "src")
-        cdef Py_ssize_t wanted
         try:
-            wanted = -1 if frames is None else _count(frames)
             resampler_hold(self.state, CALL)
             try:
                 return self._process(&view, came, wanted)

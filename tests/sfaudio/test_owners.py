@@ -256,6 +256,25 @@ def test_an_argument_may_use_the_object_that_it_is_for() -> None:
     assert queue.drop(Number(10)) == 0
 
 
+def test_an_argument_may_shrink_another_one() -> None:
+    """No pointer into a buffer is taken before all code of the arguments has run."""
+    block = np.ones(1000, np.int16)
+    resampler = Resampler(8000, 8000)
+
+    class Shrinks:
+        def __int__(self) -> int:
+            block.resize(0, refcheck=False)
+            return 1000
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    resampler.process(block, Shrinks())  # type: ignore[arg-type]
+    assert resampler.statistics().input_frames == 0
+
+
 # ---- what is told is bounded
 
 

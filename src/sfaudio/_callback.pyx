@@ -266,11 +266,13 @@ cdef class StreamCallback:
         self.state = <stream_state *> calloc(1, sizeof(stream_state))
         if self.state == NULL:
             raise MemoryError
+        self.queues = (capture, playout, played)
+        self.pid = getpid()
+        # Until they are known: the code of an argument finds the object among those of the collector.
+        self.state.input_channels = self.state.output_channels = 1
         self.state.input_channels = <Py_ssize_t> in_range(input_channels, "input_channels", "channels", 1, 64)
         self.state.output_channels = <Py_ssize_t> in_range(output_channels, "output_channels", "channels", 1, 64)
         self.state.measure_cpu = measure_cpu
-        self.queues = (capture, playout, played)
-        self.pid = getpid()
         self.state.holding = True
         # Each is in the state when it is held, so that an error on the way leaves nothing half-held.
         if capture is not None:

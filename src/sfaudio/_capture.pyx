@@ -10,13 +10,13 @@ models?", 2012): so the samples are copied with relaxed atomics.
 
 from cpython.buffer cimport PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int16_t, uint64_t
+from libc.stdint cimport int16_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from sfaudio._buffers cimport acquire, in_range
 from sfaudio._kernels cimport float32_to_int16_wire
-from sfaudio._owners cimport CALL, give_back, hold
+from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE, ring_frames
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed, sf_load_samples
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release, sf_store_samples
@@ -165,11 +165,12 @@ cdef class CaptureQueue:
     """
 
     def __cinit__(self, capacity):
-        cdef uint64_t frames = in_range(capacity, "capacity", "frames", 1, LARGEST_FRAMES)
+        cdef uint64_t frames
         self.queue = <capture_queue *> calloc(1, sizeof(capture_queue))
         if self.queue == NULL:
             raise MemoryError
-        self.queue.capacity = frames
+        self.queue.writer = self.queue.reader = <uintptr_t> NEW
+        self.queue.capacity = frames = in_range(capacity, "capacity", "frames", 1, LARGEST_FRAMES)
         self.queue.mask = ring_frames(2 * frames) - 1
         self.queue.ring = <int16_t *> malloc((self.queue.mask + 1) * sizeof(int16_t))
         if self.queue.ring == NULL:
@@ -177,6 +178,8 @@ cdef class CaptureQueue:
         # Or the callback would be the first to touch each page, and wait for the kernel to find one. Not with zeros,
         # which compilers turn into a calloc of untouched pages.
         memset(self.queue.ring, 1, (self.queue.mask + 1) * sizeof(int16_t))
+        capture_release_writer(self.queue)
+        capture_release_reader(self.queue)
 
     def __dealloc__(self):
         if self.queue != NULL:

@@ -14,8 +14,10 @@ cdef extern from "_atomics.h" nogil:
 cdef extern from * nogil:
     """
     #define SF_CALL "another call, which has not returned: let one thread at a time use it"
+    #define SF_NEW "its constructor, which has not returned"
     """
     const char *CALL "SF_CALL"  # from Python, which must not be left without `give_back`
+    const char *NEW "SF_NEW"  # while the code of an argument runs, which finds the object among those of the collector
 
 
 cdef inline int hold(uint64_t *owner, const char *holder, str what) except -1:

@@ -8,13 +8,13 @@ The writer publishes `head` with release order after the samples are in place; t
 """
 
 from cpython.buffer cimport PyBuffer_Release
-from libc.stdint cimport int16_t, uint64_t
+from libc.stdint cimport int16_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from sfaudio._buffers cimport acquire, acquire_pcm, block, convert, in_range, raw_float32, raw_int16
 from sfaudio._kernels cimport float32_to_int16_symmetric, float32_to_int16_wire, int16_samples_to_float32
-from sfaudio._owners cimport CALL, give_back, hold
+from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE, ring_frames
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
@@ -317,17 +317,20 @@ cdef class JitterBuffer:
     """
 
     def __cinit__(self, capacity, *, prefill=0, fade=0):
-        cdef uint64_t frames = in_range(capacity, "capacity", "frames", 1, LARGEST_FRAMES)
+        cdef uint64_t frames
         self.queue = <playout_queue *> calloc(1, sizeof(playout_queue))
         if self.queue == NULL:
             raise MemoryError
-        self.queue.capacity = frames
+        self.queue.writer = self.queue.reader = <uintptr_t> NEW
+        self.queue.capacity = frames = in_range(capacity, "capacity", "frames", 1, LARGEST_FRAMES)
         self.queue.prefill = in_range(prefill, "prefill", "frames", 0, frames)
         self.queue.fade = in_range(fade, "fade", "frames", 0, frames)
         self.queue.mask = ring_frames(frames) - 1
         self.queue.ring = <int16_t *> calloc(self.queue.mask + 1, sizeof(int16_t))
         if self.queue.ring == NULL:
             raise MemoryError(f"no memory for a jitter buffer of {frames} frames")
+        playout_release_writer(self.queue)
+        playout_release_reader(self.queue)
 
     def __dealloc__(self):
         if self.queue != NULL:

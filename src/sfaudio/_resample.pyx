@@ -10,13 +10,13 @@ ch. 3).
 """
 
 from cpython.buffer cimport PyBuffer_Release
-from libc.stdint cimport int16_t, int64_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
 from sfaudio._buffers cimport acquire, check_apart, in_range
 from sfaudio._kernels cimport float32_to_int16_symmetric, int16_samples_to_float32
-from sfaudio._owners cimport CALL, give_back, hold
+from sfaudio._owners cimport CALL, NEW, give_back, hold
 
 import math
 
@@ -176,6 +176,10 @@ cdef class Resampler:
     """
 
     def __cinit__(self, samplerate_in, samplerate_out):
+        self.state = <resampler *> calloc(1, sizeof(resampler))
+        if self.state == NULL:
+            raise MemoryError
+        self.state.user = <uintptr_t> NEW
         samplerate_in = in_range(samplerate_in, "samplerate_in", "Hz", 1000, 768_000)
         samplerate_out = in_range(samplerate_out, "samplerate_out", "Hz", 1000, 768_000)
         common = math.gcd(samplerate_in, samplerate_out)
@@ -193,9 +197,6 @@ cdef class Resampler:
         cdef const float[:, ::1] view = padded
         self.samplerate_in = samplerate_in
         self.samplerate_out = samplerate_out
-        self.state = <resampler *> calloc(1, sizeof(resampler))
-        if self.state == NULL:
-            raise MemoryError
         self.state.up = up
         self.state.down = samplerate_in // common
         self.state.taps = view.shape[1]
@@ -205,6 +206,7 @@ cdef class Resampler:
             raise MemoryError
         memcpy(self.state.rows, &view[0, 0], view.shape[0] * view.shape[1] * sizeof(float))
         self._filter_taps = taps
+        resampler_release(self.state)
 
     def __dealloc__(self):
         if self.state != NULL:

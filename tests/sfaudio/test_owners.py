@@ -256,6 +256,45 @@ def test_an_argument_may_use_the_object_that_it_is_for() -> None:
     assert queue.drop(Number(10)) == 0
 
 
+@pytest.mark.parametrize(
+    ("cls", "arguments"),
+    [
+        (JitterBuffer, {"capacity": 9}),
+        (CaptureQueue, {"capacity": 9}),
+        (Resampler, {"samplerate_in": 8000, "samplerate_out": 16000}),
+        (StreamCallback, {"input_channels": 1}),
+    ],
+)
+def test_a_constructor_may_be_watched_by_its_argument(
+    cls: type, arguments: dict[str, float]
+) -> None:
+    """Which finds the object among those of the collector, and uses it, before it is made."""
+    refused: list[RuntimeError] = []
+
+    class Kept(cls):  # type: ignore[misc]
+        pass
+
+    def meddle(thing: Any) -> None:
+        uses: dict[str, list[Any]] = {"write": [bytes(2)], "read_into": [bytearray(2)]}
+        uses |= {"read": [1], "process": [bytes(2)], "output_frames": [1], "input_frames": [1]}
+        uses |= {"flush": [], "abort": [], "run": [bytes(4), None], "statistics": []}
+        for name in uses.keys() & set(dir(thing)):
+            try:
+                getattr(thing, name)(*uses[name])
+            except RuntimeError as error:
+                refused.append(error)
+
+    class Meddles(float):
+        def __int__(self) -> int:
+            for thing in [thing for thing in gc.get_objects() if type(thing) is Kept]:
+                meddle(thing)
+            return super().__int__()
+
+    Kept(**{name: Meddles(value) for name, value in arguments.items()})
+    assert all("held by its constructor" in str(error) for error in refused)
+    assert refused or cls is StreamCallback
+
+
 def test_an_argument_may_shrink_another_one() -> None:
     """No pointer into a buffer is taken before all code of the arguments has run."""
     block = np.ones(1000, np.int16)

@@ -204,42 +204,6 @@ def test_every_call_against_a_running_callback_is_refused_or_right() -> None:
     held.callback.close()
 
 
-def test_two_threads_that_use_one_object_get_errors_at_most() -> None:
-    buffer, queue, resampler = JitterBuffer(900), CaptureQueue(900), Resampler(8000, 16000)
-    block, out = np.ones(320, np.int16), np.zeros(700, np.int16)
-    failed: list[BaseException] = []
-
-    def misuse() -> None:
-        for _ in range(500):
-            for call in (
-                lambda: buffer.write(block),
-                lambda: buffer.read_into(out),
-                buffer.abort,
-                lambda: queue.write(block),
-                lambda: queue.read(320),
-                lambda: resampler.process(block),
-                lambda: resampler.process_into(block, out),
-                resampler.reset,
-            ):
-                try:
-                    call()
-                except RuntimeError as error:
-                    assert "let one thread at a time use it" in str(error)  # noqa: PT017
-                except BaseException as error:
-                    failed.append(error)
-
-    threads = [threading.Thread(target=misuse) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
-    counts = buffer.statistics()
-    assert counts.written_frames == (
-        counts.read_frames + counts.queued_frames + counts.dropped_frames
-    )
-
-
 def test_an_argument_may_use_the_object_that_it_is_for() -> None:
     """Its code runs before the object is taken."""
     resampler = Resampler(8000, 16000)

@@ -148,7 +148,14 @@ int stream_callback(void *state, const float *input, float *output, unsigned lon
 
 uint64_t stream_callbacks(void *state) { return ((stream_state *)state)->callbacks; }
 
-void stream_detach(void *state) { ((stream_state *)state)->detached = 1; }
+/* As StreamCallback.detach does. */
+void stream_detach(void *state)
+{
+    sf_exchange(&((stream_state *)state)->detached, 1);
+    while (sf_load_ordered(&((stream_state *)state)->busy)) {}
+}
+
+void stream_attach(void *state) { sf_store_release(&((stream_state *)state)->detached, 0); }
 
 /* Where the linker begins in test_callback_object.py: all that the callback can reach, and nothing else. */
 int callback_path(void *state, const float *input, float *output, unsigned long frames)

@@ -36,5 +36,6 @@ void *stream_new(void *capture, void *playout, void *played, int input_channels,
 int stream_callback(void *state, const float *input, float *output, unsigned long frames, unsigned long flags);
 uint64_t stream_callbacks(void *state);
 void stream_detach(void *state);
+void stream_attach(void *state);
 
 #endif

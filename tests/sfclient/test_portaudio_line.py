@@ -1,5 +1,7 @@
 """A line gives back each stream that it opened, wherever it is cancelled."""
 
+import threading
+
 import pytest
 import trio
 
@@ -7,6 +9,8 @@ from sfaudio import CaptureQueue, JitterBuffer
 from sfaudio._callback import StreamCallback
 from sfclient._devices import _portaudio
 from sfclient._devices._interface import Queues
+
+QUEUES = Queues(CaptureQueue(480), JitterBuffer(480), None)
 
 
 class LostStream:
@@ -33,6 +37,16 @@ class LostStream:
         self.closes += 1
 
 
+class StuckStream(LostStream):
+    """PortAudio closes it when it closes another one as well."""
+
+    closing = threading.Barrier(2, timeout=1.0)
+
+    def close(self) -> None:
+        self.closing.wait()
+        raise TimeoutError
+
+
 async def test_a_line_that_is_cancelled_while_it_gives_up_a_lost_stream_closes_it(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -42,9 +56,24 @@ async def test_a_line_that_is_cancelled_while_it_gives_up_a_lost_stream_closes_i
     monkeypatch.setattr(_portaudio, "_choose", lambda kind, device, samplerate: end)
     monkeypatch.setattr(_portaudio, "_stream", lambda recording, playing, queues: stream)
     line = _portaudio.PortAudioLine(None, _portaudio.Device(), (48000, 48000))
-    queues = Queues(CaptureQueue(480), JitterBuffer(480), None)
     with scope:
-        await line.run(queues, lambda there: None)
+        await line.run(QUEUES, lambda there: None)
     assert scope.cancelled_caught
     assert stream.closes == 1
     assert len(line.statistics().streams) == 1
+
+
+async def test_the_streams_of_two_devices_are_closed_at_the_same_time(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    scope = trio.CancelScope()
+    ends = {
+        kind: _portaudio._End(_portaudio.Device(), index, 48000, 1)
+        for index, kind in enumerate(("input", "output"))
+    }
+    monkeypatch.setattr(_portaudio, "_choose", lambda kind, device, samplerate: ends[kind])
+    monkeypatch.setattr(_portaudio, "_stream", lambda *ends: StuckStream(scope))
+    line = _portaudio.PortAudioLine(_portaudio.Device(), _portaudio.Device(), (48000, 48000))
+    with scope:
+        await line.run(QUEUES, lambda there: None)
+    assert line.statistics().abandoned == 2

@@ -201,7 +201,15 @@ class PortAudioLine:
             for stream in streams:
                 await trio.to_thread.run_sync(stream.detach)
                 self._seen.append(stream.statistics())
-            self._abandoned += await trio.to_thread.run_sync(_close, streams)
+            async with (
+                trio.open_nursery() as nursery
+            ):  # at the same time: each may take two seconds
+                for stream in streams:
+                    nursery.start_soon(self._close, stream)
+
+    async def _close(self, stream: Stream) -> None:
+        abandoned = await trio.to_thread.run_sync(_close, [stream])
+        self._abandoned += abandoned
 
     async def _wait_back(self, queues: Queues, device_changed: DeviceChanged) -> None:
         """Go on with silence until the devices can be opened again."""

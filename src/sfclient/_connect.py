@@ -13,6 +13,7 @@ from sfclient._http1 import Unanswered, exchange
 from sfclient._limits import TimeLimits
 from sfclient._proxy import Proxy, proxy_toward
 
+MOZILLAS_LIST = certifi.where()  # at once: it opens files the first time
 REMEDIES = {  # for a tunnel that a proxy refuses, by its HTTP status
     403: "ask who runs it to let this host through",
     407: "it wants a user and password: http://USER:PASSWORD@HOST:PORT",
@@ -137,7 +138,7 @@ async def _default_context(seconds: float) -> ssl.SSLContext:
             source = f"the environment variable {name} is"
             break
     else:
-        name, path = "", certifi.where()
+        name, path = "", MOZILLAS_LIST
         source = "the list of certifi is"
     try:
         with trio.fail_after(seconds):  # it reads a file, and works for 20 ms

@@ -36,7 +36,11 @@ class _Manager(AbstractAsyncContextManager[T]):
         except StopAsyncIteration:
             return error is not None
         except BaseException as raised:
-            if raised is error:
+            # No generator can raise these two: Python has put a RuntimeError around them (PEP 479, PEP 525).
+            is_wrapped = isinstance(error, StopIteration | StopAsyncIteration)
+            if error is not None and (
+                raised is error or (is_wrapped and raised.__cause__ is error)
+            ):
                 error.__traceback__ = traceback
                 return False
             raise

@@ -107,7 +107,8 @@ async def exchange(
         if connection.their_state is h11.SWITCHED_PROTOCOL:
             return Answer(status, headers, rest=connection.trailing_data[0])
         content = bytearray()
-        if 200 <= status < 300:
+        # For who wants to upgrade, any other answer is a refusal, and its body may have no end.
+        if 200 <= status < 300 and b"upgrade" not in dict(request.headers):
             await _read_body(stream, connection, content, BODY_BYTES)
             return Answer(status, headers, bytes(content))
         refusal = Answer(status, headers)

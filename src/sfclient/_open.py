@@ -116,8 +116,10 @@ async def open_call(
                 raise
             finally:
                 call.hang_up()
-    except BaseException:
-        if of_block is None:
+    except BaseException as error:
+        # KeyboardInterrupt and its like, while the call was closed on account of what the block raised.
+        is_interrupt = not isinstance(error, Exception | trio.Cancelled)
+        if of_block is None or (is_interrupt and isinstance(of_block, Exception)):
             raise
     if of_block is not None:
         try:

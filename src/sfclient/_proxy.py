@@ -99,5 +99,5 @@ def _names(entry: str, host: str, port: int) -> bool:
     name, colon, only = entry.rpartition(":")
     if colon:
         return only == str(port) and _names(name, host, port)
-    name = entry.removeprefix("*").lstrip(".")
+    name = entry.removeprefix("*").strip(".")
     return bool(name) and f".{host.rstrip('.')}".endswith(f".{name}")

@@ -6,6 +6,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from sfclient._errors import InsecureURLError, Unchained, UsageError
 
+LONGEST_URL = (
+    8000  # characters (RFC 9110, 4.1); its tokens are looked for in every text from then on
+)
 LONGEST_HOST = 253  # characters (RFC 1035, 2.3.4), which are told of one
 
 
@@ -42,6 +45,8 @@ def check_url(
 def _split(url: str, what: str) -> SplitResult:
     if not url.isascii() or not url.isprintable() or " " in url:
         raise UsageError(f"the {what} holds characters that no URL has: copy it again")
+    if len(url) > LONGEST_URL:
+        raise UsageError(f"the {what} has {len(url)} characters, more than any URL: copy it again")
     try:
         parts = urlsplit(url)
         _host, _port = parts.hostname, parts.port

@@ -37,7 +37,7 @@ TICK_SECONDS = 1.0  # in which silence is measured
 LARGEST_MESSAGE_BYTES = 1 << 21  # a minute of speech at 16 kHz, and some
 # Who receives is prompt, so that pings and closes are not kept waiting, or makes the network wait.
 QUEUED_MESSAGES = 4
-RECEIVE_BYTES = 1 << 16
+RECEIVE_BYTES = 1 << 13  # of fragments of 2 bytes, other tasks wait for all of them
 # Without a message among them. trio-websocket keeps each fragment, an empty one too.
 FRUITLESS_BYTES = LARGEST_MESSAGE_BYTES + 2 * RECEIVE_BYTES
 

@@ -220,6 +220,36 @@ class TestEndings:
         assert call.ended is not None
         assert call.ended.by == "network"
 
+    @pytest.mark.parametrize("error", [StopAsyncIteration("mine"), StopIteration("mine")])
+    async def test_block_may_raise_what_no_generator_can(
+        self, fast_clock, error: Exception
+    ) -> None:
+        """As one that asks for an event behind the last."""
+        caught: BaseException | None = None
+        async with serving(accept_and_reset) as peer:
+            try:
+                async with open_call(
+                    f"ws://{peer.authority}/", Audio(MemoryInput(), MemoryOutput())
+                ):
+                    raise error
+            except Exception as raised:
+                caught = raised
+        assert caught is error
+
+    async def test_interrupt_while_it_closes_comes_before_what_the_block_raised(
+        self, fast_clock, monkeypatch
+    ) -> None:
+        def interrupt(_: Call) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Call, "_finish", interrupt)
+        async with serving(accept_and_reset) as peer:
+            with pytest.raises(KeyboardInterrupt):
+                async with open_call(
+                    f"ws://{peer.authority}/", Audio(MemoryInput(), MemoryOutput())
+                ):
+                    raise KeyError("mine")
+
     async def test_error_of_a_nursery_in_the_block_brings_no_cancellation_along(
         self, fast_clock
     ) -> None:

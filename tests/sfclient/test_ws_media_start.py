@@ -107,6 +107,14 @@ class TestRefusals:
                     raise AssertionError
         assert told.value.call_id == body.get("callId")
 
+    async def test_sid_that_is_too_long_to_be_one(self):
+        body = {"callId": "c", "sid": "sid" * 1000}
+        async with open_simulator(listen, answers={START: (200, body)}) as simulator:
+            session = await session_of(simulator)
+            with pytest.raises(ServiceError, match="sid of the call has 3000 characters"):
+                async with open_call(session, Audio(MemoryInput(), MemoryOutput())):
+                    raise AssertionError
+
     async def test_url_of_the_call_of_the_wrong_kind(self):
         body = {"callId": "c", "wsMediaUrl": "https://x/token-7"}
         async with open_simulator(listen, answers={START: (200, body)}) as simulator:

@@ -71,9 +71,15 @@ class PassOn:
     """Of its end, which was too long."""
 
     def hiding(self, hide: Callable[[str], str]) -> "PassOn":
-        """The same, without what is to be told nobody."""
-        text = hide(self.text)
-        return self if text == self.text else PassOn(text, json_object(text), self.cut_characters)
+        """The same, without what is to be told nobody; JSON may hold it in escapes (``\\/``, ``\\u002f``)."""
+        try:
+            told = self.text if self.fields is None else json.dumps(self.fields, ensure_ascii=False)
+        except RecursionError:  # deeper than can be looked into
+            return PassOn(hide(self.text), None, self.cut_characters)
+        hidden = hide(told)
+        if hidden == told and hide(self.text) == self.text:
+            return self
+        return PassOn(hidden, json_object(hidden), self.cut_characters)
 
 
 Action = Send | Play | WaitAtMost | StartCall | Reconnect | Established | AgentReady | PassOn

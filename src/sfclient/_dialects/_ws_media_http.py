@@ -10,6 +10,7 @@ from sfclient._dialects._interface import HttpAnswer, HttpRequest, Order, Starte
 from sfclient._errors import REFUSALS, AgentNotFoundError, ServiceError, UsageError, printable
 
 CALLS = "/calls/outbound-test-ws-media"
+LONGEST_SID = 1000  # characters; looked for in every text from then on
 START_SECONDS = 20.0  # a room is joined meanwhile
 
 SESSION_REFUSALS = REFUSALS | {
@@ -80,6 +81,8 @@ class WsMediaOrder(Order):
         sid = answer.text("sid")
         if not sid.isprintable():  # a half of a surrogate pair is not either
             raise answer.unusable("the sid of the call holds characters that no text has", call_id)
+        if len(sid) > LONGEST_SID:
+            raise answer.unusable(f"the sid of the call has {len(sid)} characters", call_id)
         return StartedCall(sid, call_id, "" if sid else answer.required("wsMediaUrl", call_id))
 
 

@@ -86,6 +86,7 @@ class TestWhichProxy:
             (".example", HOST, True),
             ("*.example", HOST, True),
             ("AGENTS.Example", HOST, True),
+            ("agents.example.", HOST, True),
             ("agents.example:443", HOST, True),
             ("agents.example:8443", HOST, False),
             ("gents.example", HOST, False),

@@ -26,6 +26,7 @@ from sfclient import (
     request_result,
     request_session,
 )
+from sfclient._dialects._interface import PassOn, read_text
 from sfclient._secrets import Secrets
 from sfclient._websocket import WebSocketClosed, open_websocket
 
@@ -91,6 +92,25 @@ class TestMasking:
         secrets.add_url(f"wss://a.example/?token={TOKEN}&mode=realtime&lang=en-US1")
         text = f"realtime en-US1 https://x.example/?q=1 {KEY} {TOKEN}"
         assert secrets.hidden(text) == "realtime en-US1 https://x.example/?q=1 *** ***"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"a": "to\\/k-73ab"}',  # as PHP writes it
+            '{"to\\u002fk-73ab": 1}',
+            '{"a": "to/k-73ab", "a": 1}',
+        ],
+    )
+    async def test_a_message_holds_none_in_escapes_either(self, text: str) -> None:
+        told = read_text(text).hiding(Secrets("to/k-73ab").hidden)
+        assert "k-73ab" not in f"{told.text} {told.fields}"
+        assert told.fields is not None
+
+    async def test_a_message_too_deep_to_be_looked_into(self) -> None:
+        fields: dict[str, Any] = {}
+        for _ in range(100_000):
+            fields = {"a": fields}
+        assert PassOn(KEY, fields).hiding(Secrets(KEY).hidden) == PassOn("***", None)
 
     async def test_urls_and_authorizations_that_are_not_ours(self) -> None:
         text = (

@@ -114,7 +114,16 @@ class TestAnswers:
             with failing(ServiceError, "no sessionURL"):
                 await request_from(peer)
 
-    @pytest.mark.parametrize("url", ["https://agents.example/tok-73ab", "tok-73ab", "wss:tok-73ab"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://agents.example/tok-73ab",
+            "tok-73ab",
+            "wss:tok-73ab",
+            f"{URL}&a={'tok-73ab' * 1000}",
+        ],
+        ids=lambda url: url[:50],
+    )
     async def test_session_url_of_the_wrong_kind_is_the_services_fault(self, url: str) -> None:
         async with serving(http(200, {"sessionURL": url})) as peer:
             with failing(ServiceError):

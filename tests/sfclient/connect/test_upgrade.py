@@ -140,6 +140,20 @@ class TestRefused:
             with failing(ServiceError, "HTTP 401"):
                 await connect(f"ws://{peer.authority}{PATH}")
 
+    @pytest.mark.parametrize("more", [b"Content-Length: 9\r\n\r\n", b"\r\ndata: hello\n\n"])
+    async def test_an_answer_that_would_be_good_for_another_request(
+        self, fast_clock: UnhurriedClock, more: bytes
+    ) -> None:
+        async def stream_events(stream: trio.abc.Stream) -> None:
+            await read_head(stream)
+            await stream.send_all(b"HTTP/1.1 200 OK\r\n" + more)
+            await trio.sleep_forever()
+
+        async with serving(stream_events) as peer:
+            with failing(ServiceError, "HTTP 200.*is the session URL right") as caught:
+                await connect(f"ws://{peer.authority}{PATH}")
+        assert caught[0].status == 200
+
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     async def test_a_redirect_is_told_as_such(self, status: int) -> None:
         answer = http(status, b"", "Location: https://login.example/x?secret=1")

@@ -16,6 +16,7 @@ from ..raw_servers import (
     accept,
     accepted,
     client_context,
+    frame,
     read_head,
     server_context,
     serving,
@@ -92,6 +93,23 @@ class TestTheWayThere:
         async with serving(reset) as peer:
             with failing_in(NetworkError, ServiceError, match=r"127\.0\.0\.1"):
                 await connect(f"ws://127.0.0.1:{peer.port}{PATH}")
+
+
+async def test_flood_of_empty_fragments_lets_other_tasks_run() -> None:
+    """So that a call under it can be cancelled at once."""
+
+    async def flood(stream: trio.abc.Stream) -> None:
+        await stream.send_all(accepted(await read_head(stream)) + frame(2, final=False))
+        await stream.send_all(frame(0, final=False) * 20_000)
+
+    async with serving(flood) as peer:
+        async with open_websocket(f"ws://{peer.authority}{PATH}") as websocket:
+            most, before = 0, websocket._stream.received_bytes
+            while websocket._stream.received_bytes < 30_000:
+                await trio.lowlevel.checkpoint()
+                most = max(most, websocket._stream.received_bytes - before)
+                before = websocket._stream.received_bytes
+    assert 0 < most <= 2 << 13
 
 
 class TestTLS:

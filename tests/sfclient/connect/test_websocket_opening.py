@@ -128,7 +128,9 @@ class TestWrongURL:
             f"wss://agents.example:{TOKEN}/",
             f"wss://user:{TOKEN}@agents.example/",
             f"wss://{TOKEN}@agents.example/",
+            f"wss://agents.example/?token={TOKEN * 1000}",
         ],
+        ids=lambda url: url[:50],
     )
     async def test_url_of_the_wrong_kind(self, url: str, resolver: Resolver) -> None:
         with failing(UsageError, "session URL"):

@@ -1,6 +1,7 @@
 """The proxy of bytes: each of its faults does what it says, is counted, and leaves nothing behind."""
 
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -304,6 +305,27 @@ async def test_other_requests_are_refused_where_connect_is_wanted() -> None:
         async with await trio.open_tcp_stream("127.0.0.1", port) as client:
             await client.send_all(b"GET http://127.0.0.1/ HTTP/1.1\r\n\r\n")
             assert (await read(client)).startswith(b"HTTP/1.1 405 ")
+
+
+async def test_client_that_does_not_wait_for_its_way_hurts_no_other() -> None:
+    async with serving(lambda stream: stream.send_all(b"hello")) as peer, open_proxy(None) as proxy:
+        port = int(proxy.authority.partition(":")[2])
+        client = await trio.open_tcp_stream("127.0.0.1", port)
+        await client.send_all(f"CONNECT {peer.authority} HTTP/1.1\r\n\r\n".encode())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await client.aclose()
+        async with await trio.open_tcp_stream("127.0.0.1", port) as client:
+            await client.send_all(f"CONNECT {peer.authority} HTTP/1.1\r\n\r\n".encode())
+            assert (await read(client)).endswith(b"hello")
+
+
+async def test_way_to_a_name_that_no_host_can_have_is_a_reset() -> None:
+    async with open_proxy(None) as proxy:
+        port = int(proxy.authority.partition(":")[2])
+        async with await trio.open_tcp_stream("127.0.0.1", port) as client:
+            await client.send_all(b"CONNECT %s.example:80 HTTP/1.1\r\n\r\n" % (b"a" * 64))
+            with pytest.raises(trio.BrokenResourceError):
+                await client.receive_some()
 
 
 async def test_error_of_the_block_leaves_as_itself() -> None:

@@ -6,7 +6,7 @@ import re
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import trio
@@ -136,7 +136,7 @@ class Proxy:
             if target is None:
                 return
             server = await trio.open_tcp_stream(*target)
-        except OSError:
+        except (OSError, UnicodeError):  # UnicodeError: no name of a host
             _reset(client)  # as a router tells that there is no way
             return
         except trio.BrokenResourceError:
@@ -144,7 +144,8 @@ class Proxy:
         async with server:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, network.down.limit)
             if self._target is None:
-                await client.send_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                with suppress(trio.BrokenResourceError):  # it has gone, as will be seen
+                    await client.send_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
             connection = _Connection(number, client, server, network, self._taps)
             self._open.add(connection)
             try:

@@ -298,6 +298,41 @@ async def test_way_is_asked_for_with_connect() -> None:
     assert told == b"HTTP/1.1 200 Connection established\r\n\r\nhello"
 
 
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example", "a\0b"])
+async def test_host_that_cannot_be_is_a_reset_and_others_are_served(host: str) -> None:
+    async with open_proxy(None) as proxy:
+        port = int(proxy.authority.partition(":")[2])
+        for _ in range(2):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as client:
+                await client.send_all(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+                with pytest.raises(trio.BrokenResourceError):
+                    await read(client)
+
+
+async def test_client_that_leaves_before_it_has_its_way_is_no_matter_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving(lambda stream: stream.send_all(b"hello")) as peer, open_proxy(None) as proxy:
+        port = int(proxy.authority.partition(":")[2])
+        asked = f"CONNECT {peer.authority} HTTP/1.1\r\n\r\n".encode()
+        hasty = await trio.open_tcp_stream("127.0.0.1", port)
+        opened = trio.open_tcp_stream
+
+        async def opened_late(*target: str | int) -> trio.SocketStream:
+            monkeypatch.undo()
+            hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            await hasty.aclose()
+            return await opened(*target)
+
+        monkeypatch.setattr(trio, "open_tcp_stream", opened_late)
+        await hasty.send_all(asked)
+        while hasty.socket.fileno() != -1:
+            await trio.lowlevel.checkpoint()
+        async with await opened("127.0.0.1", port) as client:
+            await client.send_all(asked)
+            assert (await read(client)).endswith(b"hello")
+
+
 async def test_other_requests_are_refused_where_connect_is_wanted() -> None:
     async with open_proxy(None) as proxy:
         port = int(proxy.authority.partition(":")[2])

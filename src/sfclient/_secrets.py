@@ -13,12 +13,14 @@ LONGEST_PUBLIC_STEP = 15  # characters; a longer step of a URL's path may be a t
 
 # Those that we were not told: any URL may hold one; Bearer, Basic and token= have one behind them.
 OTHERS = re.compile(
-    r"([a-z][a-z0-9+.-]{0,30}://|\b(?:bearer|basic)\s+|\b(?:token|key|sid|password)=)[^\s\"'<>&]+",
+    r"([a-z][a-z0-9+.-]{0,30}://|\b(?:bearer|basic)\s+(?=\S*\d)|\b(?:token|key|sid|password)=)[^\s\"'<>&]+",
     re.IGNORECASE,
 )
-# Nor were we told of a word like this: long, with digits among its letters. It may be an ID that
-# somebody misses; it may be a token.
-OPAQUE = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[a-z])[\w-]{12,}", re.IGNORECASE)
+# Nor were we told of a word like this, with digits among its letters, and long without a break: dates, UUIDs and names
+# have some.
+OPAQUE = re.compile(
+    r"(?<![\w-])(?=[\w-]*[a-z0-9]{16})(?=[\w-]*\d)(?=[\w-]*[a-z])[\w-]+", re.IGNORECASE
+)
 NOTHING = re.compile(r"(?!)")
 
 

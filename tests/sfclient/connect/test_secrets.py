@@ -114,10 +114,22 @@ class TestMasking:
 
     async def test_urls_and_authorizations_that_are_not_ours(self) -> None:
         text = (
-            "see https://x.example/?t=1 ftp://u:p@h Bearer abc Basic\tdef a token=1 or the bearer"
+            "see https://x.example/?t=1 ftp://u:p@h Bearer abc1 Basic\tdef2 a token=1 or the bearer"
         )
         masked = "see https://*** ftp://*** Bearer *** Basic *** a token=*** or the bearer"
         assert Secrets().printable(text) == masked
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "max_duration_600s_reached",
+            "gpt-4o-realtime overloaded at 2026-06-15T10:00:00Z",
+            "Basic plan exceeded: the bearer token expired",
+            "request 123e4567-e89b-12d3-a456-426614174000",
+        ],
+    )
+    async def test_honest_text_is_told_as_it_is(self, text: str) -> None:
+        assert Secrets(KEY).masked(text) == text
 
     async def test_what_is_too_short_to_be_one(self) -> None:
         assert Secrets("a", "", "abc").masked("abc, a banana") == "abc, a banana"

@@ -250,6 +250,24 @@ async def test_network_changes_on_the_way(fast_clock: UnhurriedClock) -> None:
         assert trio.current_time() - began >= 3
 
 
+async def test_fault_at_a_byte_that_is_just_passing_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with between() as ends:
+        (connection,) = ends.proxy._open
+        send = connection.down._sink.send_all
+
+        async def change_and_send(data: bytes) -> None:
+            monkeypatch.undo()
+            ends.proxy.change(down(faults=(Corrupt(10), Corrupt(150))))
+            await send(data)
+
+        monkeypatch.setattr(connection.down._sink, "send_all", change_and_send)
+        for expected in (WORDS, WORDS[:50] + bytes([WORDS[50] ^ 0xFF]) + WORDS[51:]):
+            await ends.server.send_all(WORDS)
+            assert await read(ends.client, 100) == expected
+
+
 async def test_each_connection_has_its_network_and_the_last_is_for_all_that_follow() -> None:
     async def greet(stream: trio.abc.Stream) -> None:
         await stream.send_all(b"hello")
@@ -297,6 +315,41 @@ async def test_way_is_asked_for_with_connect() -> None:
             await client.send_all(f"CONNECT {peer.authority} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             told = await read(client)
     assert told == b"HTTP/1.1 200 Connection established\r\n\r\nhello"
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example", "a\0b"])
+async def test_host_that_cannot_be_is_a_reset_and_others_are_served(host: str) -> None:
+    async with open_proxy(None) as proxy:
+        port = int(proxy.authority.partition(":")[2])
+        for _ in range(2):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as client:
+                await client.send_all(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+                with pytest.raises(trio.BrokenResourceError):
+                    await read(client)
+
+
+async def test_client_that_leaves_before_it_has_its_way_is_no_matter_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving(lambda stream: stream.send_all(b"hello")) as peer, open_proxy(None) as proxy:
+        port = int(proxy.authority.partition(":")[2])
+        asked = f"CONNECT {peer.authority} HTTP/1.1\r\n\r\n".encode()
+        hasty = await trio.open_tcp_stream("127.0.0.1", port)
+        opened = trio.open_tcp_stream
+
+        async def opened_late(*target: str | int) -> trio.SocketStream:
+            monkeypatch.undo()
+            hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            await hasty.aclose()
+            return await opened(*target)
+
+        monkeypatch.setattr(trio, "open_tcp_stream", opened_late)
+        await hasty.send_all(asked)
+        while hasty.socket.fileno() != -1:
+            await trio.lowlevel.checkpoint()
+        async with await opened("127.0.0.1", port) as client:
+            await client.send_all(asked)
+            assert (await read(client)).endswith(b"hello")
 
 
 async def test_other_requests_are_refused_where_connect_is_wanted() -> None:

@@ -162,6 +162,8 @@ class Pipe:
 
     async def _pass(self, piece: bytes) -> bytes:
         """Send on what comes before the next fault, or let that happen; returns what is left."""
+        while self._faults and self._faults[0].at < self._passed:
+            self._faults.popleft()  # it came by `change` when its byte was being passed on
         if self._faults and self._faults[0].at == self._passed:
             return await self._strike(self._faults.popleft(), piece)
         length = len(piece)

@@ -250,6 +250,24 @@ async def test_network_changes_on_the_way(fast_clock: UnhurriedClock) -> None:
         assert trio.current_time() - began >= 3
 
 
+async def test_fault_at_a_byte_that_is_just_passing_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with between() as ends:
+        (connection,) = ends.proxy._open
+        send = connection.down._sink.send_all
+
+        async def change_and_send(data: bytes) -> None:
+            monkeypatch.undo()
+            ends.proxy.change(down(faults=(Corrupt(10), Corrupt(150))))
+            await send(data)
+
+        monkeypatch.setattr(connection.down._sink, "send_all", change_and_send)
+        for expected in (WORDS, WORDS[:50] + bytes([WORDS[50] ^ 0xFF]) + WORDS[51:]):
+            await ends.server.send_all(WORDS)
+            assert await read(ends.client, 100) == expected
+
+
 async def test_each_connection_has_its_network_and_the_last_is_for_all_that_follow() -> None:
     async def greet(stream: trio.abc.Stream) -> None:
         await stream.send_all(b"hello")

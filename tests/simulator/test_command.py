@@ -1,5 +1,7 @@
 """``sfclient simulator`` as a process, under a parser of the test's own."""
 
+import argparse
+import io
 import json
 import os
 import signal
@@ -15,6 +17,8 @@ import httpx
 import pytest
 import trio
 from websockets.trio.client import connect
+
+from sfclient.simulator import _command
 
 PROGRAM = """
 import argparse, sys, trio
@@ -178,6 +182,26 @@ async def test_ws_media_is_spoken_with_quirks_and_reported_at_its_rate() -> None
     assert f"ws-media is spoken too: see {command.base_url}" in command.stderr
     assert "call 1: started (ws-media)" in command.stderr
     assert "heard 1.0 s, said 1.0 s" in command.stderr
+
+
+async def test_a_full_disk_behind_what_it_says_does_not_end_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    async def watch(*_: object) -> None:
+        served.append(True)
+
+    served: list[bool] = []
+    monkeypatch.setattr(_command, "_watch", watch)
+    monkeypatch.setattr(sys, "stdout", Full())
+    monkeypatch.setattr(sys, "stderr", Full())
+    parser = argparse.ArgumentParser()
+    _command.add_arguments(parser)
+    assert await _command.run(parser.parse_args([])) == 0
+    assert served
 
 
 def test_a_port_in_use_is_one_line_and_status_1() -> None:

@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import trio
 
@@ -86,7 +88,7 @@ async def run(args: argparse.Namespace) -> int:
                 async with open_simulator(
                     agent, host=args.host, port=args.port, key=key, quirks=args.quirks
                 ) as sim:
-                    print(sim.base_url, flush=True)
+                    _say(sim.base_url, sys.stdout)
                     _say(hint.format(base_url=sim.base_url))
                     _say(f"ws-media is spoken too: see {sim.base_url}")
                     await _watch(sim, signals, reports, args.save)
@@ -162,8 +164,10 @@ def _key(given: str | None) -> tuple[str, str]:
     return DEFAULT_KEY, f"try: {_KEY_VARIABLE}={DEFAULT_KEY} {call}"
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _say(line: str, stream: TextIO | None = None) -> None:
+    """On standard error; a full disk or nobody behind it does not end the calls."""
+    with suppress(OSError, ValueError):
+        print(line, file=stream or sys.stderr, flush=True)
 
 
 def _port(text: str) -> int:

@@ -39,9 +39,10 @@ def read_session_url(args: argparse.Namespace) -> None:
 
 async def run_call(args: argparse.Namespace) -> int:
     """Everything that can be looked at is looked at before a session is asked for."""
+    session = _session(args)
     await in_thread(partial(_check_files, args))
     return await hold(
-        _session(args),
+        session,
         Audio(_end(args.input, args), _end(args.output, args)),
         duration=args.duration,
         record=args.record,

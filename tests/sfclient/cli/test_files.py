@@ -225,6 +225,14 @@ class TestFigures:
         assert status == 1
         assert figures(stats)["ended"]["reason"] in error
 
+    def test_of_an_earlier_call_stay_when_nothing_was_asked_for(
+        self, tmp_path: Path, told: Told
+    ) -> None:
+        stats = tmp_path / "s.json"
+        stats.write_text("earlier")
+        assert told("call", *SILENT, "--stats", stats)[0] == 2
+        assert stats.read_text() == "earlier"
+
     def test_do_not_hide_how_the_call_failed(
         self, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
     ) -> None:

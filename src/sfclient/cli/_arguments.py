@@ -1,6 +1,7 @@
 """What can be asked of the command."""
 
 import argparse
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def _latency(text: str) -> float | str:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is no duration in seconds")
-    return seconds
+    with suppress(ValueError):
+        if 0 < (seconds := float(text)) < 1e6:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is no duration in seconds")

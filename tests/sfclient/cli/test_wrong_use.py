@@ -25,6 +25,14 @@ class TestWrongUse:
             assert told in done.stderr
             assert len(done.stdout.splitlines()) <= 1
 
+    @pytest.mark.parametrize("option", ["--duration", "--latency"])
+    @pytest.mark.parametrize("text", ["soon", "-1", "nan"])
+    def test_time_that_is_none(
+        self, option: str, text: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["call", "a", f"{option}={text}"]) == 2
+        assert f"argument {option}: {text!r} is no duration in seconds" in capsys.readouterr().err
+
     @pytest.mark.parametrize("key", [None, "nötig", "wrong-key-77"])
     async def test_key(self, key: str | None, tmp_path: Path) -> None:
         stats = tmp_path / "s.json"

@@ -93,28 +93,36 @@ class Spool:
 
 
 async def in_thread(
-    work: Callable[[], Result], undo: Callable[[Result], object] | None = None
+    work: Callable[[], Result], undo: Callable[[Result], object] = lambda _: None
 ) -> Result:
     """Do what may block. When cancelled it is abandoned at once; if it comes to an end after all, `undo` is called with
-    what came of it."""
+    what came of it, in a thread too, and nobody is told if that fails."""
+    abandoned = threading.Event()
+    results: list[Result] = []  # who takes one from here is the only one who has it
 
-    def work_or_undo() -> Result:
-        result = work()
-        try:
-            trio.from_thread.check_cancelled()
-        except BaseException:
-            if undo is not None:
-                undo(result)
-            raise
-        return result
+    def keep() -> None:
+        results.append(work())
+        if abandoned.is_set():
+            undo_it()
 
-    # One that is abandoned keeps its token, so each has a limiter of its own.
-    return await trio.to_thread.run_sync(
-        work_or_undo,
-        thread_name="sfclient opening",
-        abandon_on_cancel=True,
-        limiter=trio.CapacityLimiter(1),
-    )
+    def undo_it() -> None:
+        with suppress(Exception):  # also where the other was faster
+            undo(results.pop())
+
+    try:
+        # One that is abandoned keeps its token, so each has a limiter of its own.
+        await trio.to_thread.run_sync(
+            keep,
+            thread_name="sfclient opening",
+            abandon_on_cancel=True,
+            limiter=trio.CapacityLimiter(1),
+        )
+    except trio.Cancelled:
+        abandoned.set()
+        if results:  # it ended at this moment
+            threading.Thread(target=undo_it, name="sfclient undoing", daemon=True).start()
+        raise
+    return results.pop()
 
 
 async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) -> Result:

@@ -1,6 +1,7 @@
 """What may block is done in threads: nobody waits who must not, and nobody for ever."""
 
 import threading
+import time
 from queue import SimpleQueue
 
 import pytest
@@ -71,6 +72,20 @@ async def test_thread_is_abandoned_when_it_is_cancelled_and_undone_when_it_ends(
     assert not work.done.is_set()
     work.let.set()
     assert undone.get(timeout=20) == "done"
+
+
+async def test_thread_that_has_just_ended_when_it_is_cancelled_is_undone():
+    work, undone = Blocked(), SimpleQueue[str]()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(in_thread, work, undone.put)
+        await trio.to_thread.run_sync(work.begun.wait)
+        # While trio's thread is busy, so that nobody knows of the end.
+        work.let.set()
+        assert work.done.wait(20)
+        time.sleep(0.02)  # noqa: ASYNC251 -- that is the point
+        nursery.cancel_scope.cancel()
+    assert undone.get(timeout=2) == "done"
+    assert undone.empty()
 
 
 async def test_threads_that_are_abandoned_leave_room_for_others():

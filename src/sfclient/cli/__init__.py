@@ -19,7 +19,12 @@ import trio
 from sfclient._devices import is_stuck
 from sfclient._errors import SfclientError
 from sfclient.cli._arguments import make_parser
-from sfclient.cli._telling import complain, flush_all, survive_any_letter
+from sfclient.cli._telling import (
+    complain,
+    fill_standard_streams,
+    flush_all,
+    survive_any_letter,
+)
 
 DEBUG_VARIABLE = "SFCLIENT_DEBUG"
 INTERRUPTED = 130  # as a shell tells of SIGINT
@@ -36,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     survive_any_letter()
     try:
+        fill_standard_streams()
         status = _run(argv)
     except BaseException as error:
         status = _outcome(error)

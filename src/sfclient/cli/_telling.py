@@ -16,6 +16,13 @@ TELL_SECONDS = 1.0  # for a reader who is slow at the end
 MOST_BYTES = 1 << 20  # wait to be read
 
 
+def fill_standard_streams() -> None:
+    """Where one is closed (``2>&-``), a file of ours would take its place, and libraries complain into it."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
+
+
 def survive_any_letter() -> None:
     """What a terminal lacks is told in another way."""
     for stream in (sys.stdout, sys.stderr):

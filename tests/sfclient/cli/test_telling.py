@@ -43,6 +43,17 @@ class TestTelling:
         done = await self.call(tmp_path / "s.json", command=redirected(">&- 2>&-"))
         assert done.status == 0
 
+    def test_what_is_closed_is_not_where_a_file_of_ours_is(self) -> None:
+        saved = os.dup(2)
+        os.close(2)
+        try:
+            main(NOWHERE)
+            there = os.path.samestat(os.fstat(2), os.stat(os.devnull))
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+        assert there
+
     async def test_to_a_reader_who_has_stopped(self, tmp_path: Path) -> None:
         """As a pager does, or a terminal after Ctrl-S."""
         with open_pipe() as (_, end):

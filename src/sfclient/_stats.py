@@ -37,7 +37,7 @@ def write_stats(path: Path, statistics: CallStatistics | None) -> None:
         with suppress(FileNotFoundError):
             if not stat.S_ISREG(target.stat().st_mode):
                 raise UsageError(f"cannot write {path}: it is not a file: give the name of one")
-        fd, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        fd, name = tempfile.mkstemp(prefix=".sfclient.", dir=target.parent)
         try:
             with open(fd, "w", encoding="utf-8") as file:
                 file.write(json.dumps(figures, indent=2) + "\n")

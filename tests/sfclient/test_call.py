@@ -85,6 +85,12 @@ async def test_sink_that_does_not_tell_its_rate_gets_the_wire_s(hold, fast_clock
     assert without_silence(sink.played) == spoken
 
 
+async def test_session_that_is_none_is_refused():
+    with pytest.raises(UsageError, match="must be a Session or the URL of one, not None"):
+        async with open_call(None):
+            pass
+
+
 async def test_unknown_dialect_is_refused():
     with pytest.raises(UsageError, match="widget, ws-media"):
         async with open_call("ws://127.0.0.1:1/", dialect="klingon"):

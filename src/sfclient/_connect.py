@@ -61,10 +61,15 @@ def abandon(stream: trio.abc.Stream) -> None:
     `trio.aclose_forcefully` leaves a cycle behind, by way of a `trio.Cancelled`, and with it the error on whose account
     it was called.
     """
+    socket_of(stream).close()
+
+
+def socket_of(stream: trio.abc.Stream) -> trio.socket.SocketType:
+    """What it is on top of."""
     while isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
     assert isinstance(stream, trio.SocketStream)
-    stream.socket.close()
+    return stream.socket
 
 
 async def _open_tcp(host: str, port: int, who: str, if_unknown: str = "") -> trio.abc.Stream:

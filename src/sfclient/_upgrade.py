@@ -15,7 +15,7 @@ from urllib.parse import SplitResult
 import h11
 import trio
 
-from sfclient._connect import abandon, connect
+from sfclient._connect import abandon, connect, socket_of
 from sfclient._errors import UPGRADE_REFUSALS, NetworkError, ServiceError, Unchained, refused
 from sfclient._http1 import Answer, Unanswered, exchange, told_by
 from sfclient._limits import TimeLimits
@@ -33,6 +33,7 @@ class Upgraded(trio.abc.Stream):
     """
 
     def __init__(self, stream: trio.abc.Stream, rest: bytes) -> None:
+        self.socket = socket_of(stream)
         self._stream = stream
         self._waiting = rest
         self._is_asked = False

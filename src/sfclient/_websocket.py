@@ -9,11 +9,14 @@ trio_websocket.
   stream is given up.
 - ``ping()`` does not wake when the connection dies, and ``aclose()`` has no limit of its own: both
   are bounded here.
+- Its reader answers a ping itself, behind a message that is under way: one only begins when the
+  kernel has room for it, or a far side that does not read would keep us from hearing it.
 - A message may be of any number of fragments, empty ones too, and each is kept: `_WatchedStream`
   bounds what comes without a message among it.
 """
 
 import math
+import select
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -28,11 +31,12 @@ from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._running import sleep_on_time
 from sfclient._secrets import Secrets
-from sfclient._upgrade import HOST, RESOURCE, open_upgraded
+from sfclient._upgrade import HOST, RESOURCE, Upgraded, open_upgraded
 from sfclient._urls import check_trust, check_url
 
 HURRY_SECONDS = 0.03  # for our close to leave when the call is cancelled
 STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
+ROOM_SECONDS = 0.02  # between looks whether a message has room
 TICK_SECONDS = 1.0  # in which silence is measured
 LARGEST_MESSAGE_BYTES = 1 << 21  # a minute of speech at 16 kHz, and some
 # Who receives is prompt, so that pings and closes are not kept waiting, or makes the network wait.
@@ -64,7 +68,7 @@ class WebSocketClosed(Exception):  # noqa: N818 -- an end, not always an error
 class _WatchedStream(trio.abc.Stream):
     """A stream that counts what comes, and is given up where that is too much."""
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: Upgraded) -> None:
         self._stream = stream
         self.received_bytes = 0
         self.longest = math.inf
@@ -79,6 +83,14 @@ class _WatchedStream(trio.abc.Stream):
             raise trio.BrokenResourceError("more than is good came, and no message")
         return data
 
+    async def wait_room(self) -> None:
+        """Until the kernel takes more; it costs nothing if it does.
+
+        Not by trio, which wants one task at a time to send or to wait for that.
+        """
+        while not _is_writable(self._stream.socket.fileno()):  # noqa: ASYNC110
+            await trio.sleep(ROOM_SECONDS)
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await self._stream.send_all(data)
 
@@ -87,6 +99,17 @@ class _WatchedStream(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _is_writable(fd: int) -> bool:
+    """Whether a socket has room, or is closed, as will be seen."""
+    if fd < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return any(select.select([], [fd], [fd], 0))
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 class WebSocket:
@@ -138,12 +161,15 @@ class WebSocket:
             self._sender.acquire_nowait()
         except trio.WouldBlock:
             await self._sender.acquire()
-        self._sending = trio.CancelScope(shield=True, deadline=trio.current_time() + within)
         closed: WebSocketClosed | None = None
+        deadline = trio.current_time() + within
         try:
+            with trio.CancelScope(deadline=deadline) as waiting:
+                await self._stream.wait_room()
+            self._sending = trio.CancelScope(shield=True, deadline=deadline)
             with self._sending:
                 await self._connection.send_message(message)
-            if self._sending.cancelled_caught:
+            if waiting.cancelled_caught or self._sending.cancelled_caught:
                 closed = WebSocketClosed(ABNORMAL_CLOSURE, "gave up a message under way")
         except ConnectionClosed as error:
             closed = self._closed(error)

@@ -34,9 +34,14 @@ class Peer:
 
 @asynccontextmanager
 async def serving(
-    answer: bytes | Handler, ssl_context: ssl.SSLContext | None = None
+    answer: bytes | Handler,
+    ssl_context: ssl.SSLContext | None = None,
+    buffer: int | None = None,
 ) -> AsyncIterator[Peer]:
-    """A peer that reads a request and answers with these bytes; or does what it likes with every connection."""
+    """A peer that reads a request and answers with these bytes; or does what it likes with every connection.
+
+    `buffer` is how many bytes the system may receive before it does.
+    """
 
     async def serve(stream: trio.abc.Stream) -> None:
         peer.connections += 1
@@ -53,6 +58,8 @@ async def serving(
             await stream.aclose()
 
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    if buffer is not None:
+        listeners[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     peer = Peer(listeners[0].socket.getsockname()[1])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, serve, listeners)

@@ -35,7 +35,11 @@ Script = Callable[[trio.SocketStream], Awaitable[None]]
 
 @asynccontextmanager
 async def open_call_with(
-    script: Script, *, reads: bool = True, limits: TimeLimits | None = None
+    script: Script,
+    *,
+    reads: bool = True,
+    limits: TimeLimits | None = None,
+    buffer: int | None = None,
 ) -> AsyncIterator[Call]:
     """A widget call with a peer that does what it likes after the upgrade, and throws away what it hears."""
 
@@ -53,7 +57,7 @@ async def open_call_with(
             while await stream.receive_some(1 << 20):
                 pass
 
-    async with serving(serve) as peer:
+    async with serving(serve, buffer=buffer) as peer:
         audio = Audio(MemoryInput(), MemoryOutput())
         async with open_call(f"ws://{peer.authority}/", audio, limits=limits) as call:
             yield call
@@ -133,6 +137,27 @@ class TestLiveness:
             await trio.sleep(15)
             assert call.ended is None
         assert 1.5 < pings[0] - began < 4
+
+    async def test_far_side_that_speaks_and_pings_is_heard_though_it_does_not_read(
+        self, fast_clock
+    ) -> None:
+        """Its pings are answered, in what room is left behind our own speech."""
+
+        async def speak(stream: trio.SocketStream) -> None:
+            await stream.send_all(READY)
+            while True:
+                await stream.send_all(SPEECH + frame(9, b"ping"))
+                await trio.sleep(0.5)
+
+        limits = TimeLimits(silence=4)
+        async with open_call_with(speak, reads=False, limits=limits, buffer=4096) as call:
+            await trio.sleep(5)
+            early = call.statistics()
+            await trio.sleep(15)
+            assert call.ended is None
+            late = call.statistics()
+        assert late.capture.sent_frames == early.capture.sent_frames
+        assert late.playout.received_frames - early.playout.received_frames > 25 * 320
 
     async def test_silence_is_a_dead_connection(self, fast_clock) -> None:
         async def say_ready(stream: trio.SocketStream) -> None:

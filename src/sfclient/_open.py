@@ -84,7 +84,9 @@ async def open_call(
     if isinstance(session, str):
         session = Session(session, dialect)
     if not isinstance(session, Session | SessionRequest):
-        raise UsageError(f"the session must be a Session or the URL of one, not {session!r}")
+        raise UsageError(
+            f"the session must be a Session or the URL of one, not {type(session).__name__}"
+        )
     speaks = dialect_named(session.dialect)(session.codec, session.framing)
     if isinstance(session, Session) and speaks.starts_calls and session.start_call is None:
         raise UsageError(

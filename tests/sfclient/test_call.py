@@ -86,7 +86,7 @@ async def test_sink_that_does_not_tell_its_rate_gets_the_wire_s(hold, fast_clock
 
 
 async def test_session_that_is_none_is_refused():
-    with pytest.raises(UsageError, match="must be a Session or the URL of one, not None"):
+    with pytest.raises(UsageError, match="must be a Session or the URL of one, not NoneType"):
         async with open_call(None):
             pass
 

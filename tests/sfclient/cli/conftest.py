@@ -97,14 +97,16 @@ class Command:
 
 
 @pytest.fixture(autouse=True)
-def hang_ups_count() -> Iterator[None]:
-    """However the tests were started: what they start would ignore a hang-up if they do, as under nohup."""
-    if not hasattr(signal, "SIGHUP"):  # Windows
-        yield
-        return
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def signals_are_not_ignored() -> Iterator[None]:
+    """However the tests were started: under nohup or in the background, what they start would ignore some."""
+    names = [name for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.getsignal(signal.Signals[name]) for name in names}
+    for name in names:
+        if before[name] == signal.SIG_IGN:
+            signal.signal(signal.Signals[name], signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGHUP, before)
+    for name in names:
+        signal.signal(signal.Signals[name], before[name])
 
 
 @asynccontextmanager

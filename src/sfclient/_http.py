@@ -28,13 +28,10 @@ class Service:
 
     parts: SplitResult = field(repr=False)
     key: str = field(repr=False)
-    ssl_context: ssl.SSLContext | None = None
-    limits: TimeLimits = field(default_factory=TimeLimits)
-
-    @property
-    def secrets(self) -> Secrets:
-        """What it may repeat, and we do not."""
-        return Secrets(self.key)
+    ssl_context: ssl.SSLContext | None
+    limits: TimeLimits
+    secrets: Secrets
+    """What it may repeat, and we do not: the key, and the URL of the session that it gives."""
 
     async def ask(self, request: HttpRequest, if_unknown: str = "") -> HttpAnswer:
         """Make a request once, whatever becomes of it; `if_unknown` is said if no host has this name.
@@ -93,4 +90,4 @@ def service_at(
         raise AuthenticationError("there is no API key: set SYNTHFLOW_API_KEY, or pass api_key")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise AuthenticationError("the API key holds characters that no key has: copy it again")
-    return Service(parts, key, ssl_context, limits or TimeLimits())
+    return Service(parts, key, ssl_context, limits or TimeLimits(), Secrets(key))

@@ -148,6 +148,7 @@ async def _session_url(service: Service, order: Order, if_unknown: str) -> str:
         check_url(url, ("wss", "ws"), allow_insecure=True, what="service's session URL")
     except UsageError as error:
         raise answer.unusable(str(error)) from None
+    service.secrets.add_url(url)
     return url
 
 

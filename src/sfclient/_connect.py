@@ -44,7 +44,7 @@ async def connect(
             stream = await _open_tunnel(proxy, host, port, limits.tls)
     if stream is None:
         through = f" through {proxy}" if proxy else ""
-        raise NetworkError(f"cannot connect to {where}{through} within {limits.connect:g} s")
+        raise NetworkError(f"cannot reach {where}{through} within {limits.connect:g} s")
     if context is None:
         return stream
     tls: trio.abc.Stream | None = None

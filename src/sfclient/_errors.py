@@ -4,6 +4,7 @@ Each says what came, and what to do about it; none holds a key or a token.
 """
 
 import errno
+import os
 import socket
 import ssl
 from types import TracebackType
@@ -187,8 +188,11 @@ def unreachable(host: str, error: BaseException, if_unknown: str = "") -> Sfclie
             return NetworkError(f"no TLS with {host}: {cause.reason or cause}")
         error, cause = cause, _inner(cause)
     if if_unknown and isinstance(error, socket.gaierror):
-        return NetworkError(f"cannot connect to {host}: {error}: {if_unknown}")
-    return NetworkError(f"cannot connect to {host}: {error or type(error).__name__}")
+        return NetworkError(f"cannot reach {host}: {error}: {if_unknown}")
+    why = str(error) or type(error).__name__
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
+        why = os.strerror(error.errno)  # without the address, which trio puts before it
+    return NetworkError(f"cannot reach {host}: {why}")
 
 
 def exhausted(error: BaseException) -> UsageError | None:

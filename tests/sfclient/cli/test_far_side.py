@@ -22,7 +22,7 @@ class TestFarSide:
         ):
             done = await sfclient("call", *where, *SILENT, "--stats", stats)
             assert done.status == 1
-            assert "cannot connect to 127.0.0.1" in done.stderr
+            assert "cannot reach 127.0.0.1" in done.stderr
             assert figures(stats)["ended"]["by"] == "network"
             stats.unlink()
 

@@ -157,7 +157,7 @@ class TestFarSide:
     async def test_unreachable(self) -> None:
         done = await result_of("c-7", (await closed_port()).base_url)
         assert done.status == 1
-        done.check_error("cannot connect to 127.0.0.1")
+        done.check_error("cannot reach 127.0.0.1")
 
     @pytest.mark.slow
     async def test_answer_that_never_comes(self) -> None:

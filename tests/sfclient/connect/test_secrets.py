@@ -303,7 +303,7 @@ class TestTrust:
 
     async def test_it_may_be_allowed_by_name(self, resolver: Resolver) -> None:
         context = unverifying("nobody")
-        with failing(NetworkError, "cannot connect"):
+        with failing(NetworkError, "cannot reach"):
             await connect("wss://a.invalid", ssl_context=context, allow_insecure=True)
 
     @pytest.mark.parametrize("user", ["user:hunter-2@", "hunter-2@", ":hunter-2@", "@"])

@@ -47,11 +47,11 @@ class TestTheWayThere:
     async def test_port_is_closed(self) -> None:
         async with serving(b"") as peer:
             pass
-        with failing(NetworkError, "cannot connect to 127.0.0.1"):
+        with failing(NetworkError, "cannot reach 127.0.0.1"):
             await request_from(peer)
 
     async def test_name_is_unknown(self, resolver: Resolver) -> None:
-        with failing(NetworkError, "cannot connect to nonexistent.invalid"):
+        with failing(NetworkError, "cannot reach nonexistent.invalid"):
             await request_session("a", api_key=KEY, base_url="https://nonexistent.invalid")
         assert resolver.asked == [b"nonexistent.invalid"]
 

@@ -29,18 +29,18 @@ class TestTheWayThere:
     async def test_port_is_closed(self) -> None:
         async with serving(b"") as peer:
             pass
-        with failing(NetworkError, f"cannot connect to 127.0.0.1:{peer.port}: .*refused"):
+        with failing(NetworkError, f"cannot reach 127.0.0.1:{peer.port}: .*refused"):
             await connect(f"ws://127.0.0.1:{peer.port}{PATH}")
 
     async def test_name_is_unknown(self, resolver: Resolver) -> None:
-        with failing(NetworkError, "cannot connect to nonexistent.invalid:443: .*not known"):
+        with failing(NetworkError, "cannot reach nonexistent.invalid:443: .*not known"):
             await connect(f"wss://nonexistent.invalid{PATH}")
 
     async def test_name_is_never_resolved(
         self, resolver: Resolver, fast_clock: UnhurriedClock
     ) -> None:
         start = trio.current_time()
-        with failing(NetworkError, "cannot connect to dns.slow:443 within 8 s"):
+        with failing(NetworkError, "cannot reach dns.slow:443 within 8 s"):
             await connect(f"wss://dns.slow{PATH}")
         assert 8 <= trio.current_time() - start < 10
 

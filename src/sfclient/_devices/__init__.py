@@ -3,7 +3,8 @@
 - `Audio`: what a user chooses, and `open_lines`: what a call makes of it
 - ``_interface``: what a line is to a call
 - ``_portaudio``: real devices, the only importer of sounddevice
-- ``_virtual``: files and memory, paced by trio's clock
+- ``_ends``: where sound comes from and goes to without them: memory, files, nothing
+- ``_virtual``: the line between these, paced by trio's clock
 - ``_wav``: WAV files in; ``_wav_writer``: WAV files out; ``_files``: which files may be either
 """
 
@@ -15,10 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sfaudio.stream import is_stuck
-from sfclient._devices._files import check_distinct
-from sfclient._devices._interface import DeviceStatistics, Line, Queues
-from sfclient._devices._portaudio import Device, PortAudioLine, list_devices
-from sfclient._devices._virtual import (
+from sfclient._devices._ends import (
     MemoryInput,
     MemoryOutput,
     NullOutput,
@@ -26,9 +24,11 @@ from sfclient._devices._virtual import (
     Source,
     WavInput,
     WavOutput,
-    close_in_time,
-    open_virtual_line,
 )
+from sfclient._devices._files import check_distinct
+from sfclient._devices._interface import DeviceStatistics, Line, Queues
+from sfclient._devices._portaudio import Device, PortAudioLine, list_devices
+from sfclient._devices._virtual import close_in_time, open_virtual_line
 from sfclient._devices._wav_writer import SpooledWav
 from sfclient._spool import in_thread
 

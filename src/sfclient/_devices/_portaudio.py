@@ -16,8 +16,9 @@ import trio
 
 from sfaudio import StreamStatistics
 from sfaudio.stream import Stream, is_stuck, refresh_devices
+from sfclient._devices._ends import MemoryInput, NullOutput
 from sfclient._devices._interface import DeviceChanged, DeviceStatistics, Queues
-from sfclient._devices._virtual import MemoryInput, NullOutput, VirtualLine
+from sfclient._devices._virtual import VirtualLine
 from sfclient._errors import DeviceError
 from sfclient._spool import in_thread
 

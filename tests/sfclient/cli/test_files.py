@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sfclient import cli
-from sfclient._devices import _virtual
+from sfclient._devices import _ends
 from sfclient.cli import _hold, main
 from sfclient.simulator import SpeakAgent, open_simulator
 
@@ -144,7 +144,7 @@ class TestPlaces:
             signal.raise_signal(signal.SIGTERM)
             assert let.wait(20)
 
-        monkeypatch.setattr(_virtual, "read_wav", read_wav)
+        monkeypatch.setattr(_ends, "read_wav", read_wav)
         status, _ = told(*NOWHERE, *SILENT, "--input", "stalled.wav")
         assert status == 0
         let.set()

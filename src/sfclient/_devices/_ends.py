@@ -1,0 +1,178 @@
+"""Where the sound of a call comes from and goes to when no device is asked: memory, WAV files, nothing."""
+
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sfclient._devices._wav import read_wav
+from sfclient._devices._wav_writer import SpooledWav
+from sfclient._rates import whole_rate
+
+# Of raw bytes, and of native int16, as the buffer protocol tells them.
+PCM16_FORMATS = ("B", "b", "c", "h", "=h", "@h", "<h" if sys.byteorder == "little" else ">h")
+
+# Of bytes, or of int16 in the order of the machine.
+Pcm16 = bytes | bytearray | memoryview | NDArray[np.int16]
+
+
+class Source(Protocol):
+    """Where a virtual line takes the caller's speech from.
+
+    `open` may block: it is called in a thread of its own. `read` must not: it is called where trio runs.
+    """
+
+    def open(self) -> int:
+        """Get ready, and tell the sample rate in Hz."""
+
+    def read(self, frames: int) -> NDArray[np.int16]:
+        """The next frames, native int16, silence where there is nothing.
+
+        Fewer are taken as they are, and so are more, as from a microphone that stutters, but no more than a second.
+        """
+
+
+class Sink(Protocol):
+    """Where a virtual line takes the agent's speech to.
+
+    `open` and `close` may block: they are called in a thread of their own. `write` must not: it is called where trio
+    runs. A `close` that takes longer than 2 s is left alone.
+    """
+
+    def open(self, samplerate: int) -> int:
+        """Get ready, and tell the sample rate in Hz; `samplerate`, the wire's, spares resampling."""
+
+    def write(self, block: NDArray[np.int16]) -> None:
+        """Take a block, which is read no more after the call."""
+
+    def close(self) -> None:
+        """There is no more to come."""
+
+
+class MemoryInput:
+    """What a program says: PCM16 mono, in real time, silence before and after.
+
+    `pcm` is bytes, or an array of int16. `samplerate` is in Hz; at the wire's own (48000 in the widget dialect) the
+    samples arrive bit for bit. Use it for one call.
+
+    Raises TypeError or ValueError for samples of another format or shape, `UsageError` for no whole rate.
+    """
+
+    def __init__(self, pcm: Pcm16 = b"", *, samplerate: int = 48_000) -> None:
+        self._samplerate = whole_rate(samplerate, "the samplerate of a MemoryInput")
+        self._waiting = bytearray(_pcm16(pcm))
+
+    def say(self, pcm: Pcm16) -> None:
+        """Say this, after what is still to be said. Bytes may be split anywhere."""
+        self._waiting += _pcm16(pcm)
+
+    @property
+    def waiting_frames(self) -> int:
+        """Frames still to be said."""
+        return len(self._waiting) // 2
+
+    def open(self) -> int:
+        return self._samplerate
+
+    def read(self, frames: int) -> NDArray[np.int16]:
+        block = np.zeros(frames, np.int16)
+        taken = min(frames, self.waiting_frames)
+        block[:taken] = np.frombuffer(bytes(self._waiting[: 2 * taken]), np.int16)
+        del self._waiting[: 2 * taken]
+        return block
+
+
+class WavInput(MemoryInput):
+    """What a WAV file says, in real time, then silence. See `read_wav` for what can be read."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__()
+        self.path = Path(path)
+
+    def open(self) -> int:
+        self._samplerate, samples = read_wav(self.path)
+        self._waiting = bytearray(samples.data)
+        return self._samplerate
+
+
+class MemoryOutput:
+    """Keeps what a loudspeaker would have played, silence included, as PCM16 mono.
+
+    `samplerate` is in Hz; None, until the call begins, for the wire's own, at which the samples are
+    bit for bit what came.
+    """
+
+    def __init__(self, *, samplerate: int | None = None) -> None:
+        self.samplerate = (
+            None
+            if samplerate is None
+            else whole_rate(samplerate, "the samplerate of a MemoryOutput")
+        )
+        self._played = bytearray()
+
+    @property
+    def played(self) -> bytes:
+        """All that was played, from the first block on."""
+        return bytes(self._played)
+
+    def open(self, samplerate: int) -> int:
+        self.samplerate = self.samplerate or samplerate
+        return self.samplerate
+
+    def write(self, block: NDArray[np.int16]) -> None:
+        self._played += block.tobytes()
+
+    def close(self) -> None:
+        pass
+
+
+class WavOutput:
+    """Writes what a loudspeaker would have played to a 16-bit mono WAV file at the wire's rate.
+
+    The file is whole at every moment, at most half a second behind, and private to the user (0600).
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def open(self, samplerate: int) -> int:
+        self._file = SpooledWav(self.path, samplerate)
+        return samplerate
+
+    def write(self, block: NDArray[np.int16]) -> None:
+        self._file.write(block)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class NullOutput:
+    """Plays to nobody."""
+
+    def open(self, samplerate: int) -> int:
+        return samplerate
+
+    def write(self, block: NDArray[np.int16]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _pcm16(pcm: Pcm16) -> bytes:
+    try:
+        view = memoryview(pcm)  # type: ignore[arg-type]
+    except (TypeError, ValueError, BufferError):
+        raise TypeError(
+            f"pcm must be bytes of PCM16 or an array of int16, not {type(pcm).__name__}"
+        ) from None
+    if view.format not in PCM16_FORMATS:
+        raise TypeError(
+            f"pcm must hold native int16 samples (or raw bytes of them), not items of format {view.format!r}:"
+            " convert them, as with sfaudio.float32_to_int16 or numpy's astype"
+        )
+    if view.ndim != 1 and (view.shape or ())[1:] != (1,):
+        raise ValueError(f"pcm must be mono, not of shape {view.shape}: see sfaudio.to_mono")
+    return view.tobytes()

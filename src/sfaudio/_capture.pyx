@@ -3,23 +3,28 @@
 # (Binding functions, as methods, would take any object for self.)
 """The queue from an audio callback to a network task, in which the oldest frames give way.
 
-The writer never looks at the reader, it goes round its ring. The reader copies first and looks afterwards whether the
+The writer goes round its ring without a look at the reader. The reader copies first and looks afterwards whether the
 writer came round meanwhile, as with a seqlock (H.-J. Boehm, "Can seqlocks get along with programming language memory
 models?", 2012): so the samples are copied with relaxed atomics.
+
+A native writer has the memory of the whole ring from when it holds its side. A write from Python has just what it needs
+(`_segments`), and looks at the reader's tail for what can be given back: no reader looks before that.
 """
 
 from cpython.buffer cimport PyBuffer_Release
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, uint64_t, uintptr_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from sfaudio._buffers cimport acquire, in_range
 from sfaudio._kernels cimport float32_to_int16_wire
 from sfaudio._owners cimport CALL, NEW, give_back, hold
-from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE, ring_frames
+from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed, sf_load_samples
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release, sf_store_samples
+from sfaudio._segments cimport enter_all, frame_at, free_segments, make_segments, ring_frames, run_at, segments
+from sfaudio._segments cimport take_back
 
 from time import sleep
 
@@ -27,11 +32,10 @@ from sfaudio._statistics import CaptureQueueStatistics
 
 
 cdef struct capture_queue:
-    int16_t *ring
-    uint64_t mask
+    segments ring
     uint64_t capacity
     uint64_t writer  # the owner word
-    # The writer's. It never looks at the reader: it writes over the oldest frames, which the reader finds out.
+    # The writer's. It writes over the oldest frames, which the reader finds out.
     uint64_t claim  # where the write under way will end
     uint64_t head
     char writer_ends_here[64]  # the two sides share no cache line
@@ -47,15 +51,14 @@ cdef struct capture_queue:
 
 cdef void capture_write_int16(capture_queue *queue, const int16_t *block, Py_ssize_t frames) noexcept nogil:
     cdef uint64_t head = queue.head
-    cdef Py_ssize_t at, step
+    cdef Py_ssize_t step
     while frames > 0:
-        at = <Py_ssize_t> (head & queue.mask)
         # No step takes more than `capacity`, so a reader always finds as much that is not being written over.
-        step = min(frames, <Py_ssize_t> min(queue.mask + 1 - at, queue.capacity))
-        head += <uint64_t> step
-        sf_store_relaxed(&queue.claim, head)
+        step = run_at(&queue.ring, head, head + min(<uint64_t> frames, queue.capacity))
+        sf_store_relaxed(&queue.claim, head + <uint64_t> step)
         sf_fence_release()  # whoever sees a sample stored below sees the claim too
-        sf_store_samples(queue.ring + at, block, <size_t> step)
+        sf_store_samples(frame_at(&queue.ring, head), block, <size_t> step)
+        head += <uint64_t> step
         sf_store_release(&queue.head, head)
         block += step
         frames -= step
@@ -78,7 +81,7 @@ cdef inline uint64_t _oldest(const capture_queue *queue, uint64_t head) noexcept
 
 
 cdef inline bint _overtaken(const capture_queue *queue, uint64_t tail) noexcept nogil:
-    return sf_load_relaxed(&queue.claim) - tail > queue.mask + 1
+    return sf_load_relaxed(&queue.claim) - tail > ring_frames(&queue.ring)
 
 
 cdef inline void _move_on(capture_queue *queue, uint64_t oldest, uint64_t read, uint64_t dropped) noexcept nogil:
@@ -95,16 +98,17 @@ cdef inline void _move_on(capture_queue *queue, uint64_t oldest, uint64_t read, 
 
 
 cdef Py_ssize_t capture_read(capture_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil:
-    cdef uint64_t head, tail
-    cdef Py_ssize_t at, first, taken
+    cdef uint64_t head, tail, at
+    cdef Py_ssize_t taken, step
     while True:
         head = sf_load_acquire(&queue.head)
         tail = _oldest(queue, head)
         taken = min(frames, <Py_ssize_t> (head - tail))
-        at = <Py_ssize_t> (tail & queue.mask)
-        first = min(taken, <Py_ssize_t> queue.mask + 1 - at)
-        sf_load_samples(out, queue.ring + at, <size_t> first)
-        sf_load_samples(out + first, queue.ring, <size_t> (taken - first))
+        at = tail
+        while at < tail + <uint64_t> taken:
+            step = run_at(&queue.ring, at, tail + <uint64_t> taken)
+            sf_load_samples(out + (at - tail), frame_at(&queue.ring, at), <size_t> step)
+            at += <uint64_t> step
         sf_fence_acquire()
         if not _overtaken(queue, tail):
             break  # else the writer came round and overtook the copy
@@ -125,8 +129,27 @@ cdef inline uint64_t _queued(const capture_queue *queue) noexcept nogil:
     return min(sf_load_acquire(&queue.head) - tail, queue.capacity)
 
 
-cdef int capture_hold_writer(capture_queue *queue, const char *holder) except -1:
+cdef bint _reserve(capture_queue *queue) noexcept nogil:
+    """Have the memory of the whole ring. False if there is none."""
+    return enter_all(&queue.ring, queue.head, ring_frames(&queue.ring))
+
+
+cdef bint _make_way(capture_queue *queue, Py_ssize_t frames) noexcept nogil:
+    """Give back the memory of what was read, and have it for so many more frames. False if there is none."""
+    take_back(&queue.ring, sf_load_acquire(&queue.tail), queue.head)
+    return enter_all(&queue.ring, queue.head, <uint64_t> frames)
+
+
+cdef int _hold_writer(capture_queue *queue, const char *holder) except -1:
     return hold(&queue.writer, holder, "the writing side of this CaptureQueue")
+
+
+cdef int capture_hold_writer(capture_queue *queue, const char *holder) except -1:
+    _hold_writer(queue, holder)
+    if not _reserve(queue):
+        capture_release_writer(queue)
+        raise MemoryError(f"no memory for a capture queue of {queue.capacity} frames, all of which a stream needs")
+    return 0
 
 
 cdef int capture_hold_reader(capture_queue *queue, const char *holder) except -1:
@@ -145,16 +168,18 @@ cdef class CaptureQueue:
     """A queue of mono int16 samples between one audio callback and one network task; the oldest give way.
 
     Threads: one thread at a time may *write* (`write`) and one, the same or another, may *read* (`read`, `read_into`,
-    `drop`, `flush`). All else may be asked from anywhere. Neither side ever waits for the other. The writer always
-    succeeds, allocates nothing and makes no system call: stale speech is worthless, so a reader who comes too late
-    finds the newest `capacity` frames, and the loss counted. A stream is the writer from when it is opened until it is
-    closed. Whoever comes to a side that somebody else has gets a RuntimeError, which names the holder.
+    `drop`, `flush`). All else may be asked from anywhere. Neither side ever waits for the other. A full queue takes all
+    that is written: stale speech is worthless, so a reader who comes too late finds the newest `capacity` frames, and
+    the loss counted. A stream is the writer from when it is opened until it is closed; it allocates nothing and makes
+    no system call. Whoever comes to a side that somebody else has gets a RuntimeError, which names the holder.
 
     Parameters
     ----------
     capacity
-        Most frames it will hold. The memory, the next power of two of twice as many 2-byte samples, is allocated and
-        touched here, once: a reader can then be overtaken only by `capacity` frames recorded while it copies.
+        Most frames it will hold. The ring has twice as many, or the next power of two, of 2 bytes: so a reader can be
+        overtaken only by `capacity` frames recorded while it copies. When a stream is opened, all of it is allocated
+        and touched. Otherwise memory is there for what is queued, in segments of 16 KiB or a quarter of the ring:
+        `write` allocates it, and the next one, of nothing too, frees what was read.
 
     Raises
     ------
@@ -171,32 +196,36 @@ cdef class CaptureQueue:
             raise MemoryError
         self.queue.writer = self.queue.reader = <uintptr_t> NEW
         self.queue.capacity = frames = in_range(capacity, "capacity", "frames", 1, LARGEST_FRAMES)
-        self.queue.mask = ring_frames(2 * frames) - 1
-        self.queue.ring = <int16_t *> malloc((self.queue.mask + 1) * sizeof(int16_t))
-        if self.queue.ring == NULL:
+        if not make_segments(&self.queue.ring, 2 * frames):
             raise MemoryError(f"no memory for a capture queue of {frames} frames")
-        # Or the callback would be the first to touch each page, and wait for the kernel to find one. Not with zeros,
-        # which compilers turn into a calloc of untouched pages.
-        memset(self.queue.ring, 1, (self.queue.mask + 1) * sizeof(int16_t))
         capture_release_writer(self.queue)
         capture_release_reader(self.queue)
 
     def __dealloc__(self):
         if self.queue != NULL:
-            free(self.queue.ring)
+            free_segments(&self.queue.ring)
             free(self.queue)
 
     def write(self, block):
-        """Queue a block of int16 or float32 samples; float32 is converted by the wire rule."""
+        """Queue a block of int16 or float32 samples; float32 is converted by the wire rule.
+
+        MemoryError if there is no memory for it: then none of it is queued.
+        """
         cdef Py_buffer view
         cdef Py_ssize_t frames = acquire(block, &view, c"*", False, "block")
+        cdef bint there
         try:
-            capture_hold_writer(self.queue, CALL)
-            if view.itemsize == 4:
+            _hold_writer(self.queue, CALL)
+            there = _make_way(self.queue, frames)
+            if not there:
+                pass
+            elif view.itemsize == 4:
                 capture_write_float32(self.queue, <const float *> view.buf, frames)
             else:
                 capture_write_int16(self.queue, <const int16_t *> view.buf, frames)
             capture_release_writer(self.queue)
+            if not there:
+                raise MemoryError(f"no memory to queue {frames} frames of a capture: none was, write them later")
         finally:
             PyBuffer_Release(&view)
 

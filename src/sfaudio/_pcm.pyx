@@ -3,7 +3,7 @@
 # (Binding functions, as methods, would take any object for self.)
 """The heart: float32 <-> int16, and the queue from a network task to an audio callback, which pads its underruns.
 
-Positions in the queue are 64-bit frame counts since the start: they never wrap, and a ring index is a position masked.
+Positions in the queue are 64-bit frame counts since the start, which never wrap; `_segments` tells where they are.
 The writer publishes `head` with release order after the samples are in place; the reader acquires it before it looks.
 """
 
@@ -15,9 +15,10 @@ from libc.string cimport memcpy, memset
 from sfaudio._buffers cimport acquire, acquire_pcm, block, convert, in_range, raw_float32, raw_int16
 from sfaudio._kernels cimport float32_to_int16_symmetric, float32_to_int16_wire, int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
-from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE, ring_frames
+from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
+from sfaudio._segments cimport enter, fill, frame_at, free_segments, make_segments, run_at, segments, take_back
 
 from time import sleep
 
@@ -101,8 +102,7 @@ def int16_to_float32(src, out=None):
 # ---- the queue
 
 cdef struct playout_queue:
-    int16_t *ring
-    uint64_t mask
+    segments ring
     uint64_t capacity
     uint64_t prefill
     uint64_t fade
@@ -130,15 +130,6 @@ cdef struct playout_queue:
     size_t itemsize  # of its samples: 2 for int16, 4 for float32
 
 
-cdef inline void _put(playout_queue *queue, const int16_t *samples, Py_ssize_t frames) noexcept nogil:
-    """Move frames to the block."""
-    if queue.itemsize == sizeof(float):
-        int16_samples_to_float32(samples, <float *> queue.out, frames)
-    else:
-        memcpy(queue.out, samples, frames * sizeof(int16_t))
-    queue.out += frames * queue.itemsize
-
-
 cdef inline void _pad(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
     """Fill the block up with silence."""
     memset(queue.out, 0, frames * queue.itemsize)
@@ -147,12 +138,18 @@ cdef inline void _pad(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
 
 cdef inline void _take(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
     """Play queued frames as they are."""
-    cdef Py_ssize_t at = <Py_ssize_t> (queue.tail & queue.mask)
-    cdef Py_ssize_t first = min(frames, <Py_ssize_t> queue.mask + 1 - at)
-    _put(queue, queue.ring + at, first)
-    _put(queue, queue.ring, frames - first)
-    sf_store_relaxed(&queue.read, queue.read + <uint64_t> frames)
-    sf_store_release(&queue.tail, queue.tail + <uint64_t> frames)
+    cdef uint64_t tail = queue.tail
+    cdef uint64_t end = tail + <uint64_t> frames
+    while tail < end:
+        frames = run_at(&queue.ring, tail, end)
+        if queue.itemsize == sizeof(float):
+            int16_samples_to_float32(frame_at(&queue.ring, tail), <float *> queue.out, frames)
+        else:
+            memcpy(queue.out, frame_at(&queue.ring, tail), frames * sizeof(int16_t))
+        queue.out += frames * queue.itemsize
+        tail += <uint64_t> frames
+    sf_store_relaxed(&queue.read, queue.read + (end - queue.tail))
+    sf_store_release(&queue.tail, end)
 
 
 cdef inline void _take_faded(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
@@ -226,23 +223,21 @@ cdef Py_ssize_t playout_read_float32(playout_queue *queue, float *out, Py_ssize_
 
 
 cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, Py_ssize_t length) noexcept nogil:
+    cdef uint64_t tail = sf_load_acquire(&queue.tail)
     cdef uint64_t head = queue.head
-    cdef Py_ssize_t room = <Py_ssize_t> (queue.capacity - (head - sf_load_acquire(&queue.tail)))
+    cdef Py_ssize_t room = <Py_ssize_t> (queue.capacity - (head - tail))
     cdef Py_ssize_t used = 0
-    cdef Py_ssize_t frames, at, first
+    cdef Py_ssize_t frames
+    take_back(&queue.ring, tail, head)
     if queue.split:
-        if length == 0 or room == 0:
+        if length == 0 or room == 0 or not enter(&queue.ring, head):
             return 0
-        queue.ring[head & queue.mask] = <int16_t> ((queue.split & 255) | (data[0] << 8))
+        frame_at(&queue.ring, head)[0] = <int16_t> ((queue.split & 255) | (data[0] << 8))
         sf_store_relaxed(&queue.split, 0)
         head += 1
         room -= 1
         used = 1
-    frames = min(room, (length - used) // 2)
-    at = <Py_ssize_t> (head & queue.mask)
-    first = min(frames, <Py_ssize_t> queue.mask + 1 - at)
-    memcpy(queue.ring + at, data + used, first * sizeof(int16_t))
-    memcpy(queue.ring, data + used + first * sizeof(int16_t), (frames - first) * sizeof(int16_t))
+    frames = fill(&queue.ring, head, data + used, min(room, (length - used) // 2))
     used += frames * <Py_ssize_t> sizeof(int16_t)
     if length - used == 1:
         sf_store_relaxed(&queue.split, 256 + data[used])
@@ -253,6 +248,7 @@ cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, P
 
 cdef void playout_flush(playout_queue *queue) noexcept nogil:
     sf_store_release(&queue.flush_to, queue.head)
+    take_back(&queue.ring, sf_load_acquire(&queue.tail), queue.head)
 
 
 cdef void playout_drain(playout_queue *queue) noexcept nogil:
@@ -269,6 +265,7 @@ cdef void _abort(playout_queue *queue) noexcept nogil:
     queue.waited = 0
     queue.fade_left = 0
     sf_store_release(&queue.sequence, queue.sequence + 1)
+    take_back(&queue.ring, queue.tail, queue.head)
 
 
 cdef int playout_hold_writer(playout_queue *queue, const char *holder) except -1:
@@ -302,7 +299,8 @@ cdef class JitterBuffer:
     Parameters
     ----------
     capacity
-        Most frames it will hold. The memory, the next power of two of 2-byte samples, is allocated here, once.
+        Most frames it will hold. Memory is there for what is queued, in segments of 16 KiB or a quarter of all that it
+        can be. `write` allocates it; the next `write`, of nothing too, `flush` and `abort` free what was played.
     prefill
         Frames to gather before playing (re)starts, at most `capacity`; 0 plays whatever there is.
     fade
@@ -325,16 +323,14 @@ cdef class JitterBuffer:
         self.queue.capacity = frames = in_range(capacity, "capacity", "frames", 1, LARGEST_FRAMES)
         self.queue.prefill = in_range(prefill, "prefill", "frames", 0, frames)
         self.queue.fade = in_range(fade, "fade", "frames", 0, frames)
-        self.queue.mask = ring_frames(frames) - 1
-        self.queue.ring = <int16_t *> calloc(self.queue.mask + 1, sizeof(int16_t))
-        if self.queue.ring == NULL:
+        if not make_segments(&self.queue.ring, frames):
             raise MemoryError(f"no memory for a jitter buffer of {frames} frames")
         playout_release_writer(self.queue)
         playout_release_reader(self.queue)
 
     def __dealloc__(self):
         if self.queue != NULL:
-            free(self.queue.ring)
+            free_segments(&self.queue.ring)
             free(self.queue)
 
     def write(self, data):
@@ -343,15 +339,19 @@ cdef class JitterBuffer:
         `data` is any C-contiguous buffer of raw bytes or of native int16; raw bytes are little-endian, as on every
         supported platform. Returns how many of its bytes were taken, which is fewer than all when the queue is full:
         write the rest once there is room. TypeError for items of any other format, ValueError for what is not
-        contiguous.
+        contiguous, MemoryError if there is room, but no memory for the first of them.
         """
         cdef Py_buffer view
+        cdef uint64_t room
         cdef Py_ssize_t used
         acquire_pcm(data, &view, "data")
         try:
             playout_hold_writer(self.queue, CALL)
+            room = self.queue.capacity - (self.queue.head - sf_load_acquire(&self.queue.tail))
             used = playout_write(self.queue, <const unsigned char *> view.buf, view.len)
             playout_release_writer(self.queue)
+            if room > 0 and used == 0 < view.len:
+                raise MemoryError(f"no memory to queue {view.len} bytes of playout: none was taken, write them later")
             return used
         finally:
             PyBuffer_Release(&view)

@@ -1,4 +1,4 @@
-"""What the rings share: atomics and sizes. For the modules of this package, not for others to cimport."""
+"""What the queues share: atomics and limits. For the modules of this package, not for others to cimport."""
 
 from libc.stdint cimport int16_t, uint64_t
 
@@ -23,10 +23,3 @@ cdef enum:
     LOOKS_AT_ONCE = 10000
     LOOKS = LOOKS_AT_ONCE + 500
 
-
-cdef inline uint64_t ring_frames(uint64_t capacity) noexcept nogil:
-    """The least power of two that holds `capacity` frames."""
-    cdef uint64_t frames = 1
-    while frames < capacity:
-        frames *= 2
-    return frames

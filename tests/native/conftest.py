@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import numpy
@@ -38,6 +39,18 @@ class Workshop:
             source, target = sources / f"_{name}.pyx", self.folder / f"_{name}.c"
             command = [sys.executable, "-m", "cython", "-I", sources.parent, source, "-o", target]
             subprocess.run(command, check=True)
+
+    def spoiled(self, *faults: tuple[str, str, str]) -> "Workshop":
+        """One with planted faults: in which file, what stands there once, and what stands there now."""
+        spoiled = Workshop(Path(tempfile.mkdtemp(dir=self.folder)), self.compiler, self)
+        sources = spoiled.folder / "sfaudio"
+        shutil.copytree(SFAUDIO, sources)
+        for name, right, wrong in faults:
+            text = (sources / name).read_text()
+            assert text.count(right) == 1
+            (sources / name).write_text(text.replace(right, wrong))
+        spoiled.translate(sources)
+        return spoiled
 
     def compile(self, source: str, *flags: str) -> Path:
         """A file of this folder; each function in a section of its own, for the linker to pick."""

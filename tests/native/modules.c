@@ -44,10 +44,15 @@ void *capture_new(uint64_t capacity)
 {
     capture_queue *queue = calloc(1, sizeof *queue);
     queue->capacity = capacity;
-    for (queue->mask = 1; queue->mask < 2 * capacity; queue->mask *= 2) {}
-    queue->ring = calloc(queue->mask, sizeof(int16_t));
-    queue->mask--;
+    __pyx_f_7sfaudio_9_segments_make_segments(&queue->ring, 2 * capacity);
     return queue;
+}
+
+void capture_reserve(void *queue) { __pyx_f_7sfaudio_8_capture__reserve(queue); }
+
+int capture_make_way(void *queue, ptrdiff_t frames)
+{
+    return __pyx_f_7sfaudio_8_capture__make_way(queue, frames);
 }
 
 void capture_write_int16(void *queue, const int16_t *block, ptrdiff_t frames)
@@ -85,9 +90,7 @@ void *playout_new(uint64_t capacity)
 {
     playout_queue *queue = calloc(1, sizeof *queue);
     queue->capacity = capacity;
-    for (queue->mask = 1; queue->mask < capacity; queue->mask *= 2) {}
-    queue->ring = calloc(queue->mask, sizeof(int16_t));
-    queue->mask--;
+    __pyx_f_7sfaudio_9_segments_make_segments(&queue->ring, capacity);
     return queue;
 }
 

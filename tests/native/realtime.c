@@ -14,6 +14,10 @@ enum { FRAMES = 480, BLOCKS = 2000 };
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static void *volatile kept;
 
+void *PyMem_RawCalloc(size_t count, size_t bytes) { return calloc(count, bytes); }
+void *PyMem_RawMalloc(size_t bytes) { return malloc(bytes); }
+void PyMem_RawFree(void *memory) { free(memory); }
+
 static void block(void *stream, const float *input, float *output, unsigned long frames, unsigned long flags,
                   const char *fault) [[clang::nonblocking]]
 {
@@ -44,6 +48,8 @@ int main(int count, char **arguments)
             void *capture = directions & 1 ? capture_new(4800) : NULL;
             void *playout = directions & 2 ? playout_new(9600) : NULL;
             void *played = directions & 4 ? capture_new(4800) : NULL;
+            if (capture) capture_reserve(capture);
+            if (played) capture_reserve(played);
             void *stream = stream_new(capture, playout, played, channels, channels);
             if (playout) playout_set_prefill(playout, FRAMES), playout_set_fade(playout, FRAMES / 3);
             for (unsigned long i = 0; i < BLOCKS; i++) {

@@ -4,7 +4,9 @@
  *
  * playout: the playout queue, with a flush now and then.
  * capture: the capture queue with a reader that is never overtaken, so that ThreadSanitizer may see plain samples.
- * overtaken: the capture queue with a reader that is too slow, and pauses while it copies. */
+ * overtaken: the capture queue with a reader that is too slow, and pauses while it copies.
+ *
+ * The writers allocate segments, and free those that were read, all the time. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@ enum { LARGEST = 200 };
 
 static void *queue;
 static uint64_t samples, flushes;
+static uint64_t allocated, freed; /* the writer's */
 static uint64_t capacity = 300; /* neither a power of two nor a multiple of the blocks */
 static int bounded;
 static uint64_t progress; /* the reader's; released, so that a writer may count on what was read */
@@ -34,6 +37,20 @@ static void fail(const char *what, uint64_t at)
 {
     fprintf(stderr, "FAILED: %s at sample %llu\n", what, (unsigned long long)at);
     _Exit(1);
+}
+
+void *PyMem_RawCalloc(size_t count, size_t bytes) { return calloc(count, bytes); }
+
+void *PyMem_RawMalloc(size_t bytes)
+{
+    allocated++;
+    return malloc(bytes);
+}
+
+void PyMem_RawFree(void *memory)
+{
+    freed++;
+    free(memory);
 }
 
 static int16_t value(uint64_t position) { return (int16_t)(uint16_t)position; }
@@ -119,6 +136,7 @@ static void *write_capture(void *unused)
         const uint64_t lead = bounded ? capacity : 8 * capacity;
         while (at + (uint64_t)frames - __atomic_load_n(&progress, __ATOMIC_ACQUIRE) > lead)
             sched_yield();
+        if (!capture_make_way(queue, frames)) fail("no memory", at);
         capture_write_int16(queue, block, frames);
         at += (uint64_t)frames;
     }
@@ -162,8 +180,9 @@ int main(int count, char **arguments)
     const counters end = playout ? playout_counters(queue) : capture_counters(queue);
     if (end.written != samples || end.read + end.dropped + end.queued != samples || end.queued) fail("counters", samples);
     if (bounded && end.dropped) fail("dropped", samples);
-    printf("%s: %llu written, %llu read in order, %llu dropped, %llu flushes\n", scenario,
+    printf("%s: %llu written, %llu read in order, %llu dropped, %llu flushes, %llu allocated, %llu freed\n",
+           scenario,
            (unsigned long long)end.written, (unsigned long long)end.read, (unsigned long long)end.dropped,
-           (unsigned long long)flushes);
+           (unsigned long long)flushes, (unsigned long long)allocated, (unsigned long long)freed);
     return 0;
 }

@@ -6,16 +6,15 @@ other modules and all the kernels they may choose from, and names what is still 
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from .conftest import MODULES, SFAUDIO, Workshop
+from .conftest import MODULES, Workshop
 
 # As in setup.py.
-FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno")
+FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-falign-loops=32")
 # What a compiler makes of a loop or a rounding is harmless; the clock is read without a system call.
 HARMLESS = {"clock_gettime", "memcpy", "memset", "memmove", "lrintf", "rintf", "rint"}
 
@@ -44,18 +43,12 @@ def test_the_callback_reaches_no_python_and_no_allocation(
 def test_what_is_planted_far_down_the_path_is_found(
     workshop: Workshop, objects: dict[str, Path]
 ) -> None:
-    planted = Workshop(workshop.folder / "planted", workshop.compiler, workshop)
-    sources = planted.folder / "sfaudio"
-    shutil.copytree(SFAUDIO, sources)
-    plant(sources / "_pcm.pyx", "cdef Py_ssize_t faded = 0, taken", "free(queue.ring)")
-    plant(sources / "_callback.pyx", "cdef Py_ssize_t octave = 0", "with gil: print(nanoseconds)")
-    planted.translate(sources, ("pcm", "callback"))
+    first_of_reader = "    cdef Py_ssize_t faded = 0, taken\n"
+    first_of_callback = "    cdef Py_ssize_t octave = 0\n"
+    planted = workshop.spoiled(
+        ("_pcm.pyx", first_of_reader, f"{first_of_reader}    take_back(&queue.ring, 1, 1)\n"),
+        ("_callback.pyx", first_of_callback, f"{first_of_callback}    with gil: print(1)\n"),
+    )
     with_faults = {name: planted.module(name, "-O1") for name in ("pcm", "callback")}
     found = undefined(planted, list((objects | with_faults).values()))
-    assert {"free", "PyGILState_Ensure"} <= found
-
-
-def plant(file: Path, after: str, line: str) -> None:
-    text, after = file.read_text(), f"    {after}\n"
-    assert text.count(after) == 1
-    file.write_text(text.replace(after, f"{after}    {line}\n"))
+    assert {"PyMem_RawFree", "PyGILState_Ensure"} <= found

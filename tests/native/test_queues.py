@@ -25,6 +25,10 @@ SAMPLE_ACCESS = {
 }
 UNORDERED_STORE = "-DSF_RELEASE=__ATOMIC_RELAXED"
 UNORDERED_LOAD = "-DSF_ACQUIRE=__ATOMIC_RELAXED"
+# A segment goes while the reader may be in it, and one in which a later round of the ring is by now.
+TAKE_BACK = "while of.behind < tail >> of.shift:"
+TOO_EARLY = ("_segments.pxd", TAKE_BACK, "while of.behind < (tail >> of.shift) + 1:")
+TOO_LATE = ("_segments.pxd", "of.behind = (head >> of.shift) - of.slot_mask", "pass")
 MODULE = {"playout": "pcm", "capture": "capture", "overtaken": "capture"}
 
 pytestmark = pytest.mark.slow
@@ -65,9 +69,11 @@ def test_every_sample_arrives_in_order_without_a_race(
 ) -> None:
     done = stress(workshop, common, scenario)
     assert done.returncode == 0, done.stderr
-    written, read = map(int, re.findall(r"(\d+) (?:written|read)", done.stdout))
+    numbers = re.findall(r"(\d+) (?:written|read|freed)", done.stdout)
+    written, read, freed = map(int, numbers)
     assert written == SAMPLES
     assert read >= 10_000_000 or scenario == "overtaken"
+    assert freed > 100  # The writer was giving memory back all the time.
     assert done.stderr == ""
 
 
@@ -79,6 +85,23 @@ def test_a_missing_order_is_found(
     done = stress(workshop, common, scenario, fault)
     assert done.returncode == RACE, done.stderr
     assert "data race" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("scenario", "fault"),
+    [
+        ("playout", TOO_EARLY),
+        ("capture", TOO_EARLY),
+        ("overtaken", TOO_EARLY),
+        ("overtaken", TOO_LATE),
+    ],
+)
+def test_a_segment_that_is_given_back_at_the_wrong_time_is_found(
+    workshop: Workshop, common: list[Path], scenario: str, fault: tuple[str, str, str]
+) -> None:
+    done = stress(workshop.spoiled(fault), common, scenario)
+    assert done.returncode == RACE, done.stderr
+    assert "ThreadSanitizer" in done.stderr
 
 
 def test_a_reader_that_does_not_notice_being_overtaken_is_found(

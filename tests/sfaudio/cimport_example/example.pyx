@@ -141,13 +141,17 @@ def drain(JitterBuffer buffer not None):
 
 
 def capture_int16(CaptureQueue queue not None, const int16_t[::1] block):
+    capture_hold_writer(queue.queue, b"capture_int16")
     with nogil:
         capture_write_int16(queue.queue, &block[0], block.shape[0])
+    capture_release_writer(queue.queue)
 
 
 def capture_float32(CaptureQueue queue not None, const float[::1] block):
+    capture_hold_writer(queue.queue, b"capture_float32")
     with nogil:
         capture_write_float32(queue.queue, &block[0], block.shape[0])
+    capture_release_writer(queue.queue)
 
 
 def take(CaptureQueue queue not None, int16_t[::1] out):

@@ -20,7 +20,7 @@ enum { LARGEST = 200 };
 static void *queue;
 static uint64_t samples, flushes;
 static uint64_t allocated, freed; /* the writer's */
-static uint64_t capacity = 300; /* neither a power of two nor a multiple of the blocks */
+static uint64_t capacity = 500; /* neither a power of two nor a multiple of the blocks */
 static int bounded;
 static uint64_t progress; /* the reader's; released, so that a writer may count on what was read */
 static int finished; /* only at the end, so it orders nothing before */

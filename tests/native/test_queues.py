@@ -93,6 +93,7 @@ def test_a_missing_order_is_found(
         ("playout", TOO_EARLY),
         ("capture", TOO_EARLY),
         ("overtaken", TOO_EARLY),
+        ("playout", TOO_LATE),
         ("overtaken", TOO_LATE),
     ],
 )

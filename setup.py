@@ -17,7 +17,14 @@ MODULES = ["_blocks", "_buffers", "_callback", "_capture", "_g711", "_kernels", 
 # No contraction into fused multiply-adds: conversion is exact by rounding each step as written. Loops
 # aligned: those that copy samples are twenty bytes long, and cost a third more across a cache line.
 FLAGS = {
-    "unix": ["-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno", "-falign-loops=32"],
+    "unix": [
+        "-O3",
+        "-g0",
+        "-fvisibility=hidden",
+        "-ffp-contract=off",
+        "-fno-math-errno",
+        "-falign-loops=32",
+    ],
     "msvc": ["/O2", "/std:c11"],
 }
 SANITIZERS = os.environ.get("SFAUDIO_SANITIZE", "")

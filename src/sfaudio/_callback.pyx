@@ -245,8 +245,8 @@ cdef class StreamCallback:
     ------
     TypeError, ValueError
         A number of channels is no whole number, or out of range.
-    RuntimeError
-        A side that it needs is held, or it is to write one queue twice.
+    RuntimeError, MemoryError
+        A side that it needs is held, or it is to write one queue twice; there is no memory for what it writes.
     """
 
     cdef stream_state *state

@@ -16,8 +16,8 @@ cdef void capture_write_float32(capture_queue *queue, const float *block, Py_ssi
 # Reader's thread: move up to `frames` of the oldest frames to `out`. Returns how many.
 cdef Py_ssize_t capture_read(capture_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil
 
-# With the GIL: be the only one on a side until it is released; as those of a playout_queue. For the writer MemoryError, if
-# there is none for the whole ring.
+# With the GIL: be the only one on a side until it is released; as those of a playout_queue. MemoryError if the writer's
+# is asked for and there is no memory for the whole ring.
 cdef int capture_hold_writer(capture_queue *queue, const char *holder) except -1
 cdef int capture_hold_reader(capture_queue *queue, const char *holder) except -1
 cdef void capture_release_writer(capture_queue *queue) noexcept nogil

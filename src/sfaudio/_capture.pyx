@@ -176,10 +176,10 @@ cdef class CaptureQueue:
     Parameters
     ----------
     capacity
-        Most frames it will hold. The ring has twice as many, or the next power of two, of 2 bytes: so a reader can be
-        overtaken only by `capacity` frames recorded while it copies. When a stream is opened, all of it is allocated
-        and touched. Otherwise memory is there for what is queued, in segments of 16 KiB or a quarter of the ring:
-        `write` allocates it, and the next one, of nothing too, frees what was read.
+        Most frames it will hold. The ring has twice as many, or the next power of two, of 2 bytes: a reader can be
+        overtaken only by `capacity` frames recorded while it copies. For a stream all of it is allocated and touched
+        when that is opened. Else memory is there for what is queued, in segments of 16 KiB, or a quarter of it all:
+        `write` allocates it, and the next one, of nothing too, frees that of what was read.
 
     Raises
     ------
@@ -225,7 +225,7 @@ cdef class CaptureQueue:
                 capture_write_int16(self.queue, <const int16_t *> view.buf, frames)
             capture_release_writer(self.queue)
             if not there:
-                raise MemoryError(f"no memory to queue {frames} frames of a capture: none was, write them later")
+                raise MemoryError(f"no memory to queue {frames} frames of a capture: none was queued, write them later")
         finally:
             PyBuffer_Release(&view)
 

@@ -3,7 +3,7 @@
 The pointer is borrowed: keep the JitterBuffer alive for as long as a thread uses its queue. These functions check
 nothing: hold a side for as long as a thread without the GIL uses it, and calls from Python are refused meanwhile.
 
-The writer's side may allocate and free (PyMem_Raw...); the reader's never does, nor does it make a system call.
+The writer's side allocates memory for what is queued, and frees it; the reader's never does, and makes no system call.
 """
 
 from libc.stdint cimport int16_t
@@ -15,7 +15,7 @@ cdef struct playout_queue
 cdef Py_ssize_t playout_read_int16(playout_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil
 cdef Py_ssize_t playout_read_float32(playout_queue *queue, float *out, Py_ssize_t frames) noexcept nogil
 # Writer's thread: queue little-endian PCM16 bytes, split anywhere. Returns how many bytes were taken: fewer than all if
-# the queue is full, or if there is no memory. All three give back the memory of what was played.
+# the queue is full, or there is no memory. These three free the memory of what was played.
 cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, Py_ssize_t length) noexcept nogil
 cdef void playout_flush(playout_queue *queue) noexcept nogil
 cdef void playout_drain(playout_queue *queue) noexcept nogil

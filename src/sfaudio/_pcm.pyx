@@ -226,8 +226,7 @@ cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, P
     cdef uint64_t tail = sf_load_acquire(&queue.tail)
     cdef uint64_t head = queue.head
     cdef Py_ssize_t room = <Py_ssize_t> (queue.capacity - (head - tail))
-    cdef Py_ssize_t used = 0
-    cdef Py_ssize_t frames
+    cdef Py_ssize_t used = 0, frames
     take_back(&queue.ring, tail, head)
     if queue.split:
         if length == 0 or room == 0 or not enter(&queue.ring, head):
@@ -253,6 +252,7 @@ cdef void playout_flush(playout_queue *queue) noexcept nogil:
 
 cdef void playout_drain(playout_queue *queue) noexcept nogil:
     sf_store_release(&queue.drain_to, queue.head)
+    take_back(&queue.ring, sf_load_acquire(&queue.tail), queue.head)
 
 
 cdef void _abort(playout_queue *queue) noexcept nogil:
@@ -299,8 +299,8 @@ cdef class JitterBuffer:
     Parameters
     ----------
     capacity
-        Most frames it will hold. Memory is there for what is queued, in segments of 16 KiB or a quarter of all that it
-        can be. `write` allocates it; the next `write`, of nothing too, `flush` and `abort` free what was played.
+        Most frames it will hold. Memory is there for what is queued, in segments of 16 KiB, or a quarter of it all:
+        `write` allocates it, and any next call of the writer, `write` of nothing too, frees that of what was played.
     prefill
         Frames to gather before playing (re)starts, at most `capacity`; 0 plays whatever there is.
     fade

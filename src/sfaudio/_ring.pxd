@@ -22,4 +22,3 @@ cdef enum:
     # pause, then some 0.1 ms apart, for one that was interrupted in the middle.
     LOOKS_AT_ONCE = 10000
     LOOKS = LOOKS_AT_ONCE + 500
-

@@ -98,6 +98,8 @@ class Stream:
         Neither queue, no such device, or a number that is not whole or out of range.
     RuntimeError
         Another stream, or a call under way, has a queue on the same side.
+    MemoryError
+        There is none for the whole of a capture queue.
     OSError
         PortAudio is missing.
     sounddevice.PortAudioError

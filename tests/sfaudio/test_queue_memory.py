@@ -9,7 +9,6 @@ import sys
 import textwrap
 import tracemalloc
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -96,9 +95,10 @@ def test_an_hour_of_a_call_costs_no_more_than_its_first_seconds(traced: Callable
         lambda buffer: buffer.write(b""),
         lambda buffer: buffer.write(CHUNK),
         JitterBuffer.flush,
+        JitterBuffer.drain,
         JitterBuffer.abort,
     ],
-    ids=["nothing", "chunk", "flush", "abort"],
+    ids=["nothing", "chunk", "flush", "drain", "abort"],
 )
 def test_a_burst_that_was_played_is_given_back(
     traced: Callable[[], int], tidy: Callable[[JitterBuffer], object]

@@ -29,7 +29,8 @@ from sfclient._dialects._interface import (
     StartCall,
     StartedCall,
     WaitAtMost,
-    read_text,
+    object_of_type,
+    passed_on,
 )
 from sfclient._dialects._ws_media_http import WsMediaOrder
 from sfclient._errors import ServiceError
@@ -73,6 +74,7 @@ class State(enum.Enum):
 
 
 Event = Literal["opened", "server_info", "started", "redirected", "call_info", "audio", "timed out"]
+TOLD: tuple[Event, ...] = ("server_info", "call_info")  # by texts of this type
 Step = Action | Callable[..., Iterable[Action]]  # what is done, or how, from what is told
 TALK = (Established(), AgentReady())
 
@@ -167,12 +169,11 @@ class WsMediaDialect(Dialect):
             return self._take("audio", message)
         if len(self._sid) > 3:  # less is no secret, and may be part of anything
             message = message.replace(self._sid, "***")
-        text = read_text(message)
-        match text.fields:
-            case {"type": "server_info" | "call_info" as event}:
-                if (self._state, event) in self.TRANSITIONS:
-                    return self._take(event, text.fields)
-        return [text]
+        for event in TOLD:
+            is_due = (self._state, event) in self.TRANSITIONS
+            if is_due and (fields := object_of_type(message, event)) is not None:
+                return self._take(event, fields)
+        return [passed_on(message)]
 
     def closed(self) -> Iterable[Action]:
         held, self._held = self._held, b""

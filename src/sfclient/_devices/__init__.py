@@ -5,7 +5,7 @@
 - ``_portaudio``: real devices, the only importer of sounddevice
 - ``_ends``: where sound comes from and goes to without them: memory, files, nothing
 - ``_virtual``: the line between these, paced by trio's clock
-- ``_wav``: WAV files in; ``_wav_writer``: WAV files out; ``_files``: which files may be either
+- ``_wav``: WAV files in, ``_shared`` among calls; ``_wav_writer``: WAV files out; ``_files``: which files may be either
 """
 
 from collections.abc import AsyncIterator, Callable

@@ -88,7 +88,8 @@ async def test_who_waits_for_what_is_recorded_is_woken_with_it(autojump_clock, n
     capture = queues()
     await nursery.start(line.run, capture, lambda _: None)
     for frames in (160, 320, 480):
-        await line.wait_recorded(0)
+        with trio.fail_after(1):
+            await line.wait_recorded(0)
         assert capture.capture.queued_frames == frames
         assert round(trio.current_time(), 6) == frames / RATE
     nursery.cancel_scope.cancel()

@@ -129,15 +129,10 @@ cdef inline uint64_t _queued(const capture_queue *queue) noexcept nogil:
     return min(sf_load_acquire(&queue.head) - tail, queue.capacity)
 
 
-cdef bint _reserve(capture_queue *queue) noexcept nogil:
-    """Have the memory of the whole ring. False if there is none."""
-    return enter_all(&queue.ring, queue.head, ring_frames(&queue.ring))
-
-
-cdef bint _make_way(capture_queue *queue, Py_ssize_t frames) noexcept nogil:
+cdef bint _make_way(capture_queue *queue, uint64_t frames) noexcept nogil:
     """Give back the memory of what was read, and have it for so many more frames. False if there is none."""
     take_back(&queue.ring, sf_load_acquire(&queue.tail), queue.head)
-    return enter_all(&queue.ring, queue.head, <uint64_t> frames)
+    return enter_all(&queue.ring, queue.head, frames)
 
 
 cdef int _hold_writer(capture_queue *queue, const char *holder) except -1:
@@ -146,7 +141,7 @@ cdef int _hold_writer(capture_queue *queue, const char *holder) except -1:
 
 cdef int capture_hold_writer(capture_queue *queue, const char *holder) except -1:
     _hold_writer(queue, holder)
-    if not _reserve(queue):
+    if not _make_way(queue, ring_frames(&queue.ring)):
         capture_release_writer(queue)
         raise MemoryError(f"no memory for a capture queue of {queue.capacity} frames, all of which a stream needs")
     return 0
@@ -216,12 +211,10 @@ cdef class CaptureQueue:
         cdef bint there
         try:
             _hold_writer(self.queue, CALL)
-            there = _make_way(self.queue, frames)
-            if not there:
-                pass
-            elif view.itemsize == 4:
+            there = _make_way(self.queue, <uint64_t> frames)
+            if there and view.itemsize == 4:
                 capture_write_float32(self.queue, <const float *> view.buf, frames)
-            else:
+            elif there:
                 capture_write_int16(self.queue, <const int16_t *> view.buf, frames)
             capture_release_writer(self.queue)
             if not there:

@@ -40,8 +40,8 @@ class Workshop:
             command = [sys.executable, "-m", "cython", "-I", sources.parent, source, "-o", target]
             subprocess.run(command, check=True)
 
-    def spoiled(self, *faults: tuple[str, str, str]) -> "Workshop":
-        """One with planted faults: in which file, what stands there once, and what stands there now."""
+    def spoiled(self, modules: tuple[str, ...], *faults: tuple[str, str, str]) -> "Workshop":
+        """One with planted faults in these modules: the file, what stands there once, and what now."""
         spoiled = Workshop(Path(tempfile.mkdtemp(dir=self.folder)), self.compiler, self)
         sources = spoiled.folder / "sfaudio"
         shutil.copytree(SFAUDIO, sources)
@@ -49,7 +49,7 @@ class Workshop:
             text = (sources / name).read_text()
             assert text.count(right) == 1
             (sources / name).write_text(text.replace(right, wrong))
-        spoiled.translate(sources)
+        spoiled.translate(sources, modules)
         return spoiled
 
     def compile(self, source: str, *flags: str) -> Path:

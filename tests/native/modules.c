@@ -48,12 +48,7 @@ void *capture_new(uint64_t capacity)
     return queue;
 }
 
-void capture_reserve(void *queue) { __pyx_f_7sfaudio_8_capture__reserve(queue); }
-
-int capture_make_way(void *queue, ptrdiff_t frames)
-{
-    return __pyx_f_7sfaudio_8_capture__make_way(queue, frames);
-}
+int capture_make_way(void *queue, uint64_t frames) { return __pyx_f_7sfaudio_8_capture__make_way(queue, frames); }
 
 void capture_write_int16(void *queue, const int16_t *block, ptrdiff_t frames)
 {

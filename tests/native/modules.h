@@ -17,9 +17,8 @@ void int16_samples_to_float32(const int16_t *src, float *dst, ptrdiff_t frames);
 typedef struct { uint64_t written, read, dropped, queued, padded; } counters;
 
 void *capture_new(uint64_t capacity);
-/* The writer's memory: all of it, as for a native one, or for a block, as each call from Python has it. */
-void capture_reserve(void *queue);
-int capture_make_way(void *queue, ptrdiff_t frames);
+/* As the writer has it before it writes: for a block, or once for as many frames as the ring has or more. */
+int capture_make_way(void *queue, uint64_t frames);
 void capture_write_int16(void *queue, const int16_t *block, ptrdiff_t frames);
 void capture_write_float32(void *queue, const float *block, ptrdiff_t frames);
 ptrdiff_t capture_read(void *queue, int16_t *out, ptrdiff_t frames);

@@ -48,8 +48,8 @@ int main(int count, char **arguments)
             void *capture = directions & 1 ? capture_new(4800) : NULL;
             void *playout = directions & 2 ? playout_new(9600) : NULL;
             void *played = directions & 4 ? capture_new(4800) : NULL;
-            if (capture) capture_reserve(capture);
-            if (played) capture_reserve(played);
+            if (capture) capture_make_way(capture, UINT64_MAX);
+            if (played) capture_make_way(played, UINT64_MAX);
             void *stream = stream_new(capture, playout, played, channels, channels);
             if (playout) playout_set_prefill(playout, FRAMES), playout_set_fade(playout, FRAMES / 3);
             for (unsigned long i = 0; i < BLOCKS; i++) {

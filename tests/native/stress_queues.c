@@ -136,7 +136,7 @@ static void *write_capture(void *unused)
         const uint64_t lead = bounded ? capacity : 8 * capacity;
         while (at + (uint64_t)frames - __atomic_load_n(&progress, __ATOMIC_ACQUIRE) > lead)
             sched_yield();
-        if (!capture_make_way(queue, frames)) fail("no memory", at);
+        if (!capture_make_way(queue, (uint64_t)frames)) fail("no memory", at);
         capture_write_int16(queue, block, frames);
         at += (uint64_t)frames;
     }

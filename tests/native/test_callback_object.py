@@ -46,6 +46,7 @@ def test_what_is_planted_far_down_the_path_is_found(
     first_of_reader = "    cdef Py_ssize_t faded = 0, taken\n"
     first_of_callback = "    cdef Py_ssize_t octave = 0\n"
     planted = workshop.spoiled(
+        ("pcm", "callback"),
         ("_pcm.pyx", first_of_reader, f"{first_of_reader}    take_back(&queue.ring, 1, 1)\n"),
         ("_callback.pyx", first_of_callback, f"{first_of_callback}    with gil: print(1)\n"),
     )

@@ -14,17 +14,9 @@ from setuptools.command.build_ext import build_ext
 
 MODULES = ["_blocks", "_buffers", "_callback", "_capture", "_g711", "_kernels", "_pcm", "_resample"]
 
-# No contraction into fused multiply-adds: conversion is exact by rounding each step as written. Loops
-# aligned: those that copy samples are twenty bytes long, and cost a third more across a cache line.
+# No contraction into fused multiply-adds: conversion is exact by rounding each step as written.
 FLAGS = {
-    "unix": [
-        "-O3",
-        "-g0",
-        "-fvisibility=hidden",
-        "-ffp-contract=off",
-        "-fno-math-errno",
-        "-falign-loops=32",
-    ],
+    "unix": ["-O3", "-g0", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno"],
     "msvc": ["/O2", "/std:c11"],
 }
 SANITIZERS = os.environ.get("SFAUDIO_SANITIZE", "")

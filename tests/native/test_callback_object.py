@@ -14,7 +14,7 @@ import pytest
 from .conftest import MODULES, Workshop
 
 # As in setup.py.
-FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-falign-loops=32")
+FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno")
 # What a compiler makes of a loop or a rounding is harmless; the clock is read without a system call.
 HARMLESS = {"clock_gettime", "memcpy", "memset", "memmove", "lrintf", "rintf", "rint"}
 

@@ -1,18 +1,20 @@
 """What a headless call costs beside bare loops. Run by `python3 dev.py scale`, on Linux.
 
-Every client holds so many calls at once: of 20 ms each, 1,920 bytes go up and 640 come down. It is a process of its
-own, pinned to one core, and `scale_far_side.py` to another. The clients are measured in turn, three times, after a
-warm-up; shown are medians. An absolute time means nothing on a shared machine: read the ratios, within one run.
+Of each client a process holds so many calls at once, in which both sides speak all the time: every 20 ms 1,920 bytes
+go up (ws-media: 640) and 640 come down. It is pinned to one core, `scale_far_side.py` to another. The clients are
+measured in turn, after a warm-up, three times; shown are medians. An absolute time means nothing on a shared machine:
+read the ratios, within one run.
 
-- of asyncio, of floor: CPU time a call, as a ratio to `asyncio`, and to `trio-websocket-tick`, the least that is
-  possible on our websocket library; ms/s: the same in milliseconds a second.
-- RSS, USS: resident memory, and what of it is this process's alone, more than before the first call, in KiB a call.
-- spacing: milliseconds between two chunks of a call as they reach the far side; joined: the share of chunks that
-  reached it together with the one before.
-- chunks: that came in a second of a call. If not 50, the client did not keep up, and its other figures say less.
-- far side: how busy its core was. From 70 % on, it may be what is measured: marked by an exclamation mark.
+- of asyncio, of floor: CPU time beside that of `asyncio`, a plain loop; and of `trio-websocket-tick`, the least that
+  can be had of our websocket library. ms/s: the same in milliseconds a second a call.
+- RSS, USS: memory more than before the first call, divided by the calls: resident, and of it this process's alone.
+- spacing: milliseconds between two chunks of a call when they reach the far side. joined: the share of chunks that it
+  got together with the one before. chunks/s: how many of a call came; a client that sends fewer than 50 is overloaded.
+- far side: how busy its core was.
 
-In `ours-stuck`, the far side of one more call does not read: the figures are those of the others.
+In `ours-stuck` the far side of one more call does not read; the figures are those of the others. With
+`--memory-minutes`, received and played are the least of all calls, in seconds; dropped frames and underruns the sum.
+With `--profile`, a function is charged with the functions in C and the system calls that it calls.
 """
 
 import argparse
@@ -26,11 +28,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from types import FrameType
 
 from scale_clients import APART_SECONDS, CLIENTS, FLOOR, REFERENCE, STUCK, Urls, held
+
+from sfclient import CaptureStatistics
 
 Figures = dict[str, float]
 
@@ -41,6 +46,28 @@ BURST_MESSAGES = 3000  # a minute
 MOMENTS = 6.0, 60.0, 300.0, 600.0  # at which memory is looked at, in seconds
 SAMPLE_SECONDS = 0.001  # of CPU time; the kernel may take four times that
 FAR_SIDE = Path(__file__).with_name("scale_far_side.py")
+
+# Head, key and format of each column.
+MEMORY = {"ms/s": ("cpu", ".2f"), "RSS, KiB": ("rss", ".0f"), "USS, KiB": ("uss", ".0f")}
+COMPARED = {
+    "of asyncio": (f"of {REFERENCE}", ".2f"),
+    "of floor": (f"of {FLOOR}", ".2f"),
+    **MEMORY,
+    "p1, ms": ("p1", ".1f"),
+    "p50": ("p50", ".1f"),
+    "p99": ("p99", ".1f"),
+    "most": ("most", ".1f"),
+    "joined": ("joined", ".1%"),
+    "chunks/s": ("messages", ".2f"),
+    "far side": ("far_side", ".0%"),
+}
+REMEMBERED = {
+    **MEMORY,
+    "received": ("received", ".1f"),
+    "played": ("played", ".1f"),
+    "dropped": ("dropped", ".0f"),
+    "underruns": ("underruns", ".0f"),
+}
 
 
 # In a client's process.
@@ -61,8 +88,12 @@ def look() -> Figures:
         "played": min((each.playout.played_frames / 16_000 for each in counts), default=0),
         "dropped": sum(each.playout.dropped_frames for each in counts),
         "underruns": sum(each.playout.underruns for each in counts),
-        "unsaid": max((each.capture.dropped_frames / 48_000 for each in counts), default=0),
+        "unsaid": max((unsaid_seconds(each.capture) for each in counts), default=0),
     }
+
+
+def unsaid_seconds(counts: CaptureStatistics) -> float:
+    return (counts.in_hand_frames + counts.queued_frames + counts.dropped_frames) / 48_000
 
 
 def run_client(name: str, urls: Urls, moments: Sequence[float], is_sampled: bool) -> None:
@@ -108,7 +139,7 @@ def measured(
     *moments: float,
     messages_at_once: int = 0,
     is_sampled: bool = False,
-) -> tuple[list[Figures], Figures, Figures]:
+) -> tuple[list[Figures], dict[str, int], Figures]:
     """The looks of a client, the samples of it by function, and what the far side saw."""
     cores = sorted(os.sched_getaffinity(0))
     options = ["--seconds", str(moments[-1]), "--at-once", str(messages_at_once)]
@@ -131,12 +162,13 @@ def measured(
 
 
 def started(core: int, *arguments: str) -> "subprocess.Popen[str]":
-    command = ["taskset", "--cpu-list", str(core), sys.executable, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pin = partial(os.sched_setaffinity, 0, {core})
+    command = [sys.executable, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=pin)
 
 
-def figures(calls: int, before: Figures, begun: Figures, last: Figures) -> Figures:
-    """A call's share."""
+def share(calls: int, before: Figures, begun: Figures, last: Figures) -> Figures:
+    """A call's, of CPU time and memory."""
     cpu = 1e3 * (last["cpu"] - begun["cpu"]) / (last["at"] - begun["at"]) / calls
     return {"cpu": cpu, **{kind: (last[kind] - before[kind]) / calls for kind in ("rss", "uss")}}
 
@@ -146,90 +178,57 @@ def compare(names: Sequence[str], calls: int, seconds: float) -> None:
     for _ in range(ROUNDS):
         for name in names:
             looks, _, seen = measured(name, calls, seconds)
-            rounds[name].append({**seen, **looks[-1], **figures(calls, *looks)})
+            rounds[name].append({**seen, **looks[-1], **share(calls, *looks)})
         for other in (REFERENCE, FLOOR):
             cpu = rounds[other][-1]["cpu"] if other in rounds else float("nan")
             for of_client in rounds.values():
                 of_client[-1][f"of {other}"] = of_client[-1]["cpu"] / cpu
-    print(f"\n{f'{calls} calls':22} -- CPU, of --{'- KiB -':>23}{'-- spacing in ms --':>30}")
-    heads = (
-        "asyncio",
-        "floor",
-        "ms/s",
-        "RSS",
-        "USS",
-        "p1",
-        "p50",
-        "p99",
-        "most",
-        "joined",
-        "chunks",
-        "far side",
-    )
-    print(f"{'':22}" + "".join(f"{head:>8}" for head in heads))
+    print_row(f"{calls} calls", COMPARED)
     for name, of_client in rounds.items():
         told = {key: median(one[key] for one in of_client) for key in of_client[0]}
-        ratios = f"{told[f'of {REFERENCE}']:8.2f}{told[f'of {FLOOR}']:8.2f}{told['cpu']:8.2f}"
-        memory = f"{told['rss']:8.0f}{told['uss']:8.0f}"
-        most = max(one["most"] for one in of_client)
-        spacing = (
-            f"{told['p1']:8.1f}{told['p50']:8.1f}{told['p99']:8.1f}{most:8.1f}{told['joined']:8.1%}"
-        )
-        busy = f"{told['far_side']:8.0%}{'!' if told['far_side'] > BUSY else ''}"
-        print(f"{name:22}{ratios}{memory}{spacing}{told['messages']:8.2f}{busy}", flush=True)
+        told["most"] = max(one["most"] for one in of_client)
+        print_row(name, COMPARED, told)
         if name == STUCK:
-            print(
-                f"  the call whose far side did not read dropped {told['unsaid']:.1f} s of speech"
-            )
+            print(f"    the stuck call has {told['unsaid']:.1f} s of speech still to send")
+        if told["far_side"] > BUSY:
+            print("    the far side was too busy for these figures to be the client's alone")
         if told["untimed"]:
-            print(f"  {told['untimed']:.0f} chunks have the time at which they were read")
+            print(f"    the kernel told no time of {told['untimed']:.0f} chunks")
 
 
-def remember(calls: int, minutes: float, is_burst: bool) -> None:
+def remember(calls: int, minutes: float, messages_at_once: int) -> None:
     """What ours holds, in the course of long calls."""
     moments = [moment for moment in MOMENTS if moment < 60 * minutes] + [60 * minutes]
-    at_once = BURST_MESSAGES if is_burst else 0
-    (before, begun, *looks), _, seen = measured("ours", calls, *moments, messages_at_once=at_once)
-    print(
-        f"\n{calls} calls{', each agent begins with a minute of speech at once' if is_burst else ''}"
+    (before, begun, *looks), _, seen = measured(
+        "ours", calls, *moments, messages_at_once=messages_at_once
     )
-    heads = (
-        "minutes",
-        "RSS, KiB",
-        "USS, KiB",
-        "ms/s",
-        "received",
-        "played",
-        "dropped",
-        "underruns",
-    )
-    print("".join(f"{head:>10}" for head in heads))
-    for moment, at in zip(moments, looks, strict=True):
-        share = figures(calls, before, begun, at)
-        print(
-            f"{moment / 60:10.1f}{share['rss']:10.0f}{share['uss']:10.0f}{share['cpu']:10.2f}",
-            end="",
-        )
-        print(
-            f"{at['received']:10.1f}{at['played']:10.1f}{at['dropped']:10.0f}{at['underruns']:10.0f}"
-        )
-    print(f"chunks {seen['p50']:.1f} ms apart, p99 {seen['p99']:.1f}", flush=True)
+    print_row(f"{calls} calls", REMEMBERED)
+    for moment, look in zip(moments, looks, strict=True):
+        told = {**look, **share(calls, before, begun, look)}
+        print_row(f"after {moment / 60:g} minutes", REMEMBERED, told)
+    print(f"    chunks {seen['p50']:.1f} ms apart, p99 {seen['p99']:.1f}", flush=True)
 
 
 def explain(calls: int, seconds: float) -> None:
     """Where the time of ours goes."""
     (_, begun, last), samples, _ = measured("ours", calls, seconds, is_sampled=True)
     packages: dict[str, Counter[str]] = {}
+    taken = sum(samples.values())
     for function, found in samples.items():
         package, _, name = function.partition(": ")
-        packages.setdefault(package, Counter())[name] += found / sum(samples.values())
+        packages.setdefault(package, Counter())[name] = found
     kernel = (last["kernel"] - begun["kernel"]) / (last["cpu"] - begun["cpu"])
-    print(
-        f"\n{calls} calls: CPU time by whose function calls it spent, {kernel:.0%} of all in the kernel"
-    )
+    print(f"\n{calls} calls: who ran, in {taken} samples; {kernel:.0%} of the time in the kernel")
     for package, functions in sorted(packages.items(), key=lambda item: -item[1].total()):
-        first = ", ".join(f"{name} {share:.1%}" for name, share in functions.most_common(5))
-        print(f"{package:16}{functions.total():7.1%}   {first}", flush=True)
+        first = ", ".join(f"{name} {found / taken:.1%}" for name, found in functions.most_common(5))
+        print(f"{package:24}{functions.total() / taken:6.1%}   {first}", flush=True)
+
+
+def print_row(name: str, columns: dict[str, tuple[str, str]], told: Figures | None = None) -> None:
+    """Of a table, or its head."""
+    cells = columns if told is None else [format(told[key], form) for key, form in columns.values()]
+    head = "\n" if told is None else ""
+    print(f"{head}{name:22}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
 
 
 def main() -> None:
@@ -251,13 +250,16 @@ def main() -> None:
     if args.client:
         run_client(*json.loads(args.client))
         return
+    names = args.only.split(",")
+    if unknown := set(names) - set(CLIENTS):
+        parser.error(f"no such clients: {unknown}; there are {', '.join(CLIENTS)}")
     for calls in map(int, args.calls.split(",")):
         if args.memory_minutes:
-            remember(calls, args.memory_minutes, args.burst)
+            remember(calls, args.memory_minutes, BURST_MESSAGES if args.burst else 0)
         elif args.profile:
             explain(calls, args.seconds)
         else:
-            compare(args.only.split(","), calls, args.seconds)
+            compare(names, calls, args.seconds)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def threads(urls: Urls) -> None:
 
 
 def under_trio(hold: Callable[[Urls], Awaitable[None]]) -> Callable[[Urls], None]:
-    return partial(trio.run, hold)
+    return lambda urls: trio.run(hold, urls)
 
 
 REFERENCE, FLOOR, STUCK = "asyncio", "trio-websocket-tick", "ours-stuck"

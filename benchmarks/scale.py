@@ -12,7 +12,7 @@ read the ratios, within one run.
   got together with the one before. chunks/s: how many of a call came; a client that sends fewer than 50 is overloaded.
 - far side: how busy its core was.
 
-In `ours-stuck` the far side of one more call does not read; the figures are those of the others. With
+In `ours-stuck` the far side of one more call does not read; the spacing is that of the others. With
 `--memory-minutes`, received and played are the least of all calls, in seconds; dropped frames and underruns the sum.
 With `--profile`, a function is charged with the functions in C and the system calls that it calls.
 """

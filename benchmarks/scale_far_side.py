@@ -4,8 +4,8 @@ A process without a websocket library, so that one core has room for a hundred c
 read. It prints its two ports, of which the second leads to agents who do not read; and, when all who came have gone,
 what it saw in the last `--seconds` of each call.
 
-The time of a message is the kernel's (SO_TIMESTAMPNS), of its last byte: how late this process reads does not matter,
-but that what it reads at once has one time. Where the kernel tells none, it is the time of reading.
+When a message came is what the kernel noted of its last byte (SO_TIMESTAMPNS), however late this process reads it; but
+what it reads at once came at one time. Where the kernel tells nothing, it is the time of reading.
 """
 
 import argparse
@@ -31,6 +31,7 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 KEY = re.compile(rb"\r\nsec-websocket-key: *(\S+)", re.IGNORECASE)
 BINARY = 0x82
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python does not name it
+PERCENTILES = {"p1": 0.01, "p50": 0.5, "p99": 0.99, "most": 1.0}
 GOLDEN = 0.618034  # its multiples are spread evenly, however many they are
 
 
@@ -56,7 +57,7 @@ class Agent:
         try:
             data, ancillary, _, _ = self._socket.recvmsg(1 << 16, 64)
         except OSError:
-            data, ancillary = b"", []
+            data, ancillary = b"", []  # has hung up
         self.is_open = bool(data)
         self._unread += data
         if not self.is_talking:
@@ -113,9 +114,7 @@ class Agent:
 
 def listen(is_reading: bool) -> socket.socket:
     listener = socket.socket()
-    if (
-        not is_reading
-    ):  # and soon takes no more: small are its buffer and, by the segments, the client's
+    if not is_reading:  # Small segments keep the client's buffer small too: it is soon full.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
     listener.bind(("127.0.0.1", 0))
@@ -180,12 +179,10 @@ def main() -> None:
         "joined": sum(gap == 0 for gap in spacing) / len(spacing),
         "far_side": busy,
         "untimed": sum(agent.untimed for agent in came),
-        **{name: 1e3 * spacing[round(last * share)] for name, share in SHARES.items()},
+        **{name: 1e3 * spacing[round(last * share)] for name, share in PERCENTILES.items()},
     }
     print(json.dumps(seen), flush=True)
 
-
-SHARES = {"p1": 0.01, "p50": 0.5, "p99": 0.99, "most": 1.0}
 
 if __name__ == "__main__":
     main()

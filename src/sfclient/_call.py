@@ -34,7 +34,6 @@ from sfclient._events import (
     DeviceReturned,
     Ended,
     Event,
-    MessageReceived,
     RecordingFailed,
 )
 from sfclient._limits import TimeLimits
@@ -263,8 +262,7 @@ class Call:
                     self._connected = True
                     self._events.tell(Connected(self._call_id))
             case PassOn():
-                told = action.hiding(websocket.secrets.hidden)
-                self._events.tell(MessageReceived(told.text, told.fields, told.cut_characters))
+                self._events.pass_on(action, websocket.secrets.hidden)
             case _:
                 raise AssertionError(f"{action} in mid-call: it is a step of the handshake")
 

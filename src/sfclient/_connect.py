@@ -12,6 +12,7 @@ from sfclient._errors import NetworkError, UsageError, exhausted, unreachable
 from sfclient._http1 import Unanswered, exchange
 from sfclient._limits import TimeLimits
 from sfclient._proxy import Proxy, proxy_toward
+from sfclient._tcp import TcpStream
 
 MOZILLAS_LIST = certifi.where()  # at once: it opens files the first time
 REMEDIES = {  # for a tunnel that a proxy refuses, by its HTTP status
@@ -61,20 +62,20 @@ def abandon(stream: trio.abc.Stream) -> None:
     `trio.aclose_forcefully` leaves a cycle behind, by way of a `trio.Cancelled`, and with it the error on whose account
     it was called.
     """
-    socket_of(stream).close()
+    tcp_of(stream).close()
 
 
-def socket_of(stream: trio.abc.Stream) -> trio.socket.SocketType:
+def tcp_of(stream: trio.abc.Stream) -> TcpStream:
     """What it is on top of."""
     while isinstance(stream, trio.SSLStream):
         stream = stream.transport_stream
-    assert isinstance(stream, trio.SocketStream)
-    return stream.socket
+    assert isinstance(stream, TcpStream)
+    return stream
 
 
 async def _open_tcp(host: str, port: int, who: str, if_unknown: str = "") -> trio.abc.Stream:
     try:
-        return await trio.open_tcp_stream(host, port)
+        return TcpStream(await trio.open_tcp_stream(host, port))
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
         why = unreachable(who, error, if_unknown)
         # Each try's frames know the list of errors that it is in: a cycle.

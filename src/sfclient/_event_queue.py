@@ -1,30 +1,75 @@
-"""The events of a call on their way to the program: it may read them late, or never."""
+"""The events of a call on their way to the program: it may read them late, or never.
+
+What is never read costs no more than its bytes: a text of the agent is looked into, and what is to be told nobody is
+taken out of it, when it is read.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import trio
 
+from sfclient._dialects import PassOn, json_object
 from sfclient._events import Disconnected, Ended, Event, MessageReceived
 
 UNREAD_EVENTS = 1000
-UNREAD_CHARACTERS = 1 << 20  # of the agent's texts among them
+UNREAD_BYTES = 1 << 20  # of the agent's texts among them, in UTF-8, as they came
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Unread:
+    """A text of the agent, which may hold what `hide` is to take out."""
+
+    utf8: bytes
+    cut_characters: int
+    hide: Callable[[str], str]
+
+    def read(self) -> MessageReceived:
+        text = self.utf8.decode(errors="surrogatepass")
+        fields = None if self.cut_characters else json_object(text)
+        return MessageReceived(*masked(text, fields, self.hide), self.cut_characters)
+
+
+def masked(
+    text: str, fields: dict[str, Any] | None, hide: Callable[[str], str]
+) -> tuple[str, dict[str, Any] | None]:
+    """A text and its fields without what is to be told nobody; JSON may hold it in escapes (``\\/``, ``\\u002f``)."""
+    try:
+        told = text if fields is None else json.dumps(fields, ensure_ascii=False)
+    except RecursionError:  # deeper than can be looked into
+        return hide(text), None
+    hidden = hide(told)
+    if hidden == told and hide(text) == text:
+        return text, fields
+    return hidden, json_object(hidden)
 
 
 class EventQueue:
     """Bounded: an event for which there is no room is dropped, and counted. For the thread that runs trio."""
 
     def __init__(self) -> None:
-        self._in, self._out = trio.open_memory_channel[Event](UNREAD_EVENTS)
-        self._unread_characters = 0
+        self._in, self._out = trio.open_memory_channel[Event | _Unread](UNREAD_EVENTS)
+        self._unread_bytes = 0
         self._ended: Ended | None = None
         self.dropped_events = 0
 
     def tell(self, event: Event) -> None:
         """Never waits."""
-        characters = _characters(event)
+        self._put(event, 0)
+
+    def pass_on(self, message: PassOn, hide: Callable[[str], str]) -> None:
+        """Tell a text of the agent, as `hide` leaves it when it is read. Never waits."""
+        utf8 = message.text.encode(errors="surrogatepass")
+        self._put(_Unread(utf8, message.cut_characters, hide), len(utf8))
+
+    def _put(self, event: Event | _Unread, length: int) -> None:
         try:
-            if self._unread_characters + characters > UNREAD_CHARACTERS:
+            if self._unread_bytes + length > UNREAD_BYTES:
                 raise trio.WouldBlock
             self._in.send_nowait(event)
-            self._unread_characters += characters
+            self._unread_bytes += length
         except trio.WouldBlock:
             self.dropped_events += 1
 
@@ -42,9 +87,7 @@ class EventQueue:
                 raise StopAsyncIteration from None
             ended, self._ended = self._ended, None
             return Disconnected(ended)
-        self._unread_characters -= _characters(event)
+        if isinstance(event, _Unread):
+            self._unread_bytes -= len(event.utf8)
+            return event.read()
         return event
-
-
-def _characters(event: Event) -> int:
-    return len(event.text) if isinstance(event, MessageReceived) else 0

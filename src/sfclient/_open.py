@@ -152,7 +152,9 @@ async def _run(
         async with AsyncExitStack() as files:
             rates = dialect.capture_samplerate, dialect.playout_samplerate
             written = [] if record is None else [record]
-            lines = await files.enter_async_context(open_lines(audio, *rates, *written))
+            lines = await files.enter_async_context(
+                open_lines(audio, *rates, *written, chunk_seconds=chunk_seconds)
+            )
             input_samplerate = max(line.input_samplerate for line in lines)
             output_samplerate = max(line.output_samplerate for line in lines)
             recorder = None
@@ -165,6 +167,7 @@ async def _run(
                 dialect.capture_samplerate,
                 round(chunk_seconds * dialect.capture_samplerate),
                 recorder,
+                next(line for line in lines if line.input_samplerate),
             )
             playout = Playout(dialect.playout_samplerate, output_samplerate)
             call = Call(dialect, lines, uplink, playout, recorder, on_call_id, limits)

@@ -55,19 +55,34 @@ class Playout:
         self._flushed_bytes = 0  # of what waits, the first
         self._in_hand = memoryview(b"")  # what comes next, at the device's rate
         self._in_hand_flushed = False
+        self._more = trio.lowlevel.ParkingLot()  # to wait for what has no room
 
     async def play(self, pcm: bytes) -> None:
         """Take PCM16 samples. Waits, and the network with it, only while more than `READ_ON_BYTES` of them wait."""
+        if self._resampler is None and not self._is_behind:
+            taken = self.queue.write(pcm)
+            if taken == len(pcm):
+                return
+            pcm = pcm[taken:]
         self._waiting += pcm
         self._fill()
+        if self._is_behind:
+            self._more.unpark_all()
         while len(self._waiting) > READ_ON_BYTES:  # noqa: ASYNC110 -- callbacks set no events
             await trio.sleep(LOOK_SECONDS)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether something that was received is not queued yet."""
+        return bool(self._in_hand or self._waiting)
 
     async def run(self) -> None:
         """Queue what waits whenever there is room, until cancelled."""
         while True:
-            self._fill()
+            if not self._is_behind:
+                await self._more.park()
             await trio.sleep(LOOK_SECONDS)
+            self._fill()
 
     def _fill(self) -> None:
         """Queue what there is room for, a part of it if it is much: others want to run too."""
@@ -125,7 +140,7 @@ class Playout:
 
     async def _wait_queued(self) -> None:
         self._fill()
-        while self._in_hand or self._waiting:
+        while self._is_behind:
             await trio.sleep(LOOK_SECONDS)
             self._fill()
 
@@ -135,7 +150,7 @@ class Playout:
             RuntimeError
         ):  # of a device that does not let go of the queue, it stays queued
             self.queue.abort()
-            while self._in_hand or self._waiting:
+            while self._is_behind:
                 self._fill()
                 self.queue.abort()
 

@@ -3,6 +3,7 @@
 import trio
 
 LATE = 1.5  # times as long as it should have slept, a program was kept from running
+TICK_SECONDS = 0.1
 
 
 async def sleep_on_time(seconds: float) -> bool:
@@ -10,3 +11,30 @@ async def sleep_on_time(seconds: float) -> bool:
     began = trio.current_time()
     await trio.sleep(seconds)
     return trio.current_time() < began + LATE * seconds
+
+
+class RunningTime:
+    """A stopwatch that stands while the program is kept from running; one for a run of trio: `running_time`."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        """Of `TICK_SECONDS`."""
+        self._keeper = trio.Lock()
+
+    async def keep(self) -> None:
+        """Let it go on, until cancelled. Of all that do, one works, and the next when that is gone."""
+        async with self._keeper:
+            while True:
+                self.ticks += await sleep_on_time(TICK_SECONDS)
+
+
+_running_time: trio.lowlevel.RunVar[RunningTime] = trio.lowlevel.RunVar("sfclient._running")
+
+
+def running_time() -> RunningTime:
+    """That of this run of trio, which stands unless somebody keeps it."""
+    try:
+        return _running_time.get()
+    except LookupError:
+        _running_time.set(RunningTime())
+        return _running_time.get()

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult
 import h11
 import trio
 
-from sfclient._connect import abandon, connect, socket_of
+from sfclient._connect import abandon, connect, tcp_of
 from sfclient._errors import UPGRADE_REFUSALS, NetworkError, ServiceError, Unchained, refused
 from sfclient._http1 import Answer, Unanswered, exchange, told_by
 from sfclient._limits import TimeLimits
@@ -33,7 +33,7 @@ class Upgraded(trio.abc.Stream):
     """
 
     def __init__(self, stream: trio.abc.Stream, rest: bytes) -> None:
-        self.socket = socket_of(stream)
+        self.tcp = tcp_of(stream)
         self._stream = stream
         self._waiting = rest
         self._is_asked = False
@@ -50,6 +50,12 @@ class Upgraded(trio.abc.Stream):
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accepting(found[1]) + b"\r\n\r\n" + self._waiting
         )
+
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
+        """Send what the kernel takes; how much it was: nothing where somebody else has a say."""
+        if self._is_asked and self._stream is self.tcp:
+            return self.tcp.send_now(data)
+        return 0
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         if not self._waiting:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import trio
 
 from sfaudio import CaptureQueue
+from sfclient._devices import DeviceWaits, Waits
 from sfclient._errors import DeviceError
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._rates import at_rate, resampler_between
 from sfclient._recording import Recorder
-from sfclient._running import sleep_on_time
+from sfclient._running import TICK_SECONDS, running_time
 
 # How long Python may be kept from sending without a loss: four threads that hold the GIL for 100 ms
 # at a time have kept it for 6.6 s.
@@ -23,7 +24,6 @@ FIRST_SOUND_SECONDS = 5.0  # a microphone that has recorded nothing by then is b
 # When a message has taken so long to leave though the program ran, the network stalls, and what was
 # recorded meanwhile is not worth sending: the agent would answer to what was said before.
 STALE_SECONDS = 1.0
-TICK_SECONDS = 0.1  # in which that is measured
 # A chunk that comes so much too late takes along all that was recorded meanwhile.
 LATE_SECONDS = 0.2
 # On a steady clock: a chunk waits so long for the microphone, and is so close to the one before it
@@ -35,7 +35,6 @@ BACKLOG_SECONDS = 0.2
 # seconds.
 LEAN = 0.01
 LEANING_SECONDS = 1.0
-SHORTEST_SLEEP_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,9 @@ class Chunk:
         return self.data[: len(self.data) - 2 * self.padded_frames]
 
 
+NOTHING = Chunk(b"")
+
+
 class Uplink:
     """From the capture queue to a chunk whenever one is recorded."""
 
@@ -83,6 +85,7 @@ class Uplink:
         wire_samplerate: int,
         chunk_frames: int,
         recorder: Recorder | None = None,
+        line: Waits | None = None,
     ) -> None:
         self._resampler = resampler_between(device_samplerate, wire_samplerate)
         self.queue = CaptureQueue(round(CAPTURE_SECONDS * device_samplerate))
@@ -91,9 +94,9 @@ class Uplink:
         self._rates = device_samplerate, wire_samplerate
         self._chunk_frames = chunk_frames
         self._recorder = recorder
-        self._in_hand = Chunk(b"")
-        self._known_losses = 0  # at the wire's rate, of which chunks have told
-        self._ticks = 0
+        self._line = line or DeviceWaits()
+        self._in_hand = NOTHING
+        self._told = 0, 0  # frames lost and padded, of which chunks have told
 
     async def wait_recorded(self) -> None:
         """Wait for the first chunk. Raises `DeviceError` if it does not come."""
@@ -106,19 +109,15 @@ class Uplink:
 
     async def run(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Hand one chunk after another to `send`, until it raises or this is cancelled."""
+        time = running_time()
         async with open_unwrapped_nursery() as nursery:
-            nursery.start_soon(self._tick)
+            nursery.start_soon(time.keep)
             while True:
                 await trio.lowlevel.checkpoint_if_cancelled()  # or a chunk would stay in hand
                 chunk = await self.next_chunk()
-                began = self._ticks
+                began = time.ticks
                 await send(chunk.data)
-                self.sent((self._ticks - began) * TICK_SECONDS)
-
-    async def _tick(self) -> None:
-        """Measure the time in which the program runs."""
-        while True:
-            self._ticks += await sleep_on_time(TICK_SECONDS)
+                self.sent((time.ticks - began) * TICK_SECONDS)
 
     async def next_chunk(self) -> Chunk:
         """Wait until a chunk is recorded, and take it: it is in hand until it was `sent`.
@@ -133,16 +132,13 @@ class Uplink:
         return self._take(chunks * self._chunk_frames)
 
     async def _recorded(self, frames: int) -> None:
-        """Sleep until so many frames of the wire are there: until just before they are due, then in short steps.
-
-        So the wait settles to the moments at which the device delivers, whatever its block.
-        """
+        """Wait until so many frames of the wire are there."""
         if self._resampler is not None:
             frames = self._resampler.input_frames(frames)
-        pause = (frames - self.queue.queued_frames) / self._rates[0] - SHORTEST_SLEEP_SECONDS
+        missing = frames - self.queue.queued_frames
         while self.queue.queued_frames < frames:
-            await trio.sleep(max(pause, SHORTEST_SLEEP_SECONDS))
-            pause = 0.0
+            await self._line.wait_recorded(missing / self._rates[0])
+            missing = 0
 
     @property
     def _available(self) -> int:
@@ -151,30 +147,31 @@ class Uplink:
         return queued if self._resampler is None else self._resampler.output_frames(queued)
 
     def _take(self, frames: int) -> Chunk:
-        padded = self._padded_frames
         if self._resampler is None:
             data = self.queue.read(frames, pad=True)
         else:
             block = self.queue.read(self._resampler.input_frames(frames))
             data = self._resampler.process(block, frames).tobytes()
-        (losses,) = at_rate([self.queue.statistics().dropped_frames], *self._rates)
+        known_losses, known_padding = self._told
+        self._told = losses, padding = self._lost_and_padded()
         self._in_hand = Chunk(
             bytes(len(data)) if self.muted else data,
-            self._padded_frames - padded,
-            losses - self._known_losses,
+            padding - known_padding,
+            losses - known_losses,
         )
-        self._known_losses = losses
         return self._in_hand
 
-    @property
-    def _padded_frames(self) -> int:
-        return (self._resampler or self.queue).statistics().padded_frames
+    def _lost_and_padded(self) -> tuple[int, int]:
+        """Frames at the wire's rate."""
+        counts = self.queue.statistics()
+        made = counts if self._resampler is None else self._resampler.statistics()
+        return counts.dropped_frames * self._rates[1] // self._rates[0], made.padded_frames
 
     def sent(self, seconds: float) -> None:
         """The chunk in hand has left, which took so long, not counting when the program was kept from running."""
         if self._recorder is not None:
             self._recorder.caller(self._in_hand.speech, self._in_hand.lost_frames)
-        self._in_hand = Chunk(b"")
+        self._in_hand = NOTHING
         if seconds > STALE_SECONDS:
             self.queue.drop(self.queue.queued_frames)
 
@@ -201,7 +198,7 @@ class Uplink:
             queued_frames=queued,
             dropped_frames=dropped,
             ahead_frames=ahead,
-            padded_frames=self._padded_frames - self._in_hand.padded_frames,
+            padded_frames=self._lost_and_padded()[1] - self._in_hand.padded_frames,
             overruns=counts.overruns,
         )
 
@@ -227,10 +224,10 @@ class PacedUplink(Uplink):
         if self._due == math.inf:
             await self._recorded(self._chunk_frames)
             self._due = trio.current_time() + beat / 2  # a cushion for blocks that are late
-        await _sleep_until(self._due)
+        await self._line.sleep_until(self._due)
         with trio.move_on_after(GRACE_BEATS * beat):
             await self._recorded(self._chunk_frames)
-        await _sleep_until(self._last + CLOSEST_BEATS * beat)
+        await self._line.sleep_until(self._last + CLOSEST_BEATS * beat)
         self._last = trio.current_time()
         if self._last > self._due + backlog:
             too_old = self.queue.queued_frames - round((beat + backlog) * self._rates[0])
@@ -250,9 +247,3 @@ class PacedUplink(Uplink):
             faster = self._fewest > self._chunk_frames
             self._fewest, self._beats, self._lean = math.inf, 0, 1 + LEAN * (slower - faster)
         return chunk
-
-
-async def _sleep_until(deadline: float) -> None:
-    """Costs nothing if it has passed: in a program under load, each checkpoint is a wait."""
-    if deadline > trio.current_time():
-        await trio.sleep_until(deadline)

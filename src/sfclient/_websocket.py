@@ -16,7 +16,6 @@ trio_websocket.
 """
 
 import math
-import select
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -74,6 +73,9 @@ class _WatchedStream(trio.abc.Stream):
         self.longest = math.inf
         """At which `received_bytes` the stream is given up: nothing that is kept may grow for ever."""
         self.was_longer = False
+        self.whole_until: float | None = None
+        """When what is sent is given up, until when it is not cancelled; None: it can be cancelled at any time."""
+        self._under_way = trio.CancelScope()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self._stream.receive_some(max_bytes)
@@ -83,33 +85,38 @@ class _WatchedStream(trio.abc.Stream):
             raise trio.BrokenResourceError("more than is good came, and no message")
         return data
 
-    async def wait_room(self) -> None:
-        """Until the kernel takes more; it costs nothing if it does.
+    async def wait_room(self, until: float) -> None:
+        """Wait for the kernel to take more, and until then at most; it costs little if it does.
 
         Not by trio, which wants one task at a time to send or to wait for that.
         """
-        while not _is_writable(self._stream.socket.fileno()):  # noqa: ASYNC110
-            await trio.sleep(ROOM_SECONDS)
+        if not self._stream.tcp.has_room():
+            with trio.move_on_at(until):
+                while not self._stream.tcp.has_room():  # noqa: ASYNC110
+                    await trio.sleep(ROOM_SECONDS)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
+        """Raises BrokenResourceError where what had to leave whole was given up."""
+        sent = self._stream.send_now(data)
+        if sent == len(data):
+            return
+        if self.whole_until is None:
+            await self._stream.send_all(data[sent:])
+            return
+        with trio.CancelScope(shield=True, deadline=self.whole_until) as self._under_way:
+            await self._stream.send_all(data[sent:])
+        if self._under_way.cancelled_caught:
+            raise trio.BrokenResourceError("gave up what was under way")
+
+    def give_up(self) -> None:
+        """What has to leave whole, if something does."""
+        self._under_way.cancel()
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def _is_writable(fd: int) -> bool:
-    """Whether a socket has room, or is closed, as will be seen."""
-    if fd < 0:
-        return True
-    if not hasattr(select, "poll"):  # Windows
-        return any(select.select([], [fd], [fd], 0))
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return bool(poll.poll(0))
 
 
 class WebSocket:
@@ -129,7 +136,6 @@ class WebSocket:
         self._is_pinging = False
         self.secrets = secrets
         """What is masked in the reason of a close; more can be added."""
-        self._sending = trio.CancelScope()
         self._sender = trio.Lock()
 
     async def receive(self) -> str | bytes:
@@ -162,20 +168,16 @@ class WebSocket:
         except trio.WouldBlock:
             await self._sender.acquire()
         closed: WebSocketClosed | None = None
-        deadline = trio.current_time() + within
+        self._stream.whole_until = trio.current_time() + within
         try:
-            with trio.CancelScope(deadline=deadline) as waiting:
-                await self._stream.wait_room()
-            self._sending = trio.CancelScope(shield=True, deadline=deadline)
-            with self._sending:
-                await self._connection.send_message(message)
-            if waiting.cancelled_caught or self._sending.cancelled_caught:
-                closed = WebSocketClosed(ABNORMAL_CLOSURE, "gave up a message under way")
+            await self._stream.wait_room(self._stream.whole_until)
+            await self._connection.send_message(message)
         except ConnectionClosed as error:
             closed = self._closed(error)
         except LocalProtocolError:
             closed = WebSocketClosed(ABNORMAL_CLOSURE, "the websocket is closing")
         finally:
+            self._stream.whole_until = None
             self._sender.release()
         if closed is not None:
             try:
@@ -239,7 +241,7 @@ class WebSocket:
                     hurry.deadline = trio.current_time() + HURRY_SECONDS
                     raise
         finally:
-            self._sending.cancel()
+            self._stream.give_up()
             await trio.aclose_forcefully(self._stream)
 
     def _closed(self, closed: ConnectionClosed) -> WebSocketClosed:

@@ -107,7 +107,7 @@ class LostLine(VirtualLine):
 
 @asynccontextmanager
 async def lost_lines(
-    audio: Audio, input_rate: int, output_rate: int, *_: Path
+    audio: Audio, input_rate: int, output_rate: int, *_: Path, chunk_seconds: float
 ) -> AsyncIterator[list[Line]]:
     yield [LostLine(MemoryInput(), MemoryOutput(), input_rate, output_rate)]
 

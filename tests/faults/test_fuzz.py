@@ -32,6 +32,7 @@ from sfclient._dialects import (
     Send,
     StartCall,
     WaitAtMost,
+    json_object,
 )
 
 from ..sfclient.books import capture_errors, playout_errors
@@ -132,8 +133,9 @@ class Conversation:
                     assert not self._is_established
                     self._is_established, self._is_waiting = True, False
                     self.take(self._dialect.recording())
-                case PassOn(text, fields):
+                case PassOn(text):
                     assert SID not in text or not self._knows_sid
+                    fields = json_object(text)
                     assert fields is None or isinstance(fields, dict)
                 case _:
                     assert isinstance(action, AgentReady)

@@ -118,7 +118,7 @@ async def test_last_words_have_sounded_when_the_call_is_over(hold, fast_clock, m
     """With a device for each direction, of which only the loudspeaker's is slow."""
 
     @asynccontextmanager
-    async def open_lines(audio, input_samplerate, output_samplerate):
+    async def open_lines(audio, input_samplerate, output_samplerate, chunk_seconds):
         async with (
             open_virtual_line(audio.input, None, output_samplerate) as recording,
             open_virtual_line(None, audio.output, output_samplerate) as playing,

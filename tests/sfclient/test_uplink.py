@@ -101,19 +101,6 @@ async def test_impossible_rate_is_wrong_use():
         Uplink(700, 48_000, CHUNK)
 
 
-async def test_time_in_which_the_program_was_kept_from_running_does_not_count_as_a_stall(
-    uplink, autojump_clock, nursery
-):
-    nursery.start_soon(uplink._tick)
-    await trio.sleep(0.45)
-    assert uplink._ticks == 4
-    autojump_clock.jump(5)
-    await trio.testing.wait_all_tasks_blocked()
-    assert uplink._ticks == 4
-    await trio.sleep(0.25)
-    assert uplink._ticks == 6
-
-
 @pytest.mark.parametrize("samplerate", [8000, 44_100, 96_000])
 async def test_chunk_is_taken_with_the_frame_that_makes_it_whole(autojump_clock, samplerate):
     uplink = Uplink(samplerate, 48_000, 241)

@@ -5,13 +5,14 @@
 - ``_portaudio``: real devices, the only importer of sounddevice
 - ``_ends``: where sound comes from and goes to without them: memory, files, nothing
 - ``_virtual``: the line between these, paced by trio's clock
-- ``_wav``: WAV files in; ``_wav_writer``: WAV files out; ``_files``: which files may be either
+- ``_wav``: WAV files in, ``_shared`` among calls; ``_wav_writer``: WAV files out; ``_files``: which files may be either
 """
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,11 +27,13 @@ from sfclient._devices._ends import (
     WavOutput,
 )
 from sfclient._devices._files import check_distinct
-from sfclient._devices._interface import DeviceStatistics, Line, Queues
+from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Queues, Waits
 from sfclient._devices._portaudio import Device, PortAudioLine, list_devices
-from sfclient._devices._virtual import close_in_time, open_virtual_line
+from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
 from sfclient._devices._wav_writer import SpooledWav
 from sfclient._spool import in_thread
+
+LONGEST_BLOCK_SECONDS = 0.1  # for what is said and heard in a call is late by as much
 
 End = TypeVar("End")
 
@@ -50,10 +53,16 @@ class Audio:
 
 @asynccontextmanager
 async def open_lines(
-    audio: Audio, input_samplerate: int, output_samplerate: int, *outputs: Path
+    audio: Audio,
+    input_samplerate: int,
+    output_samplerate: int,
+    *outputs: Path,
+    chunk_seconds: float = BLOCK_SECONDS,
 ) -> AsyncIterator[list[Line]]:
     """Open what `audio` names, at these rates in Hz if possible: one line for both directions, or
     one for each. Nothing of it is a file that is written as well, be it one of the further `outputs`.
+
+    Without a real device, blocks are as long as a chunk of so many seconds, or as an equal part of a long one.
 
     Raises `DeviceError`, `AudioFileError` or `UsageError`.
     """
@@ -76,9 +85,14 @@ async def open_lines(
             rates = input_samplerate, output_samplerate
             lines.append(await in_thread(partial(PortAudioLine, *real, rates)))
         if virtual != (None, None):
-            line = open_virtual_line(*virtual, output_samplerate)
+            block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
+            line = open_virtual_line(*virtual, output_samplerate, block_seconds)
             lines.append(await stack.enter_async_context(line))
         yield lines
+
+
+def _part(chunk_seconds: float) -> float:
+    return chunk_seconds / ceil(chunk_seconds / LONGEST_BLOCK_SECONDS)
 
 
 def _end(
@@ -99,6 +113,7 @@ __all__ = [
     "Audio",
     "Device",
     "DeviceStatistics",
+    "DeviceWaits",
     "Line",
     "MemoryInput",
     "MemoryOutput",
@@ -107,6 +122,7 @@ __all__ = [
     "Sink",
     "Source",
     "SpooledWav",
+    "Waits",
     "WavInput",
     "WavOutput",
     "check_distinct",

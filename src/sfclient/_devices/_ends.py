@@ -1,6 +1,7 @@
 """Where the sound of a call comes from and goes to when no device is asked: memory, WAV files, nothing."""
 
 import sys
+from collections import deque
 from pathlib import Path
 from typing import Protocol
 
@@ -54,38 +55,55 @@ class Sink(Protocol):
 class MemoryInput:
     """What a program says: PCM16 mono, in real time, silence before and after.
 
-    `pcm` is bytes, or an array of int16. `samplerate` is in Hz; at the wire's own (48000 in the widget dialect) the
-    samples arrive bit for bit. Use it for one call.
+    `pcm` is bytes, which are kept as they are until they have been said, so that many calls may share them; or an array
+    of int16, which is copied. `samplerate` is in Hz; at the wire's own (48000 in the widget dialect) the samples arrive
+    bit for bit. Use it for one call.
 
     Raises TypeError or ValueError for samples of another format or shape, `UsageError` for no whole rate.
     """
 
     def __init__(self, pcm: Pcm16 = b"", *, samplerate: int = 48_000) -> None:
         self._samplerate = whole_rate(samplerate, "the samplerate of a MemoryInput")
-        self._waiting = bytearray(_pcm16(pcm))
+        self._pieces: deque[memoryview] = deque()
+        self._waiting_bytes = 0
+        self._add(_pcm16(pcm))
 
     def say(self, pcm: Pcm16) -> None:
         """Say this, after what is still to be said. Bytes may be split anywhere."""
-        self._waiting += _pcm16(pcm)
+        self._add(_pcm16(pcm))
+
+    def _add(self, piece: memoryview) -> None:
+        if piece:
+            self._pieces.append(piece)
+            self._waiting_bytes += len(piece)
 
     @property
     def waiting_frames(self) -> int:
         """Frames still to be said."""
-        return len(self._waiting) // 2
+        return self._waiting_bytes // 2
 
     def open(self) -> int:
         return self._samplerate
 
     def read(self, frames: int) -> NDArray[np.int16]:
-        block = np.zeros(frames, np.int16)
-        taken = min(frames, self.waiting_frames)
-        block[:taken] = np.frombuffer(bytes(self._waiting[: 2 * taken]), np.int16)
-        del self._waiting[: 2 * taken]
-        return block
+        wanted = 2 * min(frames, self.waiting_frames)
+        self._waiting_bytes -= wanted
+        block = bytearray()
+        while len(block) < wanted:
+            piece = self._pieces.popleft()
+            taken = piece[: wanted - len(block)]
+            block += taken
+            if len(taken) < len(piece):
+                self._pieces.appendleft(piece[len(taken) :])
+        block += bytes(2 * frames - wanted)
+        return np.frombuffer(block, np.int16)
 
 
 class WavInput(MemoryInput):
-    """What a WAV file says, in real time, then silence. See `read_wav` for what can be read."""
+    """What a WAV file says, in real time, then silence. See `read_wav` for what can be read.
+
+    Calls that say the same file at the same time share its samples.
+    """
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
@@ -93,7 +111,8 @@ class WavInput(MemoryInput):
 
     def open(self) -> int:
         self._samplerate, samples = read_wav(self.path)
-        self._waiting = bytearray(samples.data)
+        self._pieces = deque([samples.data.cast("B")])
+        self._waiting_bytes = samples.nbytes
         return self._samplerate
 
 
@@ -161,7 +180,8 @@ class NullOutput:
         pass
 
 
-def _pcm16(pcm: Pcm16) -> bytes:
+def _pcm16(pcm: Pcm16) -> memoryview:
+    """Its bytes, which nobody will change."""
     try:
         view = memoryview(pcm)  # type: ignore[arg-type]
     except (TypeError, ValueError, BufferError):
@@ -175,4 +195,4 @@ def _pcm16(pcm: Pcm16) -> bytes:
         )
     if view.ndim != 1 and (view.shape or ())[1:] != (1,):
         raise ValueError(f"pcm must be mono, not of shape {view.shape}: see sfaudio.to_mono")
-    return view.tobytes()
+    return view if isinstance(pcm, bytes) else memoryview(view.tobytes())

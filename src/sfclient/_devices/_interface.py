@@ -13,6 +13,8 @@ import trio
 
 from sfaudio import CaptureQueue, JitterBuffer, StreamStatistics
 
+SHORTEST_SLEEP_SECONDS = 0.001
+
 # Is told when the device was lost (False) and when it is back (True).
 DeviceChanged = Callable[[bool], None]
 
@@ -49,7 +51,33 @@ class Queues:
     """Gets every block as it was played, for a recording."""
 
 
-class Line(Protocol):
+class Waits(Protocol):
+    """How to wait for what a line does."""
+
+    async def wait_recorded(self, seconds: float) -> None:
+        """Wait until something more may be recorded, where so much is missing; again and again, until it is there."""
+
+    async def sleep_until(self, deadline: float) -> None:
+        """As `trio.sleep_until`, or as late as is good for the line."""
+
+
+class DeviceWaits:
+    """For real devices, whose callbacks wake nobody.
+
+    One sleeps until just before what is missing is due, then in short steps: so the wait settles to the moments at
+    which the device delivers, whatever its block.
+    """
+
+    async def wait_recorded(self, seconds: float) -> None:
+        await trio.sleep(max(seconds - SHORTEST_SLEEP_SECONDS, SHORTEST_SLEEP_SECONDS))
+
+    async def sleep_until(self, deadline: float) -> None:
+        # In a program under load, each checkpoint is a wait.
+        if deadline > trio.current_time():
+            await trio.sleep_until(deadline)
+
+
+class Line(Waits, Protocol):
     """Sound in, sound out, or both; opened, and silent until it runs."""
 
     input_samplerate: int

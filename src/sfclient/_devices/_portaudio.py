@@ -17,7 +17,7 @@ import trio
 from sfaudio import StreamStatistics
 from sfaudio.stream import Stream, is_stuck, refresh_devices
 from sfclient._devices._ends import MemoryInput, NullOutput
-from sfclient._devices._interface import DeviceChanged, DeviceStatistics, Queues
+from sfclient._devices._interface import DeviceChanged, DeviceStatistics, DeviceWaits, Queues
 from sfclient._devices._virtual import VirtualLine
 from sfclient._errors import DeviceError
 from sfclient._spool import in_thread
@@ -108,7 +108,7 @@ def _choose(kind: str, device: Device, samplerate: int) -> _End:
     )
 
 
-class PortAudioLine:
+class PortAudioLine(DeviceWaits):
     """A line of one duplex stream where both directions are one device, else of a stream for each.
 
     A device that no longer calls back is reported and given up; until it, or a new default one, can be

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from itertools import count
 
 import numpy as np
 import trio
 from numpy.typing import NDArray
 
+from sfclient._clock import sleep_until
 from sfclient._devices._ends import Sink, Source
 from sfclient._devices._interface import DeviceChanged, Queues
 from sfclient._errors import AudioFileError, SfclientError, UsageError
@@ -15,10 +15,11 @@ from sfclient._rates import whole_rate
 from sfclient._spool import CLOSE_SECONDS, in_thread, in_time
 
 BLOCK_SECONDS = 0.01
+LATE_BLOCKS_AT_ONCE = 50  # then others have a turn
 
 
 class VirtualLine:
-    """A line whose blocks are due by trio's clock, every `BLOCK_SECONDS`, late ones at once."""
+    """A line whose blocks are due by the clock that all such lines share, late ones at once."""
 
     output_latency = 0.0
 
@@ -28,14 +29,25 @@ class VirtualLine:
         sink: Sink | None,
         input_samplerate: int,
         output_samplerate: int,
+        block_seconds: float = BLOCK_SECONDS,
     ) -> None:
         self._source = source
         self._sink = sink
         self.input_samplerate = input_samplerate
         self.output_samplerate = output_samplerate
+        self._block_seconds = block_seconds
+        self._recorded = self._played = 0  # frames
+        self._recorded_more = trio.lowlevel.ParkingLot()
 
     def statistics(self) -> None:
         """There is no device."""
+
+    async def wait_recorded(self, _seconds: float) -> None:
+        await self._recorded_more.park()
+
+    async def sleep_until(self, deadline: float) -> None:
+        if deadline > trio.current_time():
+            await sleep_until(deadline)
 
     async def run(
         self,
@@ -44,30 +56,43 @@ class VirtualLine:
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
+        self._recorded = self._played = 0
         start = trio.current_time()
         task_status.started()
-        recorded = played = 0
-        for blocks in count(1):
-            # Blocks of a rate that does not divide evenly differ by a frame, so that none is ever
-            # lost.
-            await trio.sleep_until(start + blocks * BLOCK_SECONDS)
-            if self._source is not None:
-                due = int(blocks * BLOCK_SECONDS * self.input_samplerate + 0.5)
-                queues.capture.write(_read(self._source, due - recorded, self.input_samplerate))
-                recorded = due
-            if self._sink is not None:
-                due = int(blocks * BLOCK_SECONDS * self.output_samplerate + 0.5)
-                block = np.empty(due - played, np.int16)
-                queues.playout.read_into(block)
-                if queues.played is not None:
-                    queues.played.write(block)
-                self._sink.write(block)
-                played = due
+        turns = 0
+        while True:
+            await sleep_until(start + (turns + 1) * self._block_seconds)
+            late = int((trio.current_time() - start) / self._block_seconds) - turns
+            for _ in range(min(max(1, late), LATE_BLOCKS_AT_ONCE)):
+                turns += 1
+                self._turn(queues, turns * self._block_seconds)
+            self._recorded_more.unpark_all()
+
+    def _turn(self, queues: Queues, seconds: float) -> None:
+        """Record and play until so many seconds after the start.
+
+        Blocks of a rate that does not divide evenly differ by a frame, so that none is ever lost.
+        """
+        if self._source is not None:
+            due = int(seconds * self.input_samplerate + 0.5)
+            queues.capture.write(_read(self._source, due - self._recorded, self.input_samplerate))
+            self._recorded = due
+        if self._sink is not None:
+            due = int(seconds * self.output_samplerate + 0.5)
+            block = np.empty(due - self._played, np.int16)
+            queues.playout.read_into(block)
+            if queues.played is not None:
+                queues.played.write(block)
+            self._sink.write(block)
+            self._played = due
 
 
 @asynccontextmanager
 async def open_virtual_line(
-    source: Source | None, sink: Sink | None, output_samplerate: int
+    source: Source | None,
+    sink: Sink | None,
+    output_samplerate: int,
+    block_seconds: float = BLOCK_SECONDS,
 ) -> AsyncIterator[VirtualLine]:
     """A line from `source` and to `sink`, either of which may be missing. Raises `UsageError`, and what they raise."""
     input_samplerate = 0
@@ -75,13 +100,13 @@ async def open_virtual_line(
         told = await in_thread(source.open)
         input_samplerate = whole_rate(told, f"the rate that {_name(source)}.open told")
     if sink is None:
-        yield VirtualLine(source, None, input_samplerate, 0)
+        yield VirtualLine(source, None, input_samplerate, 0, block_seconds)
         return
     told = await in_thread(lambda: sink.open(output_samplerate), undo=lambda _: sink.close())
     try:
         if told is not None:  # some do not tell
             output_samplerate = whole_rate(told, f"the rate that {_name(sink)}.open told")
-        yield VirtualLine(source, sink, input_samplerate, output_samplerate)
+        yield VirtualLine(source, sink, input_samplerate, output_samplerate, block_seconds)
     except BaseException:
         with suppress(SfclientError):  # what went wrong before is what is told
             await close_in_time(sink.close, _name(sink))

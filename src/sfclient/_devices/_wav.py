@@ -9,6 +9,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from sfaudio import alaw_to_int16, float32_to_int16, ulaw_to_int16
 from sfclient._devices._files import cannot, open_input
+from sfclient._devices._shared import decoded_once
 from sfclient._errors import AudioFileError
 
 PCM, IEEE_FLOAT, ALAW, ULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
@@ -33,7 +35,7 @@ Decode = Callable[[NDArray[np.uint8]], Samples]
 
 
 def read_wav(path: Path) -> tuple[int, NDArray[np.int16]]:
-    """The sample rate and the frames of a WAV file, as mono int16. It may block.
+    """The sample rate and the frames of a WAV file, as mono int16, shared and so read-only. It may block.
 
     8, 16, 24 and 32-bit integers, 32 and 64-bit floats, and G.711 are understood, in RIFF and RF64. 16-bit mono comes
     as it is. Other widths are rounded to 16 bits, several channels are averaged. A file may have at most `MOST_FRAMES`
@@ -109,7 +111,8 @@ class _Reader:
                     length = large_bytes
                 if not length and not self._are_chunks(at):  # of a program that was killed
                     length = self._end - at
-                return layout.samplerate, self._decode(layout, at, min(length, self._end - at))
+                decode = partial(self._decode, layout, at, min(length, self._end - at))
+                return layout.samplerate, decoded_once(self._file, decode)
         raise ValueError("it has no data")
 
     def _take(self, at: int, layout: str) -> tuple[Any, ...]:

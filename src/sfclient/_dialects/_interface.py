@@ -7,9 +7,9 @@ reads the answers. A new dialect is one more file, and a line in the table of ``
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sfclient._errors import REFUSALS, Refusals, ServiceError, UsageError, refused
 
@@ -63,23 +63,11 @@ class AgentReady:
 
 @dataclass(frozen=True, slots=True)
 class PassOn:
-    """A text message that the dialect has no use for; `fields` if it is a JSON object, else None."""
+    """A text message that the dialect has no use for. What it says is looked into when the program reads it."""
 
     text: str
-    fields: dict[str, Any] | None
     cut_characters: int = 0
     """Of its end, which was too long."""
-
-    def hiding(self, hide: Callable[[str], str]) -> "PassOn":
-        """The same, without what is to be told nobody; JSON may hold it in escapes (``\\/``, ``\\u002f``)."""
-        try:
-            told = self.text if self.fields is None else json.dumps(self.fields, ensure_ascii=False)
-        except RecursionError:  # deeper than can be looked into
-            return PassOn(hide(self.text), None, self.cut_characters)
-        hidden = hide(told)
-        if hidden == told and hide(self.text) == self.text:
-            return self
-        return PassOn(hidden, json_object(hidden), self.cut_characters)
 
 
 Action = Send | Play | WaitAtMost | StartCall | Reconnect | Established | AgentReady | PassOn
@@ -259,11 +247,17 @@ class Dialect(ABC):
         return {}
 
 
-def read_text(text: str) -> PassOn:
-    """A text message, ready to be passed on if it is of no use here. One too long is cut, and not looked into."""
-    if len(text) > LONGEST_TEXT:
-        return PassOn(text[:LONGEST_TEXT], None, len(text) - LONGEST_TEXT)
-    return PassOn(text, json_object(text))
+def passed_on(text: str) -> PassOn:
+    """A text message for the program; one too long is cut."""
+    return PassOn(text[:LONGEST_TEXT], max(0, len(text) - LONGEST_TEXT))
+
+
+def object_of_type(text: str, kind: str) -> dict[str, object] | None:
+    """The JSON object that a text message is, if its ``type`` is this word. One too long is not looked into."""
+    if len(text) > LONGEST_TEXT or (kind not in text and "\\" not in text):  # it may hold escapes
+        return None
+    fields = json_object(text)
+    return fields if fields is not None and fields.get("type") == kind else None
 
 
 def json_object(body: str | bytes) -> dict[str, object] | None:

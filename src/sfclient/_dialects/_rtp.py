@@ -7,6 +7,7 @@ too late is counted and dropped.
 import secrets
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 HEADER = struct.Struct("!BBHII")
 VERSION = 2
@@ -19,8 +20,7 @@ MAX_DROPOUT = 3000
 MAX_MISORDER = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     payload_type: int
     sequence: int
     timestamp: int
@@ -116,9 +116,10 @@ class Receiver:
                 self.counts.duplicate += 1
             return False
         else:
-            self.counts.lost += ahead
-            looked_for = range(1, min(ahead, MAX_MISORDER) + 1)
-            self._missing |= {(packet.sequence - back) & 0xFFFF for back in looked_for}
+            if ahead:
+                self.counts.lost += ahead
+                looked_for = range(1, min(ahead, MAX_MISORDER) + 1)
+                self._missing |= {(packet.sequence - back) & 0xFFFF for back in looked_for}
             self._missing.discard(packet.sequence)  # missed when the numbers came round last
             self.counts.timestamp_gaps += packet.timestamp != self._next_timestamp
         self._restart = None

@@ -5,7 +5,7 @@ messages of any length. Text messages are JSON objects with a ``type``; two type
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import quote
@@ -20,7 +20,8 @@ from sfclient._dialects._interface import (
     Order,
     Play,
     Send,
-    read_text,
+    object_of_type,
+    passed_on,
 )
 from sfclient._errors import REFUSALS, AgentNotFoundError, ServiceError
 
@@ -53,22 +54,17 @@ class WidgetDialect(Dialect):
     capture_samplerate = 48_000
     playout_samplerate = 16_000
 
-    def opened(self) -> Iterator[Action]:
-        yield Established()
+    def opened(self) -> Iterable[Action]:
+        return [Established()]
 
-    def recording(self) -> Iterator[Action]:
-        yield Send(CLIENT_READY)
+    def recording(self) -> Iterable[Action]:
+        return [Send(CLIENT_READY)]
 
-    def received(self, message: str | bytes) -> Iterator[Action]:
+    def received(self, message: str | bytes) -> Iterable[Action]:
         if isinstance(message, bytes):
-            if speech := self._whole_frames(message):
-                yield Play(speech)
-            return
-        text = read_text(message)
-        if text.fields is not None and text.fields.get("type") == AGENT_READY:
-            yield AgentReady()
-        else:
-            yield text
+            speech = self._whole_frames(message)
+            return [Play(speech)] if speech else []
+        return [AgentReady() if object_of_type(message, AGENT_READY) else passed_on(message)]
 
     def encode(self, chunk: bytes) -> bytes:
         return chunk

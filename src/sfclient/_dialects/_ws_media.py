@@ -9,7 +9,7 @@ as it is (`payload`) or in RTP packets (`rtp`).
 
 import enum
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal, NoReturn
 
@@ -29,7 +29,8 @@ from sfclient._dialects._interface import (
     StartCall,
     StartedCall,
     WaitAtMost,
-    read_text,
+    object_of_type,
+    passed_on,
 )
 from sfclient._dialects._ws_media_http import WsMediaOrder
 from sfclient._errors import ServiceError
@@ -47,18 +48,12 @@ class Codec:
     bytes_a_frame: int
     payload_types: range
     """Of RTP: the one of RFC 3551, or all the dynamic ones, of which the first is sent."""
-    encode: Callable[[NDArray[np.int16]], NDArray[np.int16] | NDArray[np.uint8]]
+    encode: Callable[[bytes], NDArray[np.int16] | NDArray[np.uint8]]
     decode: Callable[[bytes], NDArray[np.int16]]
 
 
 CODECS = {
-    "l16": Codec(
-        16_000,
-        2,
-        range(96, 128),
-        sfaudio.byteswap_int16,
-        lambda data: sfaudio.byteswap_int16(np.frombuffer(data, np.int16)),
-    ),
+    "l16": Codec(16_000, 2, range(96, 128), sfaudio.byteswap_int16, sfaudio.byteswap_int16),
     "pcmu": Codec(8_000, 1, range(1), sfaudio.int16_to_ulaw, sfaudio.ulaw_to_int16),
     "pcma": Codec(8_000, 1, range(8, 9), sfaudio.int16_to_alaw, sfaudio.alaw_to_int16),
 }
@@ -73,6 +68,7 @@ class State(enum.Enum):
 
 
 Event = Literal["opened", "server_info", "started", "redirected", "call_info", "audio", "timed out"]
+TOLD: tuple[Event, ...] = ("server_info", "call_info")  # by texts of this type
 Step = Action | Callable[..., Iterable[Action]]  # what is done, or how, from what is told
 TALK = (Established(), AgentReady())
 
@@ -146,10 +142,12 @@ class WsMediaDialect(Dialect):
         (State.TALKING, "audio"): (State.TALKING, [_hear]),
     }
 
-    def _take(self, event: Event, *facts: object) -> Iterator[Action]:
+    def _take(self, event: Event, *facts: object) -> Iterable[Action]:
         self._state, steps = self.TRANSITIONS[self._state, event]
+        actions: list[Action] = []
         for step in steps:
-            yield from step(self, *facts) if callable(step) else [step]
+            actions += step(self, *facts) if callable(step) else [step]
+        return actions
 
     # The events.
 
@@ -167,12 +165,11 @@ class WsMediaDialect(Dialect):
             return self._take("audio", message)
         if len(self._sid) > 3:  # less is no secret, and may be part of anything
             message = message.replace(self._sid, "***")
-        text = read_text(message)
-        match text.fields:
-            case {"type": "server_info" | "call_info" as event}:
-                if (self._state, event) in self.TRANSITIONS:
-                    return self._take(event, text.fields)
-        return [text]
+        for event in TOLD:
+            is_due = (self._state, event) in self.TRANSITIONS
+            if is_due and (fields := object_of_type(message, event)) is not None:
+                return self._take(event, fields)
+        return [passed_on(message)]
 
     def closed(self) -> Iterable[Action]:
         held, self._held = self._held, b""
@@ -181,9 +178,8 @@ class WsMediaDialect(Dialect):
     # Sound.
 
     def encode(self, chunk: bytes) -> bytes:
-        samples = np.frombuffer(chunk, np.int16)
-        payload = self._codec.encode(samples).tobytes()
-        return payload if self._rtp_out is None else self._rtp_out.packet(payload, len(samples))
+        payload = self._codec.encode(chunk).tobytes()
+        return payload if self._rtp_out is None else self._rtp_out.packet(payload, len(chunk) // 2)
 
     def _play(self, payload: bytes) -> Iterable[Action]:
         frames = self._whole_frames(payload)
@@ -199,9 +195,10 @@ class WsMediaDialect(Dialect):
                 )
             return payload
         held, self._held = self._held, b""
-        before, packet = self._suspicion(held), self._suspicion(message)
+        packet = self._suspicion(message)
         if packet is None:
             return held + message
+        before = self._suspicion(held)
         if before is not None and before.is_followed_by(packet):
             self._strips_rtp = True
             return self._rtp_in.receive(held) + self._rtp_in.receive(message)

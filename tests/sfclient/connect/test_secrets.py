@@ -26,7 +26,8 @@ from sfclient import (
     request_result,
     request_session,
 )
-from sfclient._dialects._interface import PassOn, read_text
+from sfclient._dialects import json_object
+from sfclient._event_queue import masked
 from sfclient._secrets import Secrets
 from sfclient._websocket import WebSocketClosed, open_websocket
 
@@ -102,15 +103,15 @@ class TestMasking:
         ],
     )
     async def test_a_message_holds_none_in_escapes_either(self, text: str) -> None:
-        told = read_text(text).hiding(Secrets("to/k-73ab").hidden)
-        assert "k-73ab" not in f"{told.text} {told.fields}"
-        assert told.fields is not None
+        told, fields = masked(text, json_object(text), Secrets("to/k-73ab").hidden)
+        assert "k-73ab" not in f"{told} {fields}"
+        assert fields is not None
 
     async def test_a_message_too_deep_to_be_looked_into(self) -> None:
         fields: dict[str, Any] = {}
         for _ in range(100_000):
             fields = {"a": fields}
-        assert PassOn(KEY, fields).hiding(Secrets(KEY).hidden) == PassOn("***", None)
+        assert masked(KEY, fields, Secrets(KEY).hidden) == ("***", None)
 
     async def test_urls_and_authorizations_that_are_not_ours(self) -> None:
         text = (

@@ -1,0 +1,71 @@
+"""One clock for all that wait in a run of trio: it wakes once for all that are due.
+
+A `trio.sleep_until` costs a scope, an entry among the deadlines, a `trio.Cancelled` raised and caught, and mostly a
+pass of trio's loop with its system call: a hundred calls that sleep each for itself do little else. Here time has
+slots: the first to wait for one sleeps for all that come to it. So there is no task behind it, and nothing is left of
+it when nobody waits.
+"""
+
+from math import ceil
+
+import trio
+from trio.lowlevel import Abort, RunVar, Task
+
+# What is due in a slot happens in any order, since trio shuffles it: so there are several slots to a chunk.
+SLOT_SECONDS = 0.005
+ROUNDING_SLOTS = 1e-4  # of a start and the sum of many chunks, beside the slot that is meant
+
+_Sleepers = dict[Task, None]  # in the order in which they came
+_slots: RunVar[dict[int, _Sleepers]] = RunVar("sfclient._clock")
+
+
+async def sleep_until(deadline: float) -> None:
+    """As `trio.sleep_until`, but up to `SLOT_SECONDS` longer, with all others that wait for this slot."""
+    slot = ceil(deadline / SLOT_SECONDS - ROUNDING_SLOTS)
+    if slot * SLOT_SECONDS <= trio.current_time():
+        await trio.lowlevel.checkpoint()
+        return
+    slots = _slots_of_this_run()
+    if slot in slots:
+        await _sleep_among(slots[slot])
+        if slot not in slots:
+            return
+    # The first to wait for it, or the heir of one that is gone.
+    sleepers = slots.setdefault(slot, {})
+    try:
+        await trio.sleep_until(slot * SLOT_SECONDS)
+    except BaseException:
+        if sleepers:
+            _wake_one(sleepers)
+        else:
+            del slots[slot]
+        raise
+    del slots[slot]
+    while sleepers:
+        _wake_one(sleepers)
+
+
+def _slots_of_this_run() -> dict[int, _Sleepers]:
+    try:
+        return _slots.get()
+    except LookupError:
+        _slots.set({})
+        return _slots.get()
+
+
+async def _sleep_among(sleepers: _Sleepers) -> None:
+    """Until somebody wakes this task."""
+    task = trio.lowlevel.current_task()
+    sleepers[task] = None
+
+    def abort(_raise_cancel: object) -> Abort:
+        del sleepers[task]
+        return Abort.SUCCEEDED
+
+    await trio.lowlevel.wait_task_rescheduled(abort)
+
+
+def _wake_one(sleepers: _Sleepers) -> None:
+    task = next(iter(sleepers))
+    del sleepers[task]
+    trio.lowlevel.reschedule(task)

@@ -1,0 +1,31 @@
+"""Samples of a file that several calls play at the same time: decoded once, and gone with the last of these calls."""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import BinaryIO
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+Version = tuple[int, ...]  # of a file: another when it is written again, whatever its name
+
+_samples: WeakValueDictionary[Version, NDArray[np.int16]] = WeakValueDictionary()
+_decoding: WeakValueDictionary[Version, threading.Lock] = WeakValueDictionary()
+_lock = threading.Lock()  # of `_decoding`
+
+
+def decoded_once(file: BinaryIO, decode: Callable[[], NDArray[np.int16]]) -> NDArray[np.int16]:
+    """What `decode` makes of this file, read-only. It may block, but only who wants the same file."""
+    found = os.fstat(file.fileno())
+    version = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    with _lock:
+        alone = _decoding.setdefault(version, threading.Lock())
+    with alone:
+        samples = _samples.get(version)
+        if samples is None:
+            samples = decode()
+            samples.flags.writeable = False
+            _samples[version] = samples
+        return samples

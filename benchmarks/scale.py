@@ -124,9 +124,10 @@ def run_client(name: str, urls: Urls, moments: Sequence[float], is_sampled: bool
 
 
 def spelled(frame: FrameType) -> str:
-    """Package and name of the function."""
-    package = frame.f_globals.get("__name__", "attrs").partition(".")[0]
-    package = "stdlib" if package in sys.stdlib_module_names else package
+    """Package and name of the function; what namedtuple and attrs make is in no module of theirs."""
+    package = frame.f_globals.get("__name__", "").partition(".")[0]
+    if package in sys.stdlib_module_names or package not in sys.modules:
+        package = "stdlib"
     return f"{package}: {frame.f_code.co_qualname}"
 
 

@@ -11,7 +11,7 @@ from math import ceil
 import trio
 from trio.lowlevel import Abort, RunVar, Task
 
-# What is due in a slot happens in any order, since trio shuffles it: so there are several slots to a chunk.
+# What is due in a slot happens in any order, since trio shuffles it: so a chunk has several of them.
 SLOT_SECONDS = 0.005
 ROUNDING_SLOTS = 1e-4  # of a start and the sum of many chunks, beside the slot that is meant
 
@@ -21,7 +21,7 @@ _slots: RunVar[dict[int, _Sleepers]] = RunVar("sfclient._clock")
 
 async def sleep_until(deadline: float) -> None:
     """As `trio.sleep_until`, but up to `SLOT_SECONDS` longer, with all others that wait for this slot."""
-    slot = ceil(deadline / SLOT_SECONDS - ROUNDING_SLOTS)
+    slot = _slot_of(deadline)
     if slot * SLOT_SECONDS <= trio.current_time():
         await trio.lowlevel.checkpoint()
         return
@@ -43,6 +43,22 @@ async def sleep_until(deadline: float) -> None:
     del slots[slot]
     while sleepers:
         _wake_one(sleepers)
+
+
+def quietest_start(period: float) -> float:
+    """When to begin what wakes each `period` seconds: within one of them from now, when the fewest others wake."""
+    now, slots = trio.current_time(), _slots_of_this_run()
+
+    def others(start: float) -> int:
+        slot = _slot_of(start + period)
+        return 1 + len(slots[slot]) if slot in slots else 0
+
+    choices = max(1, int(period / SLOT_SECONDS + ROUNDING_SLOTS))
+    return min((now + choice * SLOT_SECONDS for choice in range(choices)), key=others)
+
+
+def _slot_of(deadline: float) -> int:
+    return ceil(deadline / SLOT_SECONDS - ROUNDING_SLOTS)
 
 
 def _slots_of_this_run() -> dict[int, _Sleepers]:

@@ -1,13 +1,14 @@
 """The clock that many share: who waits is woken in time, whoever leaves, and nothing is left of it."""
 
 import random
+from collections import Counter
 
 import pytest
 import trio
 import trio.testing
 
 from sfclient import _clock
-from sfclient._clock import SLOT_SECONDS, sleep_until
+from sfclient._clock import SLOT_SECONDS, quietest_start, sleep_until
 
 
 @pytest.fixture
@@ -129,3 +130,24 @@ def test_runs_of_trio_share_nothing():
 
     trio.run(run)
     trio.run(run)
+
+
+async def test_what_begins_together_is_spread_over_the_slots_of_its_period(autojump_clock, nursery):
+    woken: list[float] = []
+    starts: list[float] = []
+
+    async def beat() -> None:
+        start = quietest_start(0.02)
+        starts.append(round(start, 6))
+        for beats in range(1, 50):
+            await wake_up(start + 0.02 * beats, woken)
+
+    for _ in range(8):
+        nursery.start_soon(beat)
+    await trio.sleep(0.0222)
+    for _ in range(4):  # as they are under way
+        nursery.start_soon(beat)
+    await trio.sleep(0.5)
+    assert Counter(starts[:8]) == {0: 2, 0.005: 2, 0.01: 2, 0.015: 2}
+    assert set(Counter(time for time in woken if 0.1 < time < 0.3).values()) == {3}
+    nursery.cancel_scope.cancel()

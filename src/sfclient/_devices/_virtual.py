@@ -7,7 +7,7 @@ import numpy as np
 import trio
 from numpy.typing import NDArray
 
-from sfclient._clock import sleep_until
+from sfclient._clock import quietest_start, sleep_until
 from sfclient._devices._ends import Sink, Source
 from sfclient._devices._interface import DeviceChanged, Queues
 from sfclient._errors import AudioFileError, SfclientError, UsageError
@@ -15,7 +15,7 @@ from sfclient._rates import whole_rate
 from sfclient._spool import CLOSE_SECONDS, in_thread, in_time
 
 BLOCK_SECONDS = 0.01
-LATE_BLOCKS_AT_ONCE = 50  # then others have a turn
+AT_ONCE_SECONDS = 0.005  # for blocks that are late; then others have a turn
 
 
 class VirtualLine:
@@ -57,13 +57,14 @@ class VirtualLine:
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         self._recorded = self._played = 0
-        start = trio.current_time()
+        start = quietest_start(self._block_seconds)
         task_status.started()
         turns = 0
         while True:
             await sleep_until(start + (turns + 1) * self._block_seconds)
-            late = int((trio.current_time() - start) / self._block_seconds) - turns
-            for _ in range(min(max(1, late), LATE_BLOCKS_AT_ONCE)):
+            now = trio.current_time()
+            due = max(turns + 1, int((now - start) / self._block_seconds))
+            while turns < due and trio.current_time() <= now + AT_ONCE_SECONDS:
                 turns += 1
                 self._turn(queues, turns * self._block_seconds)
             self._recorded_more.unpark_all()

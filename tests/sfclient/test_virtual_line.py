@@ -1,0 +1,113 @@
+"""The line without hardware: its blocks, what is late, and others that must not wait for it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import trio
+import trio.testing
+from numpy.typing import NDArray
+
+from sfaudio import CaptureQueue, JitterBuffer
+from sfclient import Audio, MemoryInput, NullOutput
+from sfclient._devices import Queues, open_lines
+from sfclient._devices._virtual import BLOCK_SECONDS, VirtualLine
+
+RATE = 16_000
+
+
+class Counted(MemoryInput):
+    """Silence, and when it was asked for."""
+
+    def __init__(self, work: Callable[[], None] = lambda: None) -> None:
+        super().__init__(samplerate=RATE)
+        self.reads: list[tuple[float, int]] = []
+        self._work = work
+
+    def read(self, frames: int) -> NDArray[np.int16]:
+        self.reads.append((round(trio.current_time(), 6), frames))
+        self._work()
+        return super().read(frames)
+
+    @property
+    def frames(self) -> int:
+        return sum(frames for _, frames in self.reads)
+
+
+def queues() -> Queues:
+    return Queues(CaptureQueue(RATE), JitterBuffer(RATE), None)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "block"),
+    [(0.005, 80), (0.02, 320), (0.03, 480), (0.1, 1600), (0.15, 1200), (1.0, 1600)],
+)
+async def test_blocks_are_as_long_as_a_chunk_or_an_equal_part_of_a_long_one(
+    autojump_clock, nursery, chunk, block
+):
+    source = Counted()
+    async with open_lines(Audio(source, "none"), RATE, RATE, chunk_seconds=chunk) as [line]:
+        await nursery.start(line.run, queues(), lambda _: None)
+        await trio.sleep(2.001)
+        nursery.cancel_scope.cancel()
+    assert {frames for _, frames in source.reads} == {block}
+    assert len(source.reads) == 2 * RATE // block
+
+
+async def test_blocks_that_are_late_come_at_once(autojump_clock, nursery):
+    source = Counted()
+    line = VirtualLine(source, NullOutput(), RATE, RATE, 0.02)
+    await nursery.start(line.run, queues(), lambda _: None)
+    await trio.sleep(0.101)
+    assert source.frames == 1600
+    autojump_clock.jump(1)
+    await trio.testing.wait_all_tasks_blocked()
+    assert source.reads[5:] == [(1.101, 320)] * 50
+    await trio.sleep(0.02)
+    assert source.reads[55:] == [(1.12, 320)]
+    nursery.cancel_scope.cancel()
+
+
+async def test_source_that_is_slow_holds_nobody_up_longer_than_for_a_few_blocks(autojump_clock, nursery):
+    """Its own blocks are late, ever more, and the others' are not."""
+    slow = Counted(lambda: autojump_clock.jump(0.03))
+    quick = Counted()
+    for source in (slow, quick):
+        line = VirtualLine(source, NullOutput(), RATE, RATE, 0.02)
+        await nursery.start(line.run, queues(), lambda _: None)
+    await trio.sleep(3)
+    behind = [time - 0.02 * index for index, (time, _) in enumerate(quick.reads, start=1)]
+    assert len(quick.reads) >= 148
+    assert max(behind) < 0.1
+    assert slow.reads[-1][0] > 0.02 * len(slow.reads) + 0.5
+    nursery.cancel_scope.cancel()
+
+
+async def test_who_waits_for_what_is_recorded_is_woken_with_it(autojump_clock, nursery):
+    line = VirtualLine(Counted(), None, RATE, 0, BLOCK_SECONDS)
+    capture = queues()
+    await nursery.start(line.run, capture, lambda _: None)
+    for frames in (160, 320, 480):
+        with trio.fail_after(1):
+            await line.wait_recorded(0)
+        assert capture.capture.queued_frames == frames
+        assert round(trio.current_time(), 6) == frames / RATE
+    nursery.cancel_scope.cancel()
+
+
+async def test_many_calls_sleep_as_one(autojump_clock, nursery, monkeypatch):
+    """A hundred lines, and no more sleeps than there are slots."""
+    slept: list[float] = []
+    sleep_of_trio = trio.sleep_until
+
+    async def sleep(deadline: float) -> None:
+        slept.append(deadline)
+        await sleep_of_trio(deadline)
+
+    monkeypatch.setattr(trio, "sleep_until", sleep)
+    lines = [VirtualLine(Counted(), NullOutput(), RATE, RATE, 0.02) for _ in range(100)]
+    for line in lines:
+        await nursery.start(line.run, queues(), lambda _: None)
+    await trio.sleep(1)
+    assert len(slept) < 210
+    nursery.cancel_scope.cancel()

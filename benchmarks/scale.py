@@ -10,7 +10,8 @@ read the ratios, within one run.
 - RSS, USS: memory more than before the first call, divided by the calls: resident, and of it this process's alone.
 - spacing: milliseconds between two chunks of a call when they reach the far side. joined: the share of chunks that it
   got together with the one before. chunks/s: how many of a call came; a client that sends fewer than 50 is overloaded.
-- far side: how busy its core was.
+- waited: how long the client's core was busy with others (`threads`: or one waited for another); from some percent on,
+  spacing and chunks/s tell of those. far side: how busy its core was.
 
 In `ours-stuck` the far side of one more call does not read; the spacing is that of the others. With
 `--memory-minutes`, received and played are the least of all calls, in seconds; dropped frames and underruns the sum.
@@ -59,6 +60,7 @@ COMPARED = {
     "most": ("most", ".1f"),
     "joined": ("joined", ".1%"),
     "chunks/s": ("messages", ".2f"),
+    "waited": ("waited", ".0%"),
     "far side": ("far_side", ".0%"),
 }
 REMEMBERED = {
@@ -82,6 +84,7 @@ def look() -> Figures:
         "at": time.perf_counter(),
         "cpu": time.process_time(),
         "kernel": os.times().system,
+        "waited": sum(waited_seconds(task) for task in Path("/proc/self/task").iterdir()),
         "rss": kib["Rss"],
         "uss": kib["Private_Dirty"] + kib["Private_Clean"],
         "received": min((each.playout.received_frames / 16_000 for each in counts), default=0),
@@ -90,6 +93,11 @@ def look() -> Figures:
         "underruns": sum(each.playout.underruns for each in counts),
         "unsaid": max((unsaid_seconds(each.capture) for each in counts), default=0),
     }
+
+
+def waited_seconds(task: Path) -> float:
+    """For a core, when it could have run."""
+    return 1e-9 * int((task / "schedstat").read_text().split()[1])
 
 
 def unsaid_seconds(counts: CaptureStatistics) -> float:
@@ -169,9 +177,12 @@ def started(core: int, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def share(calls: int, before: Figures, begun: Figures, last: Figures) -> Figures:
-    """A call's, of CPU time and memory."""
-    cpu = 1e3 * (last["cpu"] - begun["cpu"]) / (last["at"] - begun["at"]) / calls
-    return {"cpu": cpu, **{kind: (last[kind] - before[kind]) / calls for kind in ("rss", "uss")}}
+    """A call's, of CPU time and memory; and the process's, of waiting."""
+    cpu, waited = (
+        (last[kind] - begun[kind]) / (last["at"] - begun["at"]) for kind in ("cpu", "waited")
+    )
+    memory = {kind: (last[kind] - before[kind]) / calls for kind in ("rss", "uss")}
+    return {**memory, "cpu": 1e3 * cpu / calls, "waited": waited}
 
 
 def compare(names: Sequence[str], calls: int, seconds: float) -> None:

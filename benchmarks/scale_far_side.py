@@ -20,7 +20,7 @@ import struct
 import time
 from array import array
 from contextlib import suppress
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 CHUNK_SECONDS = 0.02
 SPEECH = b"\x82\x7e\x02\x80" + bytes(range(160)) * 4  # a message of 640 bytes
@@ -29,7 +29,7 @@ GREETING = b"".join(bytes([0x81, len(text)]) + text.encode() for text in TEXTS)
 ANSWER = b"HTTP/1.1 101 Here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 KEY = re.compile(rb"\r\nsec-websocket-key: *(\S+)", re.IGNORECASE)
-BINARY = 0x82
+BINARY, PING, PONG = 0x82, 0x89, 0x8A
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python does not name it
 PERCENTILES = {"p1": 0.01, "p50": 0.5, "p99": 0.99, "most": 1.0}
 GOLDEN = 0.618034  # its multiples are spread evenly, however many they are
@@ -87,6 +87,10 @@ class Agent:
             whole = 6 + length if length < 126 else 8 + long_length
             if len(self._unread) < whole:
                 break
+            if kind == PING:
+                mask, payload = self._unread[2:6], self._unread[6:whole]
+                self._unsent += bytes([PONG, length])
+                self._unsent += bytes(a ^ b for a, b in zip(payload, cycle(mask), strict=False))
             del self._unread[:whole]
             came += kind == BINARY
         return came

@@ -68,7 +68,9 @@ async def test_blocks_that_are_late_come_at_once(autojump_clock, nursery):
     nursery.cancel_scope.cancel()
 
 
-async def test_source_that_is_slow_holds_nobody_up_longer_than_for_a_few_blocks(autojump_clock, nursery):
+async def test_source_that_is_slow_holds_nobody_up_longer_than_for_a_few_blocks(
+    autojump_clock, nursery
+):
     """Its own blocks are late, ever more, and the others' are not."""
     slow = Counted(lambda: autojump_clock.jump(0.03))
     quick = Counted()

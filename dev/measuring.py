@@ -22,6 +22,12 @@ def pacing(arguments: list[str]) -> int:
     return run("python", "benchmarks/pacing.py", *arguments)
 
 
+def scale(arguments: list[str]) -> int:
+    """measure what a headless call costs beside bare loops, for half an hour"""
+    install("bench")
+    return run("python", "benchmarks/scale.py", *arguments)
+
+
 def soak(arguments: list[str]) -> int:
     """watch memory, threads and descriptors in long, short, failed and flooded calls, for an hour and a half"""
     install("bench")

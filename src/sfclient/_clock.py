@@ -1,87 +1,92 @@
-"""One clock for all that wait in a run of trio: it wakes once for all that are due.
+"""One clock for all headless lines of a run of trio: it wakes once, for every call that is due.
 
-A `trio.sleep_until` costs a scope, an entry among the deadlines, a `trio.Cancelled` raised and caught, and mostly a
-pass of trio's loop with its system call: a hundred calls that sleep each for itself do little else. Here time has
-slots: the first to wait for one sleeps for all that come to it. So there is no task behind it, and nothing is left of
-it when nobody waits.
+A `trio.sleep_until` costs a scope, a place among the deadlines, a `trio.Cancelled` raised and caught, and mostly a pass
+of trio's loop with its system call: a hundred calls that sleep each for itself do little else. Here time has slots, and
+one task sleeps from one to the next that somebody waits for. It does nothing but wake others: what is slow, or waits,
+does so in a task of its own.
 """
 
-from math import ceil
+from collections.abc import Callable
+from functools import partial
+from math import ceil, inf
 
 import trio
-from trio.lowlevel import Abort, RunVar, Task
+from trio.lowlevel import Abort, RunVar
 
 # What is due in a slot happens in any order, since trio shuffles it: so a chunk has several of them.
 SLOT_SECONDS = 0.005
 ROUNDING_SLOTS = 1e-4  # of a start and the sum of many chunks, beside the slot that is meant
 
-_Sleepers = dict[Task, None]  # in the order in which they came
-_slots: RunVar[dict[int, _Sleepers]] = RunVar("sfclient._clock")
+Call = Callable[[], None]
 
 
-async def sleep_until(deadline: float) -> None:
-    """As `trio.sleep_until`, but up to `SLOT_SECONDS` longer, with all others that wait for this slot."""
-    slot = _slot_of(deadline)
-    if slot * SLOT_SECONDS <= trio.current_time():
-        await trio.lowlevel.checkpoint()
-        return
-    slots = _slots_of_this_run()
-    if slot in slots:
-        await _sleep_among(slots[slot])
-        if slot not in slots:
-            return
-    # The first to wait for it, or the heir of one that is gone.
-    sleepers = slots.setdefault(slot, {})
+class Clock:
+    """Of one run of trio: see `shared_clock`. It stands unless somebody keeps it."""
+
+    def __init__(self) -> None:
+        self._slots: dict[int, dict[Call, None]] = {}
+        self._keeper = trio.Lock()
+        self._sleep = trio.CancelScope()  # the keeper's
+
+    async def keep(self) -> None:
+        """Let it go on, until cancelled. Of all that do, one works, and the next when that is gone."""
+        async with self._keeper:
+            while True:
+                deadline = min(self._slots, default=inf) * SLOT_SECONDS
+                with trio.CancelScope(deadline=deadline) as self._sleep:
+                    await trio.sleep_forever()
+                now = trio.current_time()
+                for slot in sorted(slot for slot in self._slots if slot * SLOT_SECONDS <= now):
+                    for call in self._slots.pop(slot):
+                        call()
+
+    def call_at(self, deadline: float, call: Call) -> None:
+        """Have it called once, up to `SLOT_SECONDS` after the deadline. It must be quick, and raise nothing."""
+        slot = _slot_of(deadline)
+        self._slots.setdefault(slot, {})[call] = None
+        if slot * SLOT_SECONDS < self._sleep.deadline:
+            self._sleep.deadline = slot * SLOT_SECONDS
+
+    def forget(self, call: Call) -> None:
+        """Do not call it any more, if it is still to be called."""
+        for slot, calls in list(self._slots.items()):
+            calls.pop(call, None)
+            if not calls:
+                del self._slots[slot]
+
+    async def sleep_until(self, deadline: float) -> None:
+        """As `trio.sleep_until`, but up to `SLOT_SECONDS` longer."""
+        wake = partial(trio.lowlevel.reschedule, trio.lowlevel.current_task())
+
+        def abort(_raise_cancel: object) -> Abort:
+            self.forget(wake)
+            return Abort.SUCCEEDED
+
+        self.call_at(deadline, wake)
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def quietest_start(self, period: float) -> float:
+        """When to begin what is due each `period` seconds: within one of them, where the least is due besides."""
+        now = trio.current_time()
+
+        def others(start: float) -> int:
+            return len(self._slots.get(_slot_of(start + period), ()))
+
+        choices = max(1, int(period / SLOT_SECONDS + ROUNDING_SLOTS))
+        return min((now + choice * SLOT_SECONDS for choice in range(choices)), key=others)
+
+
+_clock: RunVar[Clock] = RunVar("sfclient._clock")
+
+
+def shared_clock() -> Clock:
+    """That of this run of trio."""
     try:
-        await trio.sleep_until(slot * SLOT_SECONDS)
-    except BaseException:
-        if sleepers:
-            _wake_one(sleepers)
-        else:
-            del slots[slot]
-        raise
-    del slots[slot]
-    while sleepers:
-        _wake_one(sleepers)
-
-
-def quietest_start(period: float) -> float:
-    """When to begin what wakes each `period` seconds: within one of them from now, when the fewest others wake."""
-    now, slots = trio.current_time(), _slots_of_this_run()
-
-    def others(start: float) -> int:
-        slot = _slot_of(start + period)
-        return 1 + len(slots[slot]) if slot in slots else 0
-
-    choices = max(1, int(period / SLOT_SECONDS + ROUNDING_SLOTS))
-    return min((now + choice * SLOT_SECONDS for choice in range(choices)), key=others)
+        return _clock.get()
+    except LookupError:
+        _clock.set(Clock())
+        return _clock.get()
 
 
 def _slot_of(deadline: float) -> int:
     return ceil(deadline / SLOT_SECONDS - ROUNDING_SLOTS)
-
-
-def _slots_of_this_run() -> dict[int, _Sleepers]:
-    try:
-        return _slots.get()
-    except LookupError:
-        _slots.set({})
-        return _slots.get()
-
-
-async def _sleep_among(sleepers: _Sleepers) -> None:
-    """Until somebody wakes this task."""
-    task = trio.lowlevel.current_task()
-    sleepers[task] = None
-
-    def abort(_raise_cancel: object) -> Abort:
-        del sleepers[task]
-        return Abort.SUCCEEDED
-
-    await trio.lowlevel.wait_task_rescheduled(abort)
-
-
-def _wake_one(sleepers: _Sleepers) -> None:
-    task = next(iter(sleepers))
-    del sleepers[task]
-    trio.lowlevel.reschedule(task)

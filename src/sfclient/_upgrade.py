@@ -34,6 +34,7 @@ class Upgraded(trio.abc.Stream):
 
     def __init__(self, stream: trio.abc.Stream, rest: bytes) -> None:
         self.tcp = tcp_of(stream)
+        self._is_plain = stream is self.tcp
         self._stream = stream
         self._waiting = rest
         self._is_asked = False
@@ -52,10 +53,8 @@ class Upgraded(trio.abc.Stream):
         )
 
     def send_now(self, data: bytes | bytearray | memoryview) -> int:
-        """Send what the kernel takes; how much it was: nothing where somebody else has a say."""
-        if self._is_asked and self._stream is self.tcp:
-            return self.tcp.send_now(data)
-        return 0
+        """Send what the kernel takes; how much it was. Nothing where TLS has a say."""
+        return self.tcp.send_now(data) if self._is_asked and self._is_plain else 0
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         if not self._waiting:

@@ -225,8 +225,9 @@ class PacedUplink(Uplink):
             await self._recorded(self._chunk_frames)
             self._due = trio.current_time() + beat / 2  # a cushion for blocks that are late
         await self._line.sleep_until(self._due)
-        with trio.move_on_after(GRACE_BEATS * beat):
-            await self._recorded(self._chunk_frames)
+        if self._available < self._chunk_frames:
+            with trio.move_on_after(GRACE_BEATS * beat):
+                await self._recorded(self._chunk_frames)
         await self._line.sleep_until(self._last + CLOSEST_BEATS * beat)
         self._last = trio.current_time()
         if self._last > self._due + backlog:

@@ -85,15 +85,9 @@ class _WatchedStream(trio.abc.Stream):
             raise trio.BrokenResourceError("more than is good came, and no message")
         return data
 
-    async def wait_room(self, until: float) -> None:
-        """Wait for the kernel to take more, and until then at most; it costs little if it does.
-
-        Not by trio, which wants one task at a time to send or to wait for that.
-        """
-        if not self._stream.tcp.has_room():
-            with trio.move_on_at(until):
-                while not self._stream.tcp.has_room():  # noqa: ASYNC110
-                    await trio.sleep(ROOM_SECONDS)
+    def has_room(self) -> bool:
+        """Whether the kernel takes more."""
+        return self._stream.tcp.has_room()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Raises BrokenResourceError where what had to leave whole was given up."""
@@ -168,9 +162,13 @@ class WebSocket:
         except trio.WouldBlock:
             await self._sender.acquire()
         closed: WebSocketClosed | None = None
-        self._stream.whole_until = trio.current_time() + within
+        self._stream.whole_until = until = trio.current_time() + within
         try:
-            await self._stream.wait_room(self._stream.whole_until)
+            if not self._stream.has_room():
+                # Not by trio, which wants one task at a time to send or to wait for that.
+                with trio.move_on_at(until):
+                    while not self._stream.has_room():  # noqa: ASYNC110
+                        await trio.sleep(ROOM_SECONDS)
             await self._connection.send_message(message)
         except ConnectionClosed as error:
             closed = self._closed(error)

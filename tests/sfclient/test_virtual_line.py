@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from sfaudio import CaptureQueue, JitterBuffer
 from sfclient import Audio, MemoryInput, NullOutput
+from sfclient._clock import shared_clock
 from sfclient._devices import Queues, open_lines
 from sfclient._devices._virtual import BLOCK_SECONDS, VirtualLine
+from sfclient._nursery import open_unwrapped_nursery
 
 RATE = 16_000
 
@@ -68,7 +70,9 @@ async def test_blocks_that_are_late_come_at_once(autojump_clock, nursery):
     nursery.cancel_scope.cancel()
 
 
-async def test_source_that_is_slow_holds_nobody_up_longer_than_for_a_few_blocks(autojump_clock, nursery):
+async def test_source_that_is_slow_holds_nobody_up_longer_than_for_a_few_blocks(
+    autojump_clock, nursery
+):
     """Its own blocks are late, ever more, and the others' are not."""
     slow = Counted(lambda: autojump_clock.jump(0.03))
     quick = Counted()
@@ -95,19 +99,67 @@ async def test_who_waits_for_what_is_recorded_is_woken_with_it(autojump_clock, n
     nursery.cancel_scope.cancel()
 
 
-async def test_many_calls_sleep_as_one(autojump_clock, nursery, monkeypatch):
-    """A hundred lines, and no more sleeps than there are slots."""
-    slept: list[float] = []
-    sleep_of_trio = trio.sleep_until
+async def test_line_whose_waiter_is_busy_takes_its_turns_itself(autojump_clock, nursery):
+    source = Counted()
+    line = VirtualLine(source, NullOutput(), RATE, RATE, 0.02)
+    await nursery.start(line.run, queues(), lambda _: None)
 
-    async def sleep(deadline: float) -> None:
-        slept.append(deadline)
-        await sleep_of_trio(deadline)
+    async def wait_and_work() -> None:
+        while True:
+            await line.wait_recorded(0)
+            await trio.sleep(0.05)
 
-    monkeypatch.setattr(trio, "sleep_until", sleep)
+    nursery.start_soon(wait_and_work)
+    await trio.sleep(1.001)
+    assert source.reads == [(round(0.02 * turn, 6), 320) for turn in range(1, 51)]
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("somebody_waits", [True, False])
+async def test_what_a_source_raises_ends_its_call_and_no_other(
+    autojump_clock, nursery, somebody_waits
+):
+    def fail() -> None:
+        raise OSError("no more")
+
+    broken, sound = Counted(fail), Counted()
+    other = VirtualLine(sound, NullOutput(), RATE, RATE, 0.02)
+    line = VirtualLine(broken, NullOutput(), RATE, RATE, 0.02)
+
+    async def hold() -> None:
+        async with open_unwrapped_nursery() as tasks:
+            await tasks.start(line.run, queues(), lambda _: None)
+            if somebody_waits:
+                await line.wait_recorded(0)
+            await trio.sleep_forever()
+
+    await nursery.start(other.run, queues(), lambda _: None)
+    with pytest.raises(OSError, match="no more"):
+        await hold()
+    await trio.sleep(1)
+    assert len(sound.reads) == 51
+    nursery.cancel_scope.cancel()
+
+
+async def test_nothing_of_a_line_is_left_with_the_clock(autojump_clock):
+    line = VirtualLine(Counted(), NullOutput(), RATE, RATE, 0.02)
+    with trio.move_on_after(0.5):
+        await line.run(queues(), lambda _: None)
+    assert not shared_clock()._slots
+
+
+async def test_many_lines_sleep_as_one(autojump_clock, nursery, monkeypatch):
+    slept: list[None] = []
+    sleep_of_trio = trio.sleep_forever
+
+    async def sleep() -> None:
+        slept.append(None)
+        await sleep_of_trio()
+
+    monkeypatch.setattr(trio, "sleep_forever", sleep)
     lines = [VirtualLine(Counted(), NullOutput(), RATE, RATE, 0.02) for _ in range(100)]
     for line in lines:
         await nursery.start(line.run, queues(), lambda _: None)
     await trio.sleep(1)
-    assert len(slept) < 210
+    assert 190 < len(slept) < 210
     nursery.cancel_scope.cancel()

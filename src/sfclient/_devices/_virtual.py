@@ -7,10 +7,11 @@ import numpy as np
 import trio
 from numpy.typing import NDArray
 
-from sfclient._clock import quietest_start, sleep_until
+from sfclient._clock import shared_clock
 from sfclient._devices._ends import Sink, Source
 from sfclient._devices._interface import DeviceChanged, Queues
 from sfclient._errors import AudioFileError, SfclientError, UsageError
+from sfclient._nursery import open_unwrapped_nursery
 from sfclient._rates import whole_rate
 from sfclient._spool import CLOSE_SECONDS, in_thread, in_time
 
@@ -19,7 +20,10 @@ AT_ONCE_SECONDS = 0.005  # for blocks that are late; then others have a turn
 
 
 class VirtualLine:
-    """A line whose blocks are due by the clock that all such lines share, late ones at once."""
+    """A line whose blocks are due by the clock that all such lines share, late ones at once.
+
+    A turn is taken by the task that waits for what is recorded, or else, as while that one sends, by the line's own.
+    """
 
     output_latency = 0.0
 
@@ -36,18 +40,20 @@ class VirtualLine:
         self.input_samplerate = input_samplerate
         self.output_samplerate = output_samplerate
         self._block_seconds = block_seconds
-        self._recorded = self._played = 0  # frames
-        self._recorded_more = trio.lowlevel.ParkingLot()
+        self._is_due = False
+        self._waiting = trio.lowlevel.ParkingLot()  # for what is recorded
+        self._own_task = trio.lowlevel.ParkingLot()
 
     def statistics(self) -> None:
         """There is no device."""
 
     async def wait_recorded(self, _seconds: float) -> None:
-        await self._recorded_more.park()
+        await self._waiting.park()
+        self._take_turns()
 
     async def sleep_until(self, deadline: float) -> None:
         if deadline > trio.current_time():
-            await sleep_until(deadline)
+            await shared_clock().sleep_until(deadline)
 
     async def run(
         self,
@@ -56,18 +62,40 @@ class VirtualLine:
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        self._recorded = self._played = 0
-        start = quietest_start(self._block_seconds)
-        task_status.started()
-        turns = 0
-        while True:
-            await sleep_until(start + (turns + 1) * self._block_seconds)
-            now = trio.current_time()
-            due = max(turns + 1, int((now - start) / self._block_seconds))
-            while turns < due and trio.current_time() <= now + AT_ONCE_SECONDS:
-                turns += 1
-                self._turn(queues, turns * self._block_seconds)
-            self._recorded_more.unpark_all()
+        self._clock = shared_clock()
+        self._queues = queues
+        self._start = self._clock.quietest_start(self._block_seconds)
+        self._turns = self._recorded = self._played = 0
+        try:
+            async with open_unwrapped_nursery() as nursery:
+                nursery.start_soon(self._clock.keep)
+                self._wait_due()
+                task_status.started()
+                while True:
+                    await self._own_task.park()
+                    self._take_turns()
+        finally:
+            self._clock.forget(self._due)
+
+    def _wait_due(self) -> None:
+        self._clock.call_at(self._start + (self._turns + 1) * self._block_seconds, self._due)
+
+    def _due(self) -> None:
+        self._is_due = True
+        (self._waiting or self._own_task).unpark_all()
+
+    def _take_turns(self) -> None:
+        """All that are due, if nobody else has."""
+        if not self._is_due:
+            return
+        self._is_due = False
+        now = trio.current_time()
+        due = max(self._turns + 1, int((now - self._start) / self._block_seconds))
+        while self._turns < due and trio.current_time() <= now + AT_ONCE_SECONDS:
+            self._turns += 1
+            self._turn(self._queues, self._turns * self._block_seconds)
+        self._wait_due()
+        self._waiting.unpark_all()
 
     def _turn(self, queues: Queues, seconds: float) -> None:
         """Record and play until so many seconds after the start.

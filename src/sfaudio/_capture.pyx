@@ -319,3 +319,13 @@ cdef class CaptureQueue:
     def queued_frames(self):
         """Frames waiting, at this moment."""
         return _queued(self.queue)
+
+    @property
+    def dropped_frames(self):
+        """Frames given up until now, as the reader has found out."""
+        return sf_load_relaxed(&self.queue.dropped)
+
+    @property
+    def padded_frames(self):
+        """Frames of silence handed to the reader until now."""
+        return sf_load_relaxed(&self.queue.padded)

@@ -7,17 +7,41 @@ does so in a task of its own.
 """
 
 from collections.abc import Callable
-from functools import partial
 from math import ceil, inf
 
 import trio
-from trio.lowlevel import Abort, RunVar
+from trio.lowlevel import Abort, RunVar, Task
 
 # What is due in a slot happens in any order, since trio shuffles it: so a chunk has several of them.
 SLOT_SECONDS = 0.005
+CALLS_A_SLOT = (
+    32  # are due together before another slot is begun: each costs some passes of trio's loop
+)
 ROUNDING_SLOTS = 1e-4  # of a start and the sum of many chunks, beside the slot that is meant
 
-Call = Callable[[], None]
+Call = Callable[[], object]
+
+
+class Bell:
+    """What one task at a time waits for: a tenth of a `trio.Event`, or less, for what happens all the time."""
+
+    _task: Task | None = None
+
+    async def wait(self) -> None:
+        """Until it rings."""
+        self._task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
+
+    def ring(self) -> bool:
+        """Whether somebody waited."""
+        task, self._task = self._task, None
+        if task is not None:
+            trio.lowlevel.reschedule(task)
+        return task is not None
+
+    def _abort(self, _raise_cancel: object) -> Abort:
+        self._task = None
+        return Abort.SUCCEEDED
 
 
 class Clock:
@@ -56,24 +80,25 @@ class Clock:
 
     async def sleep_until(self, deadline: float) -> None:
         """As `trio.sleep_until`, but up to `SLOT_SECONDS` longer."""
-        wake = partial(trio.lowlevel.reschedule, trio.lowlevel.current_task())
+        bell = Bell()
+        self.call_at(deadline, bell.ring)
+        try:
+            await bell.wait()
+        except BaseException:
+            self.forget(bell.ring)
+            raise
 
-        def abort(_raise_cancel: object) -> Abort:
-            self.forget(wake)
-            return Abort.SUCCEEDED
-
-        self.call_at(deadline, wake)
-        await trio.lowlevel.wait_task_rescheduled(abort)
-
-    def quietest_start(self, period: float) -> float:
-        """When to begin what is due each `period` seconds: within one of them, where the least is due besides."""
+    def good_start(self, period: float) -> float:
+        """When to begin what is due each `period` seconds: within one of them, with others but not with too many."""
         now = trio.current_time()
 
         def others(start: float) -> int:
-            return len(self._slots.get(_slot_of(start + period), ()))
+            return sum(len(self._slots.get(_slot_of(due), ())) for due in (start, start + period))
 
         choices = max(1, int(period / SLOT_SECONDS + ROUNDING_SLOTS))
-        return min((now + choice * SLOT_SECONDS for choice in range(choices)), key=others)
+        starts = [now + choice * SLOT_SECONDS for choice in range(choices)]
+        shared = [start for start in starts if others(start) < CALLS_A_SLOT]
+        return max(shared, key=others) if shared else min(starts, key=others)
 
 
 _clock: RunVar[Clock] = RunVar("sfclient._clock")

@@ -46,7 +46,7 @@ class TcpStream(trio.abc.Stream):
     def send_now(self, data: bytes | bytearray | memoryview) -> int:
         """Send what the kernel takes; how much it was. Raises as `send_all`."""
         try:
-            return self._open().send(data)
+            return self._socket.send(data)
         except BlockingIOError:
             return 0
         except OSError as error:

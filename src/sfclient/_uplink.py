@@ -6,6 +6,7 @@ It waits in the capture queue, at the device's rate, and nowhere else: a chunk i
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import trio
 
@@ -56,8 +57,7 @@ class CaptureStatistics:
     """Times that frames were dropped as too old."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """What one message carries."""
 
     data: bytes
@@ -163,9 +163,10 @@ class Uplink:
 
     def _lost_and_padded(self) -> tuple[int, int]:
         """Frames at the wire's rate."""
-        counts = self.queue.statistics()
-        made = counts if self._resampler is None else self._resampler.statistics()
-        return counts.dropped_frames * self._rates[1] // self._rates[0], made.padded_frames
+        lost = self.queue.dropped_frames * self._rates[1] // self._rates[0]
+        if self._resampler is None:
+            return lost, self.queue.padded_frames
+        return lost, self._resampler.statistics().padded_frames
 
     def sent(self, seconds: float) -> None:
         """The chunk in hand has left, which took so long, not counting when the program was kept from running."""

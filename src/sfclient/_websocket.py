@@ -69,6 +69,7 @@ class _WatchedStream(trio.abc.Stream):
 
     def __init__(self, stream: Upgraded) -> None:
         self._stream = stream
+        self.has_room = stream.tcp.has_room
         self.received_bytes = 0
         self.longest = math.inf
         """At which `received_bytes` the stream is given up: nothing that is kept may grow for ever."""
@@ -84,10 +85,6 @@ class _WatchedStream(trio.abc.Stream):
             self.was_longer = True
             raise trio.BrokenResourceError("more than is good came, and no message")
         return data
-
-    def has_room(self) -> bool:
-        """Whether the kernel takes more."""
-        return self._stream.tcp.has_room()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Raises BrokenResourceError where what had to leave whole was given up."""

@@ -42,6 +42,7 @@ class Pair:
 
     def read(self, frames: int) -> None:
         assert take(self.queue, frames) == self.model.read(frames)
+        assert self.queue.dropped_frames == self.model.statistics().dropped_frames
 
     def read_into(self, frames: int) -> None:
         expected = self.model.read(frames)
@@ -66,6 +67,8 @@ class Pair:
         assert statistics == self.model.statistics()
         assert conserved(statistics)
         assert self.queue.queued_frames == len(self.model.kept)
+        assert self.queue.padded_frames == statistics.padded_frames
+        assert self.queue.dropped_frames <= statistics.dropped_frames
 
 
 class AgainstTheModel(RuleBasedStateMachine):

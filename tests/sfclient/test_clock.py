@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from sfclient._clock import SLOT_SECONDS, Clock, shared_clock
+from sfclient._clock import SLOT_SECONDS, Bell, Clock, shared_clock
 
 
 @pytest.fixture
@@ -139,24 +139,53 @@ def test_runs_of_trio_share_nothing():
     assert trio.run(run) is not trio.run(run)
 
 
-async def test_what_begins_together_is_spread_over_the_slots_of_its_period(
-    autojump_clock, clock, nursery
+async def test_what_begins_together_shares_slots_of_its_period_but_none_with_too_many(
+    autojump_clock, clock, nursery, monkeypatch
 ):
+    monkeypatch.setattr("sfclient._clock.CALLS_A_SLOT", 3)
     woken: list[float] = []
     starts: list[float] = []
 
     async def beat() -> None:
-        start = clock.quietest_start(0.02)
-        starts.append(round(start, 6))
+        start = clock.good_start(0.02)
+        starts.append(round(start % 0.02, 6))
         for beats in range(1, 50):
             await wake_up(clock, start + 0.02 * beats, woken)
 
-    for _ in range(8):
+    for _ in range(5):
         nursery.start_soon(beat)
     await trio.sleep(0.0222)
-    assert Counter(starts) == {0: 2, 0.005: 2, 0.01: 2, 0.015: 2}
-    for _ in range(4):  # as they are under way
+    assert sorted(Counter(starts).values()) == [2, 3]
+    for _ in range(7):  # as they are under way
         nursery.start_soon(beat)
-    await trio.sleep(0.5)
-    assert set(Counter(time for time in woken if 0.1 < time < 0.3).values()) == {3}
+    await trio.sleep(0.2)
+    assert set(Counter(time for time in woken if 0.1 < time < 0.2).values()) == {3}
+    for _ in range(4):  # more than the slots are for
+        nursery.start_soon(beat)
+    await trio.sleep(0.2)
+    assert set(Counter(time for time in woken if 0.3 < time < 0.4).values()) == {4}
     nursery.cancel_scope.cancel()
+
+
+async def test_bell_wakes_the_one_who_waits_and_rings_for_nobody_else(autojump_clock, nursery):
+    bell = Bell()
+    assert not bell.ring()
+    woken: list[float] = []
+
+    async def wait(scope: trio.CancelScope) -> None:
+        with scope:
+            await bell.wait()
+            woken.append(trio.current_time())
+
+    nursery.start_soon(wait, trio.CancelScope())
+    await trio.sleep(1)
+    assert bell.ring()
+    assert not bell.ring()
+    await trio.sleep(1)
+    assert woken == [1.0]
+    nursery.start_soon(wait, leaving := trio.CancelScope())
+    await trio.sleep(1)
+    leaving.cancel()
+    await trio.sleep(1)
+    assert not bell.ring()
+    assert woken == [1.0]

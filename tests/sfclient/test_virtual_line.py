@@ -137,7 +137,7 @@ async def test_what_a_source_raises_ends_its_call_and_no_other(
     with pytest.raises(OSError, match="no more"):
         await hold()
     await trio.sleep(1)
-    assert len(sound.reads) == 51
+    assert len(sound.reads) >= 50
     nursery.cancel_scope.cancel()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import trio
 from numpy.typing import NDArray
 
-from sfclient._clock import shared_clock
+from sfclient._clock import Bell, shared_clock
 from sfclient._devices._ends import Sink, Source
 from sfclient._devices._interface import DeviceChanged, Queues
 from sfclient._errors import AudioFileError, SfclientError, UsageError
@@ -16,6 +16,7 @@ from sfclient._rates import whole_rate
 from sfclient._spool import CLOSE_SECONDS, in_thread, in_time
 
 BLOCK_SECONDS = 0.01
+INT16 = np.dtype(np.int16)  # comparing with the type itself would make one each time
 AT_ONCE_SECONDS = 0.005  # for blocks that are late; then others have a turn
 
 
@@ -41,14 +42,14 @@ class VirtualLine:
         self.output_samplerate = output_samplerate
         self._block_seconds = block_seconds
         self._is_due = False
-        self._waiting = trio.lowlevel.ParkingLot()  # for what is recorded
-        self._own_task = trio.lowlevel.ParkingLot()
+        self._waiting = Bell()  # for what is recorded
+        self._own_task = Bell()
 
     def statistics(self) -> None:
         """There is no device."""
 
     async def wait_recorded(self, _seconds: float) -> None:
-        await self._waiting.park()
+        await self._waiting.wait()
         self._take_turns()
 
     async def sleep_until(self, deadline: float) -> None:
@@ -64,7 +65,7 @@ class VirtualLine:
     ) -> None:
         self._clock = shared_clock()
         self._queues = queues
-        self._start = self._clock.quietest_start(self._block_seconds)
+        self._start = self._clock.good_start(self._block_seconds)
         self._turns = self._recorded = self._played = 0
         try:
             async with open_unwrapped_nursery() as nursery:
@@ -72,7 +73,7 @@ class VirtualLine:
                 self._wait_due()
                 task_status.started()
                 while True:
-                    await self._own_task.park()
+                    await self._own_task.wait()
                     self._take_turns()
         finally:
             self._clock.forget(self._due)
@@ -82,7 +83,8 @@ class VirtualLine:
 
     def _due(self) -> None:
         self._is_due = True
-        (self._waiting or self._own_task).unpark_all()
+        if not self._waiting.ring():
+            self._own_task.ring()
 
     def _take_turns(self) -> None:
         """All that are due, if nobody else has."""
@@ -95,7 +97,7 @@ class VirtualLine:
             self._turns += 1
             self._turn(self._queues, self._turns * self._block_seconds)
         self._wait_due()
-        self._waiting.unpark_all()
+        self._waiting.ring()
 
     def _turn(self, queues: Queues, seconds: float) -> None:
         """Record and play until so many seconds after the start.
@@ -161,7 +163,7 @@ def _read(source: Source, frames: int, samplerate: int) -> NDArray[np.int16]:
     """What it gives, if that is what it says. Raises `UsageError`."""
     block = source.read(frames)
     given = np.asarray(block)
-    if given.dtype != np.int16 or given.ndim != 1 or len(given) > max(frames, samplerate):
+    if given.dtype != INT16 or given.ndim != 1 or len(given) > max(frames, samplerate):
         raise UsageError(
             f"{_name(source)}.read({frames}) gave {given.dtype} of shape {given.shape}: it must give so many samples of"
             " native int16, mono (sfaudio.float32_to_int16 converts)"

@@ -161,11 +161,11 @@ class WebSocket:
         closed: WebSocketClosed | None = None
         self._stream.whole_until = until = trio.current_time() + within
         try:
-            if not self._stream.has_room():
-                # Not by trio, which wants one task at a time to send or to wait for that.
-                with trio.move_on_at(until):
-                    while not self._stream.has_room():  # noqa: ASYNC110
-                        await trio.sleep(ROOM_SECONDS)
+            # Not by trio, which wants one task at a time to send or to wait for that.
+            while not self._stream.has_room():
+                if trio.current_time() >= until:  # and not begin: a pong may be under way, for ever
+                    raise ConnectionClosed(None)
+                await trio.sleep(ROOM_SECONDS)
             await self._connection.send_message(message)
         except ConnectionClosed as error:
             closed = self._closed(error)

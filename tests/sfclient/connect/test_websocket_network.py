@@ -8,7 +8,7 @@ import trio
 import trustme
 
 from sfclient import NetworkError, ServiceError
-from sfclient._websocket import open_websocket
+from sfclient._websocket import WebSocketClosed, open_websocket
 
 from ..conftest import UnhurriedClock
 from ..raw_servers import (
@@ -110,6 +110,33 @@ async def test_flood_of_empty_fragments_lets_other_tasks_run() -> None:
                 most = max(most, websocket._stream.received_bytes - before)
                 before = websocket._stream.received_bytes
     assert 0 < most <= 2 << 13
+
+
+async def test_message_behind_a_pong_that_does_not_leave_is_given_up_in_time(
+    fast_clock: UnhurriedClock,
+) -> None:
+    filled = trio.Event()
+
+    async def ping(stream: trio.abc.Stream) -> None:
+        await stream.send_all(accepted(await read_head(stream)))
+        await filled.wait()
+        await stream.send_all(frame(9, b"?"))
+        await trio.sleep_forever()
+
+    async with serving(ping, buffer=4096) as peer:
+        async with open_websocket(f"ws://{peer.authority}{PATH}") as websocket:
+            tcp = websocket._stream._stream.tcp
+            while tcp.has_room():
+                tcp.send_now(bytes(1 << 16))
+                await trio.sleep(0.1)
+            filled.set()
+            heard = websocket._stream.received_bytes
+            while websocket._stream.received_bytes == heard:
+                await trio.sleep(0.1)
+            start = trio.current_time()
+            with trio.fail_after(60), pytest.raises(WebSocketClosed):
+                await websocket.send("{}", within=8)
+            assert 8 <= trio.current_time() - start < 9
 
 
 class TestTLS:

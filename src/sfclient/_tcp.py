@@ -18,7 +18,10 @@ class TcpStream(trio.abc.Stream):
     """Over a connected socket, which it owns. One task at a time may send, and one receive."""
 
     def __init__(self, connected: trio.SocketStream) -> None:
-        self._socket = socket.socket(fileno=connected.socket.detach())
+        theirs = connected.socket
+        # Else the system is asked of what kind it is, which macOS may not tell of one that was reset meanwhile.
+        kind = theirs.family, theirs.type, theirs.proto
+        self._socket = socket.socket(*kind, theirs.detach())
         self._socket.setblocking(False)
         if hasattr(select, "poll"):  # not on Windows
             self._room = select.poll()

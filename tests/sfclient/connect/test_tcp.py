@@ -1,5 +1,6 @@
 """The stream under all connections: as trio's own, but for what it costs."""
 
+import errno
 import socket
 from collections.abc import AsyncIterator
 
@@ -108,6 +109,28 @@ async def test_reset_by_the_far_side_is_a_broken_stream():
     with pytest.raises(trio.BrokenResourceError):
         await ours.send_all(b"on")
     await ours.aclose()
+
+
+async def test_reset_before_it_is_wrapped_is_a_broken_stream(monkeypatch):
+    """macOS may not tell of what kind such a socket is."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    connected = await trio.open_tcp_stream(*listener.getsockname())
+    listener.close()
+
+    class OfNoKind(socket.socket):
+        def __init__(
+            self, family: int = -1, kind: int = -1, proto: int = -1, fileno: int | None = None
+        ) -> None:
+            if fileno is not None and -1 in (family, kind, proto):
+                raise OSError(errno.EINVAL, "Invalid argument")
+            super().__init__(family, kind, proto, fileno)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.socket", OfNoKind)
+        ours = TcpStream(connected)
+    with pytest.raises(trio.BrokenResourceError):
+        await ours.receive_some()
+    ours.close()
 
 
 async def test_two_receivers_are_one_too_many(ends, nursery):

@@ -241,6 +241,27 @@ class TestTheSameWav:
         assert opened(wav).read(9).tobytes() == other[:18]
         assert first.read(9).tobytes() == noise(1, self.FRAMES)[:18]
 
+    def test_written_anew_while_it_is_opened_spoils_no_other(
+        self, wav: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the header said before does not go with what follows it now."""
+        other = noise(1, self.FRAMES // 2, seed=2)
+        read = _Reader._chunks
+
+        def overtaken(reader: _Reader, at: int) -> Any:
+            for chunk in read(reader, at):
+                if chunk[0] == b"data":
+                    write_wav(wav, other, 8000)
+                yield chunk
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_Reader, "_chunks", overtaken)
+            spoiled = opened(wav)
+        source = opened(wav)
+        assert (source.open(), source.waiting_frames) == (8000, self.FRAMES // 2)
+        assert source.read(9).tobytes() == other[:18]
+        del spoiled
+
     def test_that_stalls_holds_up_no_other(
         self, wav: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Callable
-from typing import BinaryIO
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -16,10 +15,13 @@ _decoding: WeakValueDictionary[Version, threading.Lock] = WeakValueDictionary()
 _lock = threading.Lock()  # of `_decoding`
 
 
-def decoded_once(file: BinaryIO, decode: Callable[[], NDArray[np.int16]]) -> NDArray[np.int16]:
+def version_of(found: os.stat_result) -> Version:
+    """Of an open file. Ask before the first look into it: what is read afterwards is of this version, or of none."""
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def decoded_once(version: Version, decode: Callable[[], NDArray[np.int16]]) -> NDArray[np.int16]:
     """What `decode` makes of this file, read-only. It may block, but only who wants the same file."""
-    found = os.fstat(file.fileno())
-    version = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
     with _lock:
         alone = _decoding.setdefault(version, threading.Lock())
     with alone:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sfaudio import alaw_to_int16, float32_to_int16, ulaw_to_int16
 from sfclient._devices._files import cannot, open_input
-from sfclient._devices._shared import decoded_once
+from sfclient._devices._shared import decoded_once, version_of
 from sfclient._errors import AudioFileError
 
 PCM, IEEE_FLOAT, ALAW, ULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
@@ -90,7 +90,9 @@ class _Reader:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._end = os.fstat(file.fileno()).st_size
+        found = os.fstat(file.fileno())
+        self._version = version_of(found)
+        self._end = found.st_size
 
     def read(self) -> tuple[int, NDArray[np.int16]]:
         name, _, form = self._take(0, "<4sI4s") if self._end >= 12 else (b"", 0, b"")
@@ -112,7 +114,7 @@ class _Reader:
                 if not length and not self._are_chunks(at):  # of a program that was killed
                     length = self._end - at
                 decode = partial(self._decode, layout, at, min(length, self._end - at))
-                return layout.samplerate, decoded_once(self._file, decode)
+                return layout.samplerate, decoded_once(self._version, decode)
         raise ValueError("it has no data")
 
     def _take(self, at: int, layout: str) -> tuple[Any, ...]:

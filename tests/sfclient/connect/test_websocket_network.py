@@ -131,7 +131,7 @@ async def test_message_behind_a_pong_that_does_not_leave_is_given_up_in_time(
                 await trio.sleep(0.1)
             filled.set()
             heard = websocket._stream.received_bytes
-            while websocket._stream.received_bytes == heard:
+            while websocket._stream.received_bytes == heard:  # noqa: ASYNC110
                 await trio.sleep(0.1)
             start = trio.current_time()
             with trio.fail_after(60), pytest.raises(WebSocketClosed):

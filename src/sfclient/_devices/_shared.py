@@ -23,7 +23,8 @@ def version_of(found: os.stat_result) -> Version:
 def decoded_once(version: Version, decode: Callable[[], NDArray[np.int16]]) -> NDArray[np.int16]:
     """What `decode` makes of this file, read-only. It may block, but only who wants the same file."""
     with _lock:
-        alone = _decoding.setdefault(version, threading.Lock())
+        # Of this process: nobody is left in a forked child to let go of a lock of its parent's.
+        alone = _decoding.setdefault((os.getpid(), *version), threading.Lock())
     with alone:
         samples = _samples.get(version)
         if samples is None:

@@ -229,7 +229,11 @@ class PacedUplink(Uplink):
         if self._available < self._chunk_frames:
             with trio.move_on_after(GRACE_BEATS * beat):
                 await self._recorded(self._chunk_frames)
-        await self._line.sleep_until(self._last + CLOSEST_BEATS * beat)
+        closest = self._last + CLOSEST_BEATS * beat
+        if closest > trio.current_time():
+            await trio.sleep_until(
+                closest
+            )  # to the moment: a line's clock may be too coarse to make up for anything
         self._last = trio.current_time()
         if self._last > self._due + backlog:
             too_old = self.queue.queued_frames - round((beat + backlog) * self._rates[0])

@@ -266,3 +266,27 @@ async def test_what_a_headless_line_missed_is_made_up_for_whatever_its_clock_mak
     assert (counts.dropped_frames, counts.padded_frames) == (0, 0)
     assert np.all(np.diff(times) > CLOSEST_BEATS * frames / SAMPLERATE - 1e-9)
     nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("chunk_seconds", [0.005, 0.02])
+async def test_what_a_headless_line_missed_in_a_long_stall_is_dropped_whoever_wakes_first(
+    autojump_clock, nursery, chunk_seconds
+):
+    """Trio shuffles who is due: of those who look before their line has recorded, the delay would stay for minutes."""
+    frames = round(chunk_seconds * SAMPLERATE)
+    uplinks = []
+    for _ in range(10):
+        line = VirtualLine(MemoryInput(samplerate=SAMPLERATE), None, SAMPLERATE, 0, chunk_seconds)
+        uplinks.append(uplink := PacedUplink(SAMPLERATE, SAMPLERATE, frames, line=line))
+        queues = Queues(uplink.queue, JitterBuffer(SAMPLERATE), None)
+        await nursery.start(line.run, queues, lambda _: None)
+        nursery.start_soon(collect, uplink, 10)
+    await trio.sleep(2)
+    autojump_clock.jump(1.5)
+    await trio.sleep(2)
+    for uplink in uplinks:
+        counts = uplink.statistics()
+        assert counts.dropped_frames >= SAMPLERATE
+        assert counts.queued_frames <= (BACKLOG_SECONDS + 2 * chunk_seconds) * SAMPLERATE
+        assert not capture_errors(counts)
+    nursery.cancel_scope.cancel()

@@ -235,7 +235,11 @@ class PacedUplink(Uplink):
                 closest
             )  # to the moment: a line's clock may be too coarse to make up for anything
         self._last = trio.current_time()
-        if self._last > self._due + backlog:
+        late = self._last - self._due
+        if late > backlog:
+            if self.queue.queued_frames < (late - beat) * self._rates[0]:
+                await self._line.catch_up()  # or who is woken first would decide what is too old
+                self._last = trio.current_time()
             too_old = self.queue.queued_frames - round((beat + backlog) * self._rates[0])
             self.queue.drop(max(0, too_old))
             # As if what is left had been recorded just now, with the cushion of the start.

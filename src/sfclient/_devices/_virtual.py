@@ -55,7 +55,10 @@ class VirtualLine:
     async def sleep_until(self, deadline: float) -> None:
         if deadline > trio.current_time():
             await shared_clock().sleep_until(deadline)
-            self._take_turns()  # or what was recorded meanwhile would depend on who is woken first
+
+    async def catch_up(self) -> None:
+        await shared_clock().sleep_until(trio.current_time())
+        self._take_turns()
 
     async def run(
         self,

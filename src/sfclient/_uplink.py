@@ -231,9 +231,8 @@ class PacedUplink(Uplink):
                 await self._recorded(self._chunk_frames)
         closest = self._last + CLOSEST_BEATS * beat
         if closest > trio.current_time():
-            await trio.sleep_until(
-                closest
-            )  # to the moment: a line's clock may be too coarse to make up for anything
+            # To the moment: by the clock of a line it might make up for nothing.
+            await trio.sleep_until(closest)
         self._last = trio.current_time()
         late = self._last - self._due
         if late > backlog:

@@ -103,6 +103,8 @@ class Uplink:
         with trio.move_on_after(FIRST_SOUND_SECONDS) as patience:
             await self._recorded(self._chunk_frames)
         if patience.cancelled_caught:
+            await self._line.catch_up()
+        if self._available < self._chunk_frames:
             raise DeviceError(
                 f"the microphone recorded nothing for {FIRST_SOUND_SECONDS:g} s: is it in use?"
             )

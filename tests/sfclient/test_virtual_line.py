@@ -15,6 +15,7 @@ from sfclient._clock import SLOT_SECONDS, shared_clock
 from sfclient._devices import Queues, open_lines
 from sfclient._devices._virtual import BLOCK_SECONDS, VirtualLine
 from sfclient._nursery import open_unwrapped_nursery
+from sfclient._uplink import FIRST_SOUND_SECONDS, Uplink
 
 RATE = 16_000
 
@@ -200,4 +201,21 @@ async def test_many_lines_sleep_as_one(autojump_clock, nursery, monkeypatch):
         await nursery.start(line.run, queues(), lambda _: None)
     await trio.sleep(1)
     assert 190 < len(slept) < 210
+    nursery.cancel_scope.cancel()
+
+
+async def test_program_that_was_kept_from_running_at_the_start_does_not_blame_the_microphone(
+    autojump_clock, nursery
+):
+    line = VirtualLine(Counted(), None, RATE, 0, 0.02)
+    uplinks = [Uplink(RATE, RATE, 320, line=line), Uplink(RATE, RATE, 320)]
+    await nursery.start(
+        line.run, Queues(uplinks[0].queue, JitterBuffer(RATE), None), lambda _: None
+    )
+    for uplink in uplinks:
+        nursery.start_soon(uplink.wait_recorded)
+    await trio.testing.wait_all_tasks_blocked()
+    uplinks[1].queue.write(np.zeros(320, np.int16))  # as a device does meanwhile
+    autojump_clock.jump(FIRST_SOUND_SECONDS + 1)
+    await trio.sleep(1)
     nursery.cancel_scope.cancel()

@@ -46,6 +46,8 @@ BUSY = 0.7  # of a core
 BURST_MESSAGES = 3000  # a minute
 MOMENTS = 6.0, 60.0, 300.0, 600.0  # at which memory is looked at, in seconds
 SAMPLE_SECONDS = 0.001  # of CPU time; the kernel may take four times that
+# A core that falls asleep in between does the same work in more time, so that a client pays for being idle.
+COMPUTE = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
 FAR_SIDE = Path(__file__).with_name("scale_far_side.py")
 
 # Head, key and format of each column.
@@ -152,7 +154,10 @@ def measured(
     """The looks of a client, the samples of it by function, and what the far side saw."""
     cores = sorted(os.sched_getaffinity(0))
     options = ["--seconds", str(moments[-1]), "--at-once", str(messages_at_once)]
-    with started(cores[-1], str(FAR_SIDE), *options) as far_side:
+    with (
+        started(cores[0], "-c", COMPUTE) as idler,
+        started(cores[-1], str(FAR_SIDE), *options) as far_side,
+    ):
         assert far_side.stdout is not None
         url, stuck_url = (f"ws://127.0.0.1:{port}/" for port in far_side.stdout.readline().split())
         urls = [stuck_url] * (name == STUCK) + [url] * calls
@@ -161,9 +166,11 @@ def measured(
             assert client.stdout is not None
             told = client.stdout.read().splitlines()
         if client.returncode:
+            idler.terminate()
             far_side.terminate()
             sys.exit(f"{name} has failed")
         seen = json.loads(far_side.stdout.readline())
+        idler.terminate()
     if seen["calls"] != calls:
         sys.exit(f"{name}: {seen['calls']} calls were held, not {calls}")
     *looks, samples = map(json.loads, told)

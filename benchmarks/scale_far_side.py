@@ -81,10 +81,15 @@ class Agent:
     def _take_messages(self) -> int:
         """How many of sound have become whole."""
         came = 0
-        while len(self._unread) >= 4:
-            kind, length, long_length = struct.unpack_from("!BBH", self._unread)
+        while len(self._unread) >= 10:
+            kind, length = self._unread[:2]
             length &= 127  # all are masked
-            whole = 6 + length if length < 126 else 8 + long_length
+            whole = 6 + length
+            if length >= 126:
+                (long_length,) = struct.unpack_from(
+                    "!H" if length == 126 else "!Q", self._unread, 2
+                )
+                whole = (8 if length == 126 else 14) + long_length
             if len(self._unread) < whole:
                 break
             if kind == PING:

@@ -181,7 +181,7 @@ async def long_call(url: str, seconds: float) -> str:
     with tempfile.TemporaryDirectory() as folder:
         audio = Audio(Talker(), NullOutput())
         async with open_call(f"{url}talk", audio, record=Path(folder) / "call.wav") as call:
-            await trio.sleep(min(300, seconds / 10))  # until each page of the queues has been used
+            await trio.sleep(min(30, seconds / 10))
             for _ in range(60):
                 watch.look()
                 await trio.sleep(seconds / 60)

@@ -323,9 +323,9 @@ cdef class CaptureQueue:
     @property
     def dropped_frames(self):
         """Frames given up until now, as the reader has found out."""
-        return sf_load_relaxed(&self.queue.dropped)
+        return sf_load_acquire(&self.queue.dropped)
 
     @property
     def padded_frames(self):
         """Frames of silence handed to the reader until now."""
-        return sf_load_relaxed(&self.queue.padded)
+        return sf_load_acquire(&self.queue.padded)

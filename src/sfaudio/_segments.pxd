@@ -8,17 +8,29 @@ head it takes out none. What it did to a slot comes to the reader with `head`, w
 `tail`: so slots need no atomics, and the reader neither allocates nor frees. In a full ring a segment stays where it
 is, and the next round is written over it.
 
-The memory is Python's raw one, which needs no GIL and which tracemalloc tells of. For the modules of this package, not
-for others to cimport.
+The memory needs no GIL, and tracemalloc tells of it: Python's raw one for small segments, and for those of full size
+the pages that Python's own arenas are made of, which go back to the system when they are freed. (Of a malloc's heap,
+what a burst took would stay with the process.) For the modules of this package, not for others to cimport.
 """
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc
-from libc.stdint cimport int16_t, uint64_t
+from libc.stdint cimport int16_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
+
+
+cdef extern from "Python.h" nogil:
+    ctypedef struct PyObjectArenaAllocator:
+        void *ctx
+        void *(*alloc)(void *ctx, size_t size) noexcept nogil
+        void (*free)(void *ctx, void *at, size_t size) noexcept nogil
+    void PyObject_GetArenaAllocator(PyObjectArenaAllocator *allocator)
+    int PyTraceMalloc_Track(unsigned int domain, uintptr_t at, size_t size)
+    int PyTraceMalloc_Untrack(unsigned int domain, uintptr_t at)
 
 
 cdef enum:
     LARGEST_SHIFT = 13  # 8,192 frames, 16 KiB: half a second at 16 kHz
+    TRACED = 0x5FA0  # our domain of tracemalloc
 
 
 cdef struct segments:
@@ -43,13 +55,38 @@ cdef inline bint make_segments(segments *of, uint64_t capacity) noexcept nogil:
     return of.slots != NULL
 
 
+cdef inline int16_t *new_segment(const segments *of) noexcept nogil:
+    """Or NULL."""
+    cdef size_t size = (of.frame_mask + 1) * sizeof(int16_t)
+    cdef PyObjectArenaAllocator pages
+    cdef void *segment
+    if of.shift < LARGEST_SHIFT:
+        return <int16_t *> PyMem_RawMalloc(size)
+    PyObject_GetArenaAllocator(&pages)
+    segment = pages.alloc(pages.ctx, size)
+    if segment != NULL:
+        PyTraceMalloc_Track(TRACED, <uintptr_t> segment, size)
+    return <int16_t *> segment
+
+
+cdef inline void free_segment(const segments *of, int16_t *segment) noexcept nogil:
+    """Or NULL."""
+    cdef PyObjectArenaAllocator pages
+    if of.shift < LARGEST_SHIFT:
+        PyMem_RawFree(segment)
+    elif segment != NULL:
+        PyTraceMalloc_Untrack(TRACED, <uintptr_t> segment)
+        PyObject_GetArenaAllocator(&pages)
+        pages.free(pages.ctx, segment, (of.frame_mask + 1) * sizeof(int16_t))
+
+
 cdef inline void free_segments(segments *of) noexcept nogil:
     cdef uint64_t slot
     if of.slots != NULL:
         for slot in range(of.slot_mask + 1):
-            PyMem_RawFree(of.slots[slot])
+            free_segment(of, of.slots[slot])
     PyMem_RawFree(of.slots)
-    PyMem_RawFree(of.spare)
+    free_segment(of, of.spare)
 
 
 cdef inline uint64_t ring_frames(const segments *of) noexcept nogil:
@@ -73,7 +110,7 @@ cdef inline bint enter(segments *of, uint64_t position) noexcept nogil:
     if slot[0] == NULL:
         slot[0], of.spare = of.spare, NULL
     if slot[0] == NULL:
-        slot[0] = <int16_t *> PyMem_RawMalloc((of.frame_mask + 1) * sizeof(int16_t))
+        slot[0] = new_segment(of)
         if slot[0] == NULL:
             return False
         # Or a callback would be the first to touch its pages, and wait for the kernel to find them. Not with zeros,
@@ -114,6 +151,6 @@ cdef inline void take_back(segments *of, uint64_t tail, uint64_t head) noexcept 
         if of.spare == NULL:
             of.spare = slot[0]
         else:
-            PyMem_RawFree(slot[0])
+            free_segment(of, slot[0])
         slot[0] = NULL
         of.behind += 1

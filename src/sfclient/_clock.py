@@ -14,9 +14,8 @@ from trio.lowlevel import Abort, RunVar, Task
 
 # What is due in a slot happens in any order, since trio shuffles it: so a chunk has several of them.
 SLOT_SECONDS = 0.005
-CALLS_A_SLOT = (
-    32  # are due together before another slot is begun: each costs some passes of trio's loop
-)
+# Are due together before another slot is begun: each slot costs some passes of trio's loop.
+CALLS_A_SLOT = 32
 ROUNDING_SLOTS = 1e-4  # of a start and the sum of many chunks, beside the slot that is meant
 
 Call = Callable[[], object]
@@ -52,6 +51,7 @@ class Clock:
         self._keeper = trio.Lock()
         self._sleep = trio.CancelScope()  # the keeper's
 
+    @trio.lowlevel.enable_ki_protection  # or those who are next would not be woken
     async def keep(self) -> None:
         """Let it go on, until cancelled. Of all that do, one works, and the next when that is gone."""
         async with self._keeper:

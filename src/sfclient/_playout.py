@@ -19,6 +19,8 @@ PIECES_AT_ONCE = 200
 PREFILL_SECONDS = 0.06
 FADE_SECONDS = 0.005
 LOOK_SECONDS = 0.02  # between looks at a queue that is full, or draining: a flush may empty it
+# A queue that had so much gives its memory back as it is played: an agent may be silent for long after a burst.
+BURST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +57,16 @@ class Playout:
         self._flushed_bytes = 0  # of what waits, the first
         self._in_hand = memoryview(b"")  # what comes next, at the device's rate
         self._in_hand_flushed = False
-        self._more = trio.lowlevel.ParkingLot()  # to wait for what has no room
+        self._more = trio.lowlevel.ParkingLot()  # to wait for what has no room, or a burst
 
     async def play(self, pcm: bytes) -> None:
         """Take PCM16 samples. Waits, and the network with it, only while more than `READ_ON_BYTES` of them wait."""
         if self._resampler is None and not self._is_behind:
-            taken = self.queue.write(pcm)
-            if taken == len(pcm):
-                return
-            pcm = pcm[taken:]
-        self._waiting += pcm
-        self._fill()
-        if self._is_behind:
+            pcm = pcm[self.queue.write(pcm) :]
+        if pcm:
+            self._waiting += pcm
+            self._fill()
+        if self._is_behind or self._is_burst:
             self._more.unpark_all()
         while len(self._waiting) > READ_ON_BYTES:  # noqa: ASYNC110 -- callbacks set no events
             await trio.sleep(LOOK_SECONDS)
@@ -76,13 +76,19 @@ class Playout:
         """Whether something that was received is not queued yet."""
         return bool(self._in_hand or self._waiting)
 
+    @property
+    def _is_burst(self) -> bool:
+        """Whether much is queued."""
+        return self.queue.queued_frames > BURST_SECONDS * self._rates[0]
+
     async def run(self) -> None:
-        """Queue what waits whenever there is room, until cancelled."""
+        """Queue what waits whenever there is room, and give back the memory of what was played, until cancelled."""
         while True:
-            if not self._is_behind:
+            if not self._is_behind and not self._is_burst:
                 await self._more.park()
-            await trio.sleep(LOOK_SECONDS)
+            await trio.sleep(LOOK_SECONDS if self._is_behind else BURST_SECONDS)
             self._fill()
+            self.queue.write(b"")
 
     def _fill(self) -> None:
         """Queue what there is room for, a part of it if it is much: others want to run too."""

@@ -1,5 +1,7 @@
 """Time in which the program ran: what a busy, stopped or suspended program slept through counts against nobody."""
 
+from math import inf
+
 import trio
 
 LATE = 1.5  # times as long as it should have slept, a program was kept from running
@@ -20,12 +22,17 @@ class RunningTime:
         self.ticks = 0
         """Of `TICK_SECONDS`."""
         self._keeper = trio.Lock()
+        self._began = -inf  # the tick under way
 
     async def keep(self) -> None:
         """Let it go on, until cancelled. Of all that do, one works, and the next when that is gone."""
         async with self._keeper:
             while True:
-                self.ticks += await sleep_on_time(TICK_SECONDS)
+                # Also of one who is gone: where many come and go, no tick would ever be over otherwise.
+                await trio.sleep_until(self._began + TICK_SECONDS)
+                now = trio.current_time()
+                self.ticks += now < self._began + LATE * TICK_SECONDS
+                self._began = now
 
 
 _running_time: trio.lowlevel.RunVar[RunningTime] = trio.lowlevel.RunVar("sfclient._running")

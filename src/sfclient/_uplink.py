@@ -103,6 +103,8 @@ class Uplink:
         with trio.move_on_after(FIRST_SOUND_SECONDS) as patience:
             await self._recorded(self._chunk_frames)
         if patience.cancelled_caught:
+            await self._line.catch_up()
+        if self._available < self._chunk_frames:
             raise DeviceError(
                 f"the microphone recorded nothing for {FIRST_SOUND_SECONDS:g} s: is it in use?"
             )
@@ -229,9 +231,16 @@ class PacedUplink(Uplink):
         if self._available < self._chunk_frames:
             with trio.move_on_after(GRACE_BEATS * beat):
                 await self._recorded(self._chunk_frames)
-        await self._line.sleep_until(self._last + CLOSEST_BEATS * beat)
+        closest = self._last + CLOSEST_BEATS * beat
+        if closest > trio.current_time():
+            # To the moment: by the clock of a line it might make up for nothing.
+            await trio.sleep_until(closest)
         self._last = trio.current_time()
-        if self._last > self._due + backlog:
+        late = self._last - self._due
+        if late > backlog:
+            if self.queue.queued_frames < (late - beat) * self._rates[0]:
+                await self._line.catch_up()  # or who is woken first would decide what is too old
+                self._last = trio.current_time()
             too_old = self.queue.queued_frames - round((beat + backlog) * self._rates[0])
             self.queue.drop(max(0, too_old))
             # As if what is left had been recorded just now, with the cushion of the start.

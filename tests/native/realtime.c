@@ -18,6 +18,11 @@ void *PyMem_RawCalloc(size_t count, size_t bytes) { return calloc(count, bytes);
 void *PyMem_RawMalloc(size_t bytes) { return malloc(bytes); }
 void PyMem_RawFree(void *memory) { free(memory); }
 
+/* Queues as small as these take no pages. */
+void PyObject_GetArenaAllocator(void *allocator) { (void)allocator, abort(); }
+int PyTraceMalloc_Track(unsigned domain, uintptr_t at, size_t size) { return (void)domain, (void)at, (void)size, 0; }
+int PyTraceMalloc_Untrack(unsigned domain, uintptr_t at) { return (void)domain, (void)at, 0; }
+
 static void block(void *stream, const float *input, float *output, unsigned long frames, unsigned long flags,
                   const char *fault) [[clang::nonblocking]]
 {

@@ -24,6 +24,7 @@ static uint64_t capacity = 500; /* neither a power of two nor a multiple of the 
 static int bounded;
 static uint64_t progress; /* the reader's; released, so that a writer may count on what was read */
 static int finished; /* only at the end, so it orders nothing before */
+static int found_full; /* by the writer */
 
 static uint32_t random_u32(uint64_t *state)
 {
@@ -53,6 +54,11 @@ void PyMem_RawFree(void *memory)
     free(memory);
 }
 
+/* Queues as small as these take no pages. */
+void PyObject_GetArenaAllocator(void *allocator) { (void)allocator, abort(); }
+int PyTraceMalloc_Track(unsigned domain, uintptr_t at, size_t size) { return (void)domain, (void)at, (void)size, 0; }
+int PyTraceMalloc_Untrack(unsigned domain, uintptr_t at) { return (void)domain, (void)at, 0; }
+
 static int16_t value(uint64_t position) { return (int16_t)(uint16_t)position; }
 
 static ptrdiff_t fill(int16_t *block, uint64_t from, uint64_t *state)
@@ -81,7 +87,10 @@ static void *write_playout(void *unused)
             ptrdiff_t piece = 1 + random_u32(&state) % (2 * LARGEST);
             if (piece > length - done) piece = length - done;
             const ptrdiff_t taken = playout_write(queue, (char *)block + done, piece);
-            if (taken == 0) sched_yield();
+            if (taken == 0) {
+                __atomic_store_n(&found_full, 1, __ATOMIC_RELAXED);
+                sched_yield();
+            }
             done += taken;
         }
         at += (uint64_t)length / 2;
@@ -101,6 +110,12 @@ static void *read_playout(void *unused)
     for (;;) {
         const int last = __atomic_load_n(&finished, __ATOMIC_ACQUIRE);
         const ptrdiff_t frames = 1 + random_u32(&state) % LARGEST;
+        /* Now and then the ring is full, and its end in the segment of its beginning, however the threads run. */
+        if (random_u32(&state) % 1024 == 0) {
+            __atomic_store_n(&found_full, 0, __ATOMIC_RELAXED);
+            while (!__atomic_load_n(&found_full, __ATOMIC_RELAXED) && !__atomic_load_n(&finished, __ATOMIC_ACQUIRE))
+                sched_yield();
+        }
         memset(block, 0x55, sizeof block);
         const ptrdiff_t taken = playout_read_int16(queue, block, frames);
         const uint64_t from = playout_tail(queue) - (uint64_t)taken;

@@ -1,6 +1,6 @@
 """What the queues cost: memory is there for what is queued, and what was read or played is given back.
 
-`tracemalloc` sees it to the byte, as it is Python's raw memory.
+`tracemalloc` sees it to the byte.
 """
 
 import os

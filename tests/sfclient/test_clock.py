@@ -97,6 +97,15 @@ async def test_of_all_who_keep_it_one_works_and_the_next_when_that_is_gone(autoj
     nursery.cancel_scope.cancel()
 
 
+async def test_an_interrupt_does_not_strike_between_those_who_are_woken(autojump_clock, clock):
+    """Or those after it would wait for ever, in calls of their own."""
+    is_safe: list[bool] = []
+    clock.call_at(1.0, lambda: is_safe.append(trio.lowlevel.currently_ki_protected()))
+    await trio.sleep(2)
+    assert is_safe == [True]
+    assert not trio.lowlevel.currently_ki_protected()
+
+
 @pytest.mark.parametrize("seed", range(5))
 async def test_everybody_is_woken_in_time_whoever_comes_and_goes(autojump_clock, seed):
     chance = random.Random(seed)

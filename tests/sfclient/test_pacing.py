@@ -8,7 +8,12 @@ import itertools
 import numpy as np
 import pytest
 import trio
+import trio.testing
 
+from sfaudio import JitterBuffer
+from sfclient import MemoryInput
+from sfclient._devices import Queues
+from sfclient._devices._virtual import VirtualLine
 from sfclient._uplink import BACKLOG_SECONDS, CLOSEST_BEATS, PacedUplink
 
 from .books import capture_errors
@@ -231,3 +236,57 @@ async def test_backlog_and_cushion_are_the_same_at_any_rate(autojump_clock, nurs
         levels.append(uplink.statistics().queued_frames)
     assert CHUNK // 8 - 4 < min(levels) <= CHUNK + 4
     assert uplink.statistics().padded_frames == 0
+
+
+class LateLine(VirtualLine):
+    """As in a program that is always a little late: whoever slept until a moment wakes 1 ms after it."""
+
+    async def sleep_until(self, deadline: float) -> None:
+        if deadline > trio.current_time():
+            await super().sleep_until(deadline)
+            clock = trio.lowlevel.current_clock()
+            assert isinstance(clock, trio.testing.MockClock)
+            clock.jump(0.001)
+
+
+@pytest.mark.parametrize("chunk_seconds", [0.008, 0.0123, 0.02])
+async def test_what_a_headless_line_missed_is_made_up_for_whatever_its_clock_makes_of_a_beat(
+    autojump_clock, nursery, chunk_seconds
+):
+    frames = round(chunk_seconds * SAMPLERATE)
+    line = LateLine(MemoryInput(samplerate=SAMPLERATE), None, SAMPLERATE, 0, chunk_seconds)
+    uplink = PacedUplink(SAMPLERATE, SAMPLERATE, frames, line=line)
+    queues = Queues(uplink.queue, JitterBuffer(SAMPLERATE), None)
+    await nursery.start(line.run, queues, lambda _: None)
+    await collect(uplink, 2)
+    autojump_clock.jump(0.15)
+    _, times = await collect(uplink, 4)
+    counts = uplink.statistics()
+    assert counts.queued_frames <= 3 * frames
+    assert (counts.dropped_frames, counts.padded_frames) == (0, 0)
+    assert np.all(np.diff(times) > CLOSEST_BEATS * frames / SAMPLERATE - 1e-9)
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("chunk_seconds", [0.005, 0.02])
+async def test_what_a_headless_line_missed_in_a_long_stall_is_dropped_whoever_wakes_first(
+    autojump_clock, nursery, chunk_seconds
+):
+    """Trio shuffles who is due: of those who look before their line has recorded, the delay would stay for minutes."""
+    frames = round(chunk_seconds * SAMPLERATE)
+    uplinks = []
+    for _ in range(10):
+        line = VirtualLine(MemoryInput(samplerate=SAMPLERATE), None, SAMPLERATE, 0, chunk_seconds)
+        uplinks.append(uplink := PacedUplink(SAMPLERATE, SAMPLERATE, frames, line=line))
+        queues = Queues(uplink.queue, JitterBuffer(SAMPLERATE), None)
+        await nursery.start(line.run, queues, lambda _: None)
+        nursery.start_soon(collect, uplink, 10)
+    await trio.sleep(2)
+    autojump_clock.jump(1.5)
+    await trio.sleep(2)
+    for uplink in uplinks:
+        counts = uplink.statistics()
+        assert counts.dropped_frames >= SAMPLERATE
+        assert counts.queued_frames <= (BACKLOG_SECONDS + 2 * chunk_seconds) * SAMPLERATE
+        assert not capture_errors(counts)
+    nursery.cancel_scope.cancel()

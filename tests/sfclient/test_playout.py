@@ -1,5 +1,7 @@
 """The way from wire to playout queue: what is flushed is counted, in hand or queued, at any rate."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import trio
@@ -223,3 +225,25 @@ async def test_nothing_of_a_flushed_message_sounds_however_the_device_reads(
     assert len(blocks) > 40
     assert not np.concatenate(blocks).any()
     assert playout.statistics().dropped_frames == 48_000
+
+
+@pytest.mark.parametrize("samplerate", [16_000, 48_000])
+async def test_memory_of_a_burst_is_given_back_though_nothing_follows_it(
+    autojump_clock, nursery, samplerate
+):
+    playout = Playout(16_000, samplerate)
+    nursery.start_soon(playout.run)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        await playout.play(bytes(2 * 60 * 16_000))
+        block = np.zeros(samplerate // 2, np.int16)
+        for _ in range(130):
+            await trio.sleep(0.5)
+            playout.queue.read_into(block)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert playout.statistics().played_frames == 60 * 16_000
+    assert after - before < 200_000
+    assert not playout_errors(playout.statistics())

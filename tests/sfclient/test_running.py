@@ -36,10 +36,29 @@ async def test_of_all_who_keep_it_one_works_and_the_next_when_that_is_gone(autoj
     scopes[0].cancel()
     scopes[1].cancel()
     await trio.sleep(1)
-    assert running.ticks == 18
+    assert running.ticks == 19
     scopes[2].cancel()
     await trio.sleep(1)
-    assert running.ticks == 18
+    assert running.ticks == 19
+
+
+async def test_goes_on_though_nobody_keeps_it_for_as_long_as_a_tick(autojump_clock, nursery):
+    """As where calls begin and end all the time, and each is the oldest for a moment."""
+    running = RunningTime()
+
+    async def keep(seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await running.keep()
+
+    for index in range(1, 102):
+        nursery.start_soon(keep, 0.03 * index)
+    await trio.sleep(2.95)
+    assert running.ticks == 29
+    await trio.sleep(5)
+    assert running.ticks == 30
+    nursery.start_soon(keep, 1)
+    await trio.sleep(0.05)
+    assert running.ticks == 30
 
 
 def test_there_is_one_for_a_run_of_trio():

@@ -1,5 +1,6 @@
 """The line without hardware: its blocks, what is late, and others that must not wait for it."""
 
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 
 from sfaudio import CaptureQueue, JitterBuffer
 from sfclient import Audio, MemoryInput, NullOutput
-from sfclient._clock import shared_clock
+from sfclient._clock import SLOT_SECONDS, shared_clock
 from sfclient._devices import Queues, open_lines
 from sfclient._devices._virtual import BLOCK_SECONDS, VirtualLine
 from sfclient._nursery import open_unwrapped_nursery
+from sfclient._uplink import FIRST_SOUND_SECONDS, Uplink
 
 RATE = 16_000
 
@@ -141,6 +143,43 @@ async def test_what_a_source_raises_ends_its_call_and_no_other(
     nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("seed", range(4))
+async def test_turns_are_taken_in_time_whoever_waits_and_gives_up_and_leaves(autojump_clock, seed):
+    chance = random.Random(seed)
+
+    async def wait(line: VirtualLine) -> None:
+        while True:
+            some, more = (chance.random() * 0.05 for _ in range(2))
+            with trio.move_on_after(chance.choice((0, 0.02, some))):
+                match chance.randrange(4):
+                    case 0:
+                        await trio.sleep(more)
+                    case 1:
+                        await line.sleep_until(trio.current_time() + more)
+                    case 2:
+                        await line.catch_up()
+                    case _:
+                        await line.wait_recorded(0)
+
+    async def hold(source: Counted, block: float, seconds: float) -> None:
+        line = VirtualLine(source, NullOutput(), RATE, RATE, block)
+        async with trio.open_nursery() as tasks:
+            await tasks.start(line.run, queues(), lambda _: None)
+            tasks.start_soon(wait, line)
+            start = line._start
+            await trio.sleep(seconds)
+            tasks.cancel_scope.cancel()
+        behind = [time - start - block * (turn + 1) for turn, (time, _) in enumerate(source.reads)]
+        assert len(behind) >= int((seconds - block - SLOT_SECONDS) / block)
+        assert -1e-5 < min(behind) <= max(behind) < SLOT_SECONDS + 1e-5
+
+    async with trio.open_nursery() as calls:
+        for block in (0.005, 0.0123, 0.02, 0.02, 0.1):
+            calls.start_soon(hold, Counted(), block, 0.3 + chance.random())
+            await trio.sleep(chance.random() / 20)
+    assert not shared_clock()._slots
+
+
 async def test_nothing_of_a_line_is_left_with_the_clock(autojump_clock):
     line = VirtualLine(Counted(), NullOutput(), RATE, RATE, 0.02)
     with trio.move_on_after(0.5):
@@ -162,4 +201,21 @@ async def test_many_lines_sleep_as_one(autojump_clock, nursery, monkeypatch):
         await nursery.start(line.run, queues(), lambda _: None)
     await trio.sleep(1)
     assert 190 < len(slept) < 210
+    nursery.cancel_scope.cancel()
+
+
+async def test_program_that_was_kept_from_running_at_the_start_does_not_blame_the_microphone(
+    autojump_clock, nursery
+):
+    line = VirtualLine(Counted(), None, RATE, 0, 0.02)
+    uplinks = [Uplink(RATE, RATE, 320, line=line), Uplink(RATE, RATE, 320)]
+    await nursery.start(
+        line.run, Queues(uplinks[0].queue, JitterBuffer(RATE), None), lambda _: None
+    )
+    for uplink in uplinks:
+        nursery.start_soon(uplink.wait_recorded)
+    await trio.testing.wait_all_tasks_blocked()
+    uplinks[1].queue.write(np.zeros(320, np.int16))  # as a device does meanwhile
+    autojump_clock.jump(FIRST_SOUND_SECONDS + 1)
+    await trio.sleep(1)
     nursery.cancel_scope.cancel()

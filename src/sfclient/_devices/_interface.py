@@ -60,6 +60,9 @@ class Waits(Protocol):
     async def sleep_until(self, deadline: float) -> None:
         """As `trio.sleep_until`, or as late as is good for the line."""
 
+    async def catch_up(self) -> None:
+        """In a program that was kept from running, wait until the line has recorded what was due meanwhile."""
+
 
 class DeviceWaits:
     """For real devices, whose callbacks wake nobody.
@@ -75,6 +78,9 @@ class DeviceWaits:
         # In a program under load, each checkpoint is a wait.
         if deadline > trio.current_time():
             await trio.sleep_until(deadline)
+
+    async def catch_up(self) -> None:
+        pass  # their callbacks were not kept from it
 
 
 class Line(Waits, Protocol):

@@ -56,6 +56,10 @@ class VirtualLine:
         if deadline > trio.current_time():
             await shared_clock().sleep_until(deadline)
 
+    async def catch_up(self) -> None:
+        await shared_clock().sleep_until(trio.current_time())
+        self._take_turns()
+
     async def run(
         self,
         queues: Queues,

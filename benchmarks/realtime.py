@@ -280,8 +280,9 @@ def delays(url: str, seconds: float) -> dict[str, Any]:
 async def _burst(call: Any) -> None:
     """Speak for minutes, all at once, and listen."""
     await call.client_ready()
-    speech = np.random.default_rng(1).integers(1, 9000, 170 * 16_000, np.int16)
-    await call.send_audio(speech.tobytes())
+    speech = np.random.default_rng(1).integers(1, 9000, (170, 16_000), np.int16)
+    for second in speech:  # a message has room for a minute
+        await call.send_audio(second.tobytes())
     await call.wait_ended()
 
 

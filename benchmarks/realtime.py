@@ -42,6 +42,7 @@ from sfaudio._callback import StreamCallback
 BLOCKSIZES = (480, 120)  # frames at 48 kHz: 10 and 2.5 ms
 HOGS = 4
 HOLD_MICROSECONDS = 100_000
+SPOKEN_SECONDS = 170  # by the agent, at once, before the load
 
 
 @contextmanager
@@ -123,7 +124,7 @@ def call_under_load(url: str, native: bool, seconds: float) -> dict[str, Any]:
             async for event in call:
                 if isinstance(event, Connected):
                     break
-            while not call.statistics().playout.played_frames:  # noqa: ASYNC110
+            while call.statistics().playout.received_frames < SPOKEN_SECONDS * 16_000:  # noqa: ASYNC110
                 await trio.sleep(0.05)
             before = call.statistics()
             began = time.perf_counter()
@@ -280,7 +281,7 @@ def delays(url: str, seconds: float) -> dict[str, Any]:
 async def _burst(call: Any) -> None:
     """Speak for minutes, all at once, and listen."""
     await call.client_ready()
-    speech = np.random.default_rng(1).integers(1, 9000, (170, 16_000), np.int16)
+    speech = np.random.default_rng(1).integers(1, 9000, (SPOKEN_SECONDS, 16_000), np.int16)
     for second in speech:  # a message has room for a minute
         await call.send_audio(second.tobytes())
     await call.wait_ended()

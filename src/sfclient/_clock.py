@@ -22,7 +22,7 @@ Call = Callable[[], object]
 
 
 class Bell:
-    """What one task at a time waits for: a tenth of a `trio.Event`, or less, for what happens all the time."""
+    """What one task at a time waits for, again and again: less to make and to wake than a `trio.Event`."""
 
     _task: Task | None = None
 

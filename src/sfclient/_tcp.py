@@ -1,8 +1,7 @@
 """A TCP stream for many small messages: where the kernel takes or has them, trio's loop is not gone through.
 
 `trio.SocketStream` makes a checkpoint of each message sent, tries to receive before there is anything, and makes a
-checkpoint of what it received: each is a pass of the loop, with a system call of its own, and together they are a
-third of what a call costs.
+checkpoint of what it received: each is a pass of the loop, with a system call of its own.
 """
 
 import errno

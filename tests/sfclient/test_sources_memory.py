@@ -6,6 +6,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,29 @@ def opened(path: Path) -> WavInput:
     source = WavInput(path)
     source.open()
     return source
+
+
+@contextmanager
+def stalled_decoding_of(wav: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Meanwhile a thread decodes it, and comes to no end."""
+    begun, let = threading.Event(), threading.Event()
+    decode = _Reader._decode
+
+    def stalled(*arguments: Any) -> Any:
+        begun.set()
+        assert let.wait(20)
+        return decode(*arguments)
+
+    thread = threading.Thread(target=opened, args=[wav])
+    with monkeypatch.context() as patch:
+        patch.setattr(_Reader, "_decode", stalled)
+        thread.start()
+        assert begun.wait(20)
+    try:
+        yield
+    finally:
+        let.set()
+        thread.join()
 
 
 class TestMemory:
@@ -155,49 +179,21 @@ class TestTheSameWav:
     def test_that_stalls_holds_up_no_other(
         self, wav: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        begun, let = threading.Event(), threading.Event()
-        decode = _Reader._decode
-
-        def stalled(*arguments: Any) -> Any:
-            begun.set()
-            assert let.wait(20)
-            return decode(*arguments)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(_Reader, "_decode", stalled)
-            thread = threading.Thread(target=opened, args=[wav])
-            thread.start()
-            assert begun.wait(20)
         other = write_wav(wav.with_name("other.wav"), SPOKEN.tobytes(), 16_000)
-        assert opened(other).read(4).tolist() == SPOKEN.tolist()
-        let.set()
-        thread.join()
+        with stalled_decoding_of(wav, monkeypatch):
+            assert opened(other).read(4).tolist() == SPOKEN.tolist()
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
     @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
     def test_that_a_thread_decodes_is_read_by_a_forked_child(
         self, wav: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        begun, let = threading.Event(), threading.Event()
-        decode = _Reader._decode
-
-        def stalled(*arguments: Any) -> Any:
-            begun.set()
-            assert let.wait(20)
-            return decode(*arguments)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(_Reader, "_decode", stalled)
-            thread = threading.Thread(target=opened, args=[wav])
-            thread.start()
-            assert begun.wait(20)
-        child = os.fork()
-        if child == 0:
-            signal.alarm(5)  # whose default is to end it
-            os._exit(opened(wav).waiting_frames != self.FRAMES)
-        _, status = os.waitpid(child, 0)
-        let.set()
-        thread.join()
+        with stalled_decoding_of(wav, monkeypatch):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(5)  # whose default is to end it
+                os._exit(opened(wav).waiting_frames != self.FRAMES)
+            _, status = os.waitpid(child, 0)
         assert status == 0
 
     def test_is_tried_again_after_a_failure(

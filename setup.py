@@ -12,7 +12,17 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-MODULES = ["_blocks", "_buffers", "_callback", "_capture", "_g711", "_kernels", "_pcm", "_resample"]
+MODULES = [
+    "_blocks",
+    "_buffers",
+    "_callback",
+    "_capture",
+    "_g711",
+    "_kernels",
+    "_pcm",
+    "_playout_law",
+    "_resample",
+]
 
 # No contraction into fused multiply-adds: conversion is exact by rounding each step as written.
 FLAGS = {

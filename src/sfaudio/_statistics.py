@@ -59,7 +59,7 @@ class PlayoutEngineStatistics:
     underruns: int
     """Times that it ran dry and was not drained."""
     underruns_in_speech: int
-    """Of these: with speech to come that was late. 0 under ``"lossless"``, which does not tell. Known some time after."""
+    """Of these: with speech to come that was late, as is known some time after. 0 under ``"lossless"``."""
     interruptions: int
     """Of these: for 150 ms or more (interruptionCount)."""
     interrupted_seconds: float

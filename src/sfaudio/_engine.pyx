@@ -10,11 +10,11 @@ from libc.stdint cimport int16_t, int64_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from sfaudio._gaps cimport gap_begins, gap_ends, gap_forgotten, gap_lasts, gap_reconsidered
-from sfaudio._pcm cimport playout_drop, playout_look, playout_marks, playout_peek, playout_take
 from sfaudio._pieces cimport CONCEALED, FLUSHED_OUT, HELD, INSERTED, LEFT_OUT, REMOVED, RESUMED, SAID, SILENCE
 from sfaudio._pieces cimport note_piece
 from sfaudio._playout_law cimport CUT, HOLD, INSERT, PAD, REMOVE
 from sfaudio._playout_law cimport law_decide, law_flushed, law_operated, playout_decision, playout_moment
+from sfaudio._reader cimport playout_drop, playout_look, playout_marks, playout_peek, playout_take
 from sfaudio._ring cimport sf_store_relaxed
 from sfaudio._speech cimport floor_hear
 from sfaudio._stretch cimport LARGEST_BLOCK, LARGEST_LAG, stretcher

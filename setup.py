@@ -12,7 +12,21 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-MODULES = ["_blocks", "_buffers", "_callback", "_capture", "_g711", "_kernels", "_pcm", "_resample", "_stretch"]
+MODULES = [
+    "_blocks",
+    "_buffers",
+    "_callback",
+    "_capture",
+    "_engine",
+    "_g711",
+    "_kernels",
+    "_pcm",
+    "_playout",
+    "_playout_law",
+    "_reader",
+    "_resample",
+    "_stretch",
+]
 
 # No contraction into fused multiply-adds: conversion is exact by rounding each step as written.
 FLAGS = {

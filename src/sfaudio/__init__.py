@@ -2,6 +2,8 @@
 
 - `float32_to_int16`, `int16_to_float32`: exact sample conversion; `JitterBuffer`,
   `JitterBufferStatistics`: from a network task to an audio callback (`_pcm`, the heart)
+- `PlayoutEngine`, `PlayoutEngineStatistics`: what plays such a buffer without gaps at the least
+  delay (`_playout`; its law in `_playout_law`)
 - `CaptureQueue`, `CaptureQueueStatistics`: from an audio callback to a network task (`_capture`)
 - `byteswap_int16`, `to_mono`, `from_mono`, `apply_gain`, `level` (a `Level`): blocks of int16
   (`_blocks`)
@@ -18,11 +20,13 @@ from sfaudio._blocks import apply_gain, byteswap_int16, from_mono, level, to_mon
 from sfaudio._capture import CaptureQueue
 from sfaudio._g711 import alaw_to_int16, int16_to_alaw, int16_to_ulaw, ulaw_to_int16
 from sfaudio._pcm import JitterBuffer, float32_to_int16, int16_to_float32
+from sfaudio._playout import PlayoutEngine
 from sfaudio._resample import Resampler
 from sfaudio._statistics import (
     CaptureQueueStatistics,
     JitterBufferStatistics,
     Level,
+    PlayoutEngineStatistics,
     ResamplerStatistics,
     StreamStatistics,
 )
@@ -33,6 +37,8 @@ __all__ = [
     "JitterBuffer",
     "JitterBufferStatistics",
     "Level",
+    "PlayoutEngine",
+    "PlayoutEngineStatistics",
     "Resampler",
     "ResamplerStatistics",
     "StreamStatistics",

@@ -1,13 +1,14 @@
 from sfaudio._buffers import _Samples, _Whole
 from sfaudio._capture import CaptureQueue
 from sfaudio._pcm import JitterBuffer
+from sfaudio._playout import PlayoutEngine
 from sfaudio._statistics import StreamStatistics
 
 class StreamCallback:
     def __init__(
         self,
         capture: CaptureQueue | None = None,
-        playout: JitterBuffer | None = None,
+        playout: JitterBuffer | PlayoutEngine | None = None,
         played: CaptureQueue | None = None,
         *,
         input_channels: _Whole = 1,

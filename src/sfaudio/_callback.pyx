@@ -25,6 +25,8 @@ from sfaudio._capture cimport CaptureQueue, capture_hold_writer, capture_queue, 
 from sfaudio._capture cimport capture_write_float32, capture_write_int16
 from sfaudio._kernels cimport int16_samples_to_float32
 from sfaudio._owners cimport CALL, give_back, hold, sf_hold
+from sfaudio._playout cimport PlayoutEngine, engine_hold_reader, engine_read_int16, engine_release_reader
+from sfaudio._playout cimport playout_engine
 from sfaudio._pcm cimport JitterBuffer, playout_hold_reader, playout_queue, playout_read_int16, playout_release_reader
 from sfaudio._ring cimport sf_exchange, sf_load_acquire, sf_load_ordered, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
@@ -61,7 +63,8 @@ cdef struct histogram:
 
 
 cdef struct stream_state:
-    playout_queue *playout
+    playout_queue *playout  # one of these two, or none
+    playout_engine *engine
     capture_queue *capture
     capture_queue *played
     Py_ssize_t input_channels
@@ -136,7 +139,10 @@ cdef void _play_block(stream_state *state, float *output, Py_ssize_t frames) noe
     cdef Py_ssize_t step, i, channel
     while frames > 0:
         step = min(frames, <Py_ssize_t> STEP)
-        playout_read_int16(state.playout, block, step)
+        if state.engine != NULL:
+            engine_read_int16(state.engine, block, step)
+        else:
+            playout_read_int16(state.playout, block, step)
         if state.played != NULL:
             capture_write_int16(state.played, block, step)
         if channels == 1:
@@ -168,7 +174,7 @@ cdef int _callback(
     if input != NULL and state.capture != NULL:
         _capture_block(state, <const float *> input, <Py_ssize_t> frames)
         _add(&state.input_frames, frames)
-    if output != NULL and state.playout != NULL:
+    if output != NULL and (state.playout != NULL or state.engine != NULL):
         _play_block(state, <float *> output, <Py_ssize_t> frames)
         _add(&state.output_frames, frames)
     if flags & INPUT_OVERFLOW:
@@ -233,7 +239,7 @@ cdef class StreamCallback:
     capture
         Gets what is recorded, several channels as their mean; None if nothing is.
     playout
-        Is read for what is played, on every channel; None if nothing is.
+        A JitterBuffer or a PlayoutEngine: is read for what is played, on every channel; None if nothing is.
     played
         Gets what was played as well, for a recording.
     input_channels, output_channels
@@ -256,7 +262,7 @@ cdef class StreamCallback:
     def __cinit__(
         self,
         CaptureQueue capture=None,
-        JitterBuffer playout=None,
+        playout=None,
         CaptureQueue played=None,
         *,
         input_channels=1,
@@ -278,9 +284,14 @@ cdef class StreamCallback:
         if capture is not None:
             capture_hold_writer(capture.queue, STREAM)
             self.state.capture = capture.queue
-        if playout is not None:
-            playout_hold_reader(playout.queue, STREAM)
-            self.state.playout = playout.queue
+        if isinstance(playout, PlayoutEngine):
+            engine_hold_reader((<PlayoutEngine> playout).engine, STREAM)
+            self.state.engine = (<PlayoutEngine> playout).engine
+        elif isinstance(playout, JitterBuffer):
+            playout_hold_reader((<JitterBuffer> playout).queue, STREAM)
+            self.state.playout = (<JitterBuffer> playout).queue
+        elif playout is not None:
+            raise TypeError(f"playout must be a JitterBuffer or a PlayoutEngine, not {type(playout).__name__}")
         if played is not None:
             capture_hold_writer(played.queue, STREAM)
             self.state.played = played.queue
@@ -297,6 +308,8 @@ cdef class StreamCallback:
                 capture_release_writer(self.state.capture)
             if self.state.playout != NULL:
                 playout_release_reader(self.state.playout)
+            if self.state.engine != NULL:
+                engine_release_reader(self.state.engine)
             if self.state.played != NULL:
                 capture_release_writer(self.state.played)
 

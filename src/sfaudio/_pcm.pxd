@@ -8,8 +8,8 @@ The writer's side allocates memory for what is queued, and frees it; the reader'
 
 from libc.stdint cimport int16_t
 
+from sfaudio._queue cimport playout_queue
 
-cdef struct playout_queue
 
 # Reader's thread: fill `out` with `frames` frames, silence where the queue has none. Returns how many were queued.
 cdef Py_ssize_t playout_read_int16(playout_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil
@@ -19,6 +19,9 @@ cdef Py_ssize_t playout_read_float32(playout_queue *queue, float *out, Py_ssize_
 cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, Py_ssize_t length) noexcept nogil
 cdef void playout_flush(playout_queue *queue) noexcept nogil
 cdef void playout_drain(playout_queue *queue) noexcept nogil
+
+# Both sides' at once: throw away what is queued.
+cdef void playout_abort(playout_queue *queue) noexcept nogil
 
 # With the GIL: be the only one on a side until it is released, which whoever holds it must do. `holder` is a literal
 # that names you in the error of others: b"the mixer of example". RuntimeError if somebody has it.

@@ -18,7 +18,7 @@ from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
-from sfaudio._segments cimport enter, fill, frame_at, free_segments, make_segments, run_at, segments, take_back
+from sfaudio._segments cimport enter, fill, frame_at, free_segments, make_segments, run_at, take_back
 
 from time import sleep
 
@@ -101,33 +101,20 @@ def int16_to_float32(src, out=None):
 
 # ---- the queue
 
-cdef struct playout_queue:
-    segments ring
-    uint64_t capacity
-    uint64_t prefill
-    uint64_t fade
-    # The writer's. A request is the position up to which it holds, so it never has to be taken back.
-    uint64_t writer  # its owner word
-    uint64_t head
-    uint64_t flush_to
-    uint64_t drain_to
-    uint64_t split  # the first byte of a split sample, plus 256; 0 for none
-    char writer_ends_here[64]  # the two sides share no cache line
-    # The reader's, readable from anywhere through `sequence`, which is odd while they change.
-    uint64_t reader  # its owner word
-    uint64_t sequence
-    uint64_t tail
-    uint64_t read
-    uint64_t dropped
-    uint64_t padded
-    uint64_t underruns
-    # The reader's alone.
-    bint playing
-    uint64_t waited  # frames of silence since there was something to play
-    uint64_t fade_left
-    uint64_t fade_total
-    char *out  # where the next frames of the block under way go
-    size_t itemsize  # of its samples: 2 for int16, 4 for float32
+cdef inline void _change(playout_queue *queue) noexcept nogil:
+    """Until `_changed`, the counters do not belong together."""
+    sf_store_relaxed(&queue.sequence, queue.sequence + 1)
+    sf_fence_release()
+
+
+cdef inline void _changed(playout_queue *queue) noexcept nogil:
+    sf_store_release(&queue.sequence, queue.sequence + 1)
+
+
+cdef inline void _drop(playout_queue *queue, uint64_t end) noexcept nogil:
+    """Throw away queued frames."""
+    sf_store_relaxed(&queue.dropped, queue.dropped + (end - queue.tail))
+    sf_store_release(&queue.tail, end)
 
 
 cdef inline void _pad(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
@@ -179,8 +166,7 @@ cdef Py_ssize_t _flushed(playout_queue *queue, uint64_t flush_to, Py_ssize_t fra
             return faded
         queue.playing = False
     queue.waited = 0
-    sf_store_relaxed(&queue.dropped, queue.dropped + (flush_to - queue.tail))
-    sf_store_release(&queue.tail, flush_to)
+    _drop(queue, flush_to)
     return faded
 
 
@@ -192,8 +178,7 @@ cdef Py_ssize_t _read(playout_queue *queue, void *out, size_t itemsize, Py_ssize
     cdef Py_ssize_t faded = 0, taken
 
     queue.out, queue.itemsize = <char *> out, itemsize
-    sf_store_relaxed(&queue.sequence, queue.sequence + 1)
-    sf_fence_release()
+    _change(queue)
     if flush_to > queue.tail:
         faded = _flushed(queue, flush_to, frames)
         frames -= faded
@@ -210,7 +195,7 @@ cdef Py_ssize_t _read(playout_queue *queue, void *out, size_t itemsize, Py_ssize
             sf_store_relaxed(&queue.underruns, queue.underruns + 1)
         queue.playing = False
         _pad(queue, frames - taken)
-    sf_store_release(&queue.sequence, queue.sequence + 1)
+    _changed(queue)
     return faded + taken
 
 
@@ -255,16 +240,13 @@ cdef void playout_drain(playout_queue *queue) noexcept nogil:
     take_back(&queue.ring, sf_load_acquire(&queue.tail), queue.head)
 
 
-cdef void _abort(playout_queue *queue) noexcept nogil:
-    """Both sides'."""
-    sf_store_relaxed(&queue.sequence, queue.sequence + 1)
-    sf_fence_release()
-    sf_store_relaxed(&queue.dropped, queue.dropped + (queue.head - queue.tail))
-    sf_store_release(&queue.tail, queue.head)
+cdef void playout_abort(playout_queue *queue) noexcept nogil:
+    _change(queue)
+    _drop(queue, queue.head)
     queue.playing = False
     queue.waited = 0
     queue.fade_left = 0
-    sf_store_release(&queue.sequence, queue.sequence + 1)
+    _changed(queue)
     take_back(&queue.ring, queue.tail, queue.head)
 
 
@@ -389,7 +371,7 @@ cdef class JitterBuffer:
         playout_hold_writer(self.queue, CALL)
         try:
             playout_hold_reader(self.queue, CALL)
-            _abort(self.queue)
+            playout_abort(self.queue)
             playout_release_reader(self.queue)
         finally:
             playout_release_writer(self.queue)

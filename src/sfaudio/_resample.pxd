@@ -15,6 +15,10 @@ cdef Py_ssize_t resampler_input_frames(resampler *state, Py_ssize_t frames) noex
 # Take all `frames` of input; `out` has room for what resampler_output_frames told. Returns how many were given.
 cdef Py_ssize_t resample_int16(resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out) noexcept nogil
 cdef Py_ssize_t resample_float32(resampler *state, const float *src, Py_ssize_t frames, float *out) noexcept nogil
+# The same, but `most` frames at most, for input of no more than those need: its last frame is held back in part.
+cdef Py_ssize_t resample_some_int16(
+    resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out, Py_ssize_t most
+) noexcept nogil
 
 # With the GIL: be its only user until it is released; as those of a playout_queue.
 cdef int resampler_hold(resampler *state, const char *holder) except -1

@@ -139,6 +139,12 @@ cdef Py_ssize_t resample_int16(resampler *state, const int16_t *src, Py_ssize_t 
     return _resample(state, src, frames, out, PY_SSIZE_T_MAX, False)
 
 
+cdef Py_ssize_t resample_some_int16(
+    resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out, Py_ssize_t most
+) noexcept nogil:
+    return _resample(state, src, frames, out, most, False)
+
+
 cdef Py_ssize_t _count(object frames) except -1:
     # Times any rate, it still fits 64 bits.
     return <Py_ssize_t> in_range(frames, "frames", "frames", 0, 1 << 40)

@@ -26,6 +26,59 @@ class JitterBufferStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayoutEngineStatistics:
+    """A consistent snapshot: ``written == read + queued + dropped + removed - inserted``, each of them ``..._frames``.
+
+    Where W3C's *Identifiers for WebRTC's Statistics API* has a word, its meaning is taken, and it is named.
+    """
+
+    written_frames: int
+    """Frames accepted by the queue."""
+    read_frames: int
+    """Frames handed out, those that were stretched or lengthen a pause included (jitterBufferEmittedCount)."""
+    queued_frames: int
+    """Frames waiting, those included that are prepared for the next 10 ms."""
+    dropped_frames: int
+    """Frames thrown away by a flush or an abort, or cut out of pauses."""
+    removed_frames: int
+    """What playing faster has saved (removedSamplesForAcceleration)."""
+    inserted_frames: int
+    """What playing slower and lengthening pauses has added (insertedSamplesForDeceleration)."""
+    cut_frames: int
+    """Of those dropped: cut out of pauses."""
+    held_frames: int
+    """Of those inserted: pauses lengthened."""
+    padded_frames: int
+    """Silence handed out where nothing was to be played; not part of the sum."""
+    concealed_frames: int
+    """What was played in place of missing speech (concealedSamples), the silent ones included; not part of the sum."""
+    silent_concealed_frames: int
+    """Of these: silence (silentConcealedSamples), as far as it is known that speech was missing."""
+    concealment_events: int
+    """Times that it ran dry in speech (concealmentEvents): ends of sentences are among them."""
+    underruns: int
+    """Times that it ran dry and was not drained."""
+    underruns_in_speech: int
+    """Of these: with speech to come that was late, as is known some time after. 0 under ``"lossless"``."""
+    interruptions: int
+    """Of these: for 150 ms or more (interruptionCount)."""
+    interrupted_seconds: float
+    """How long these were together (totalInterruptionDuration)."""
+    jitter_buffer_delay: float
+    """Seconds that the frames handed out have waited, in all, times frames (jitterBufferDelay)."""
+    jitter_buffer_target_delay: float
+    """Seconds that they were meant to wait, in all, times frames (jitterBufferTargetDelay)."""
+    target_seconds: float
+    """What is wanted in the queue, now."""
+    first_sound_seconds: float
+    """From when the first frame was seen queued until it was played."""
+    flush_seconds: float
+    """From when the last flush was seen until silence."""
+    state: str
+    """``"idle"``, ``"prefilling"``, ``"playing"``, ``"concealing"`` or ``"stalled"``."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureQueueStatistics:
     """A consistent snapshot: ``written_frames == read_frames + queued_frames + dropped_frames``."""
 

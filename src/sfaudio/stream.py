@@ -25,6 +25,7 @@ from sfaudio._callback import StreamCallback
 from sfaudio._capture import CaptureQueue
 from sfaudio._opened import Opened, exclusively, is_any_closing
 from sfaudio._pcm import JitterBuffer
+from sfaudio._playout import PlayoutEngine
 from sfaudio._statistics import StreamStatistics
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ class Stream:
     ----------
     capture, playout, played
         Gets what is recorded; is read for what is played; gets what was played, for a recording.
+        `playout` is a `JitterBuffer`, or a `PlayoutEngine` for speech without gaps.
     samplerate
-        In Hz, a whole number, of the device and the queues.
+        In Hz, a whole number, of the device and the queues; an engine's `output_samplerate`.
     blocksize
         Frames of each callback, 0 for what suits the device.
     device
@@ -109,7 +111,7 @@ class Stream:
     def __init__(
         self,
         capture: CaptureQueue | None = None,
-        playout: JitterBuffer | None = None,
+        playout: JitterBuffer | PlayoutEngine | None = None,
         played: CaptureQueue | None = None,
         *,
         samplerate: _Whole,
@@ -123,6 +125,11 @@ class Stream:
         if capture is None and playout is None:
             raise ValueError("a stream needs a capture queue, a jitter buffer, or both")
         rate = _whole(samplerate, "samplerate", "Hz", 1)
+        if isinstance(playout, PlayoutEngine) and playout.output_samplerate != rate:
+            raise ValueError(
+                f"samplerate is {rate} Hz, but the engine plays at {playout.output_samplerate} Hz: make it with"
+                f" output_samplerate={rate}"
+            )
         frames = _whole(blocksize, "blocksize", "frames", 0)
         inputs, outputs = (
             _whole(number, name, "channels", 1)

@@ -29,6 +29,7 @@ from typing import Any
 
 from sfaudio import CaptureQueue, JitterBuffer, Resampler
 from sfaudio._callback import StreamCallback
+from sfaudio._playout_law import PlayoutLaw
 from sfaudio._stretch import Stretcher
 
 from .hostile_targets import Target, all_targets
@@ -62,6 +63,11 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     **dict.fromkeys(("channels", "input_channels"), lambda fuzzer: fuzzer.rng.randint(1, 8)),
     "output_channels": lambda fuzzer: fuzzer.rng.choice((1, 2, 64)),
     **dict.fromkeys(("pad", "measure_cpu"), lambda fuzzer: fuzzer.rng.random() < 0.5),
+    **dict.fromkeys(("speech", "mid_speech"), lambda fuzzer: fuzzer.rng.random() < 0.5),
+    **dict.fromkeys(("can_stretch", "draining"), lambda fuzzer: fuzzer.rng.random() < 0.5),
+    **dict.fromkeys(("now", "head", "position"), lambda fuzzer: 10.0 * count(fuzzer.rng)),
+    **dict.fromkeys(("period", "assumed", "really"), lambda fuzzer: fuzzer.rng.uniform(-20, 20)),
+    "pause_left": lambda fuzzer: lambda limit: (limit, fuzzer.mischief()),
     **dict.fromkeys(("capture", "played"), lambda fuzzer: fuzzer.live(CaptureQueue)),
     "playout": lambda fuzzer: fuzzer.live(JitterBuffer),
     "value": lambda fuzzer: fuzzer.rng.choice((1, 2.0, 3.5, 10**30, "4")),
@@ -304,6 +310,7 @@ def things(rng: random.Random) -> list[Any]:
         *(playout, lying_subclass(JitterBuffer, rng)(100, prefill=10, fade=20)),
         Stretcher(8000),
         *(Resampler(16000, 24000), lying_subclass(Resampler, rng)(8000, 16000)),
+        PlayoutLaw(),
         *(StreamCallback(capture, playout), lying_subclass(StreamCallback, rng)()),
     ]
 

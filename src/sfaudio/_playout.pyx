@@ -1,0 +1,343 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# (Binding functions, as methods, would take any object for self.)
+"""The playout engine: the reader of a jitter buffer that plays without gaps at the least delay.
+
+Each 10 ms it asks the law (`_playout_law`) what to play, and does it to the waveform (`_engine`, with `_stretch`). Its
+only clock is the device's: the frames that it handed out. What it makes is a block at the wire's rate, which is handed
+out as the device asks, through a resampler if that has another rate.
+
+A frame counts as read when it is handed out. So at every moment, each term counted where it happens,
+
+    written == read + queued + dropped + removed - inserted
+
+where what an operation has prepared, and what is left of a block, is still queued.
+"""
+
+from cpython.buffer cimport PyBuffer_Release
+from libc.stdint cimport int16_t, uint64_t, uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+cimport cython
+
+from sfaudio._buffers cimport acquire, in_range
+from sfaudio._engine cimport engine_abort, engine_core, engine_flush, engine_make_block
+from sfaudio._kernels cimport int16_samples_to_float32
+from sfaudio._owners cimport CALL, NEW, give_back, hold
+from sfaudio._pcm cimport JitterBuffer, playout_abort, playout_hold_reader, playout_hold_writer, playout_read_int16
+from sfaudio._pcm cimport playout_release_reader, playout_release_writer
+from sfaudio._pieces cimport piece
+from sfaudio._playout_law cimport law_begin
+from sfaudio._reader cimport playout_count, playout_counts, playout_look, playout_marks
+from sfaudio._resample cimport Resampler, resample_some_int16, resampler, resampler_hold, resampler_input_frames
+from sfaudio._resample cimport resampler_release
+from sfaudio._ring cimport LOOKS, LOOKS_AT_ONCE
+from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
+from sfaudio._ring cimport sf_store_relaxed, sf_store_release
+from sfaudio._speech cimport floor_begin
+from sfaudio._stretch cimport stretcher_begin
+
+from time import sleep
+
+from sfaudio._statistics import PlayoutEngineStatistics
+
+POLICIES = ("adaptive", "lossless")
+# In the order of `state_kind` and of `piece_kind`.
+STATES = ("idle", "prefilling", "playing", "concealing", "stalled")
+PIECES = ("play", "remove", "insert", "cut", "hold", "conceal", "silence", "resume", "flush")
+
+cdef const char *ENGINE = b"a PlayoutEngine, which reads it"
+
+cdef enum:
+    STEP = 480  # frames worked on at a time, where the rate or the format changes
+
+
+cdef struct playout_engine:
+    engine_core core
+    resampler *after  # NULL where the device has the wire's rate
+    bint adaptive
+    uint64_t reader  # the owner word
+    uint64_t log_reader
+    uint64_t sequence  # odd while the counters change
+    uint64_t read
+
+
+cdef inline void _change(playout_engine *engine) noexcept nogil:
+    sf_store_relaxed(&engine.sequence, engine.sequence + 1)
+    sf_fence_release()
+
+
+cdef inline void _changed(playout_engine *engine) noexcept nogil:
+    sf_store_release(&engine.sequence, engine.sequence + 1)
+
+
+cdef void _hand_out(playout_engine *engine, int16_t *out, Py_ssize_t frames) noexcept nogil:
+    """At the wire's rate."""
+    cdef engine_core *core = &engine.core
+    cdef Py_ssize_t count
+    cdef uint64_t queued
+    while frames > 0:
+        if core.block_at == core.block_end:
+            engine_make_block(core)
+        count = min(frames, core.block_end - core.block_at)
+        memcpy(out, core.block + core.block_at, count * sizeof(int16_t))
+        queued = min(<uint64_t> count, core.block_queued)
+        sf_store_relaxed(&engine.read, engine.read + queued)
+        sf_store_relaxed(&core.block_queued, core.block_queued - queued)
+        sf_store_relaxed(&core.output, core.output + <uint64_t> count)
+        core.block_at += count
+        out += count
+        frames -= count
+
+
+cdef void _read(playout_engine *engine, int16_t *out, Py_ssize_t frames) noexcept nogil:
+    """At the wire's rate."""
+    cdef playout_marks marks
+    if not engine.adaptive:
+        playout_read_int16(engine.core.queue, out, frames)
+        return
+    marks = playout_look(engine.core.queue)
+    if marks.flush_to != engine.core.flushed_to:
+        engine_flush(&engine.core, &marks)
+    _hand_out(engine, out, frames)
+
+
+cdef void engine_read_int16(playout_engine *engine, int16_t *out, Py_ssize_t frames) noexcept nogil:
+    cdef int16_t step[STEP]
+    cdef Py_ssize_t given = 0, needed
+    _change(engine)
+    if engine.after == NULL:
+        _read(engine, out, frames)
+    else:
+        while given < frames:
+            needed = min(<Py_ssize_t> STEP, resampler_input_frames(engine.after, frames - given))
+            _read(engine, step, needed)
+            given += resample_some_int16(engine.after, step, needed, out + given, frames - given)
+    _changed(engine)
+
+
+cdef void _read_float32(playout_engine *engine, float *out, Py_ssize_t frames) noexcept nogil:
+    cdef int16_t block[STEP]
+    cdef Py_ssize_t step
+    while frames > 0:
+        step = min(frames, <Py_ssize_t> STEP)
+        engine_read_int16(engine, block, step)
+        int16_samples_to_float32(block, out, step)
+        out += step
+        frames -= step
+
+
+cdef int engine_hold_reader(playout_engine *engine, const char *holder) except -1:
+    return hold(&engine.reader, holder, "the reading side of this PlayoutEngine")
+
+
+cdef void engine_release_reader(playout_engine *engine) noexcept nogil:
+    give_back(&engine.reader)
+
+
+@cython.no_gc_clear  # the queue must be there when it is deallocated
+cdef class PlayoutEngine:
+    """What plays a `JitterBuffer`: speech without gaps, at the least delay that the network allows.
+
+    Under the policy ``"adaptive"`` it learns how late audio comes and keeps so much queued. In speech it plays up to
+    25 % faster or slower, a pitch period at a time; pauses are cut or lengthened; a gap is concealed for 60 ms, then
+    silent. What comes ahead of time, as a minute of speech in a second, is played as it is, bit for bit. `prefill` and
+    `fade` of the queue have no part in it. Under ``"lossless"`` it plays what `JitterBuffer.read_into` gives.
+
+    The engine is the reader of the queue until it is dropped. Flushing, draining and writing are the queue's.
+
+    Threads: one at a time may read (`read_into`); a stream does from when it is opened until it is closed. All else may
+    be asked from anywhere. Reading allocates nothing, waits for nobody, makes no system call, and its work is bounded.
+
+    Parameters
+    ----------
+    queue
+        The jitter buffer, at the wire's rate.
+    samplerate
+        In Hz, of the wire; for ``"adaptive"`` a multiple of 100 from 8,000 to 48,000.
+    output_samplerate
+        In Hz, of what `read_into` gives; None for the wire's. See `Resampler` for what is possible.
+    policy
+        ``"adaptive"`` or ``"lossless"``.
+    log_pieces
+        How many pieces of the output to keep for `read_log`, up to 2**24; 0 for none. For tests and laboratories.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A rate is out of range, there is no such policy, or `queue` is no JitterBuffer.
+    RuntimeError
+        Somebody reads the queue already.
+    MemoryError
+        There is none for the log.
+    """
+
+    def __cinit__(
+        self, JitterBuffer queue not None, *, samplerate=16_000, output_samplerate=None, policy="adaptive", log_pieces=0
+    ):
+        cdef engine_core *core
+        cdef uint64_t pieces = 1
+        self.engine = <playout_engine *> calloc(1, sizeof(playout_engine))
+        if self.engine == NULL:
+            raise MemoryError
+        self.engine.reader = self.engine.log_reader = <uintptr_t> NEW
+        core = &self.engine.core
+        if policy not in POLICIES:
+            raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
+        self.policy = POLICIES[POLICIES.index(policy)]
+        self.engine.adaptive = self.policy == "adaptive"
+        if self.engine.adaptive:
+            stretcher_begin(&core.shape, samplerate)
+        self.samplerate = core.samplerate = in_range(samplerate, "samplerate", "Hz", 1000, 768_000)
+        core.gaps.samplerate = core.samplerate
+        law_begin(&core.law)
+        floor_begin(&core.floor)
+        wanted = <uint64_t> in_range(log_pieces, "log_pieces", "pieces", 0, 1 << 24)
+        if wanted:
+            while pieces < wanted:
+                pieces *= 2
+            core.log.mask = pieces - 1
+            core.log.pieces = <piece *> calloc(pieces, sizeof(piece))
+            if core.log.pieces == NULL:
+                raise MemoryError(f"no memory for a log of {pieces} pieces")
+        self.output_samplerate = self.samplerate
+        if output_samplerate is not None and output_samplerate != self.samplerate:
+            self.resampler = Resampler(self.samplerate, output_samplerate)
+            self.output_samplerate = (<Resampler> self.resampler).samplerate_out
+            resampler_hold((<Resampler> self.resampler).state, ENGINE)
+            self.engine.after = (<Resampler> self.resampler).state
+        playout_hold_reader(queue.queue, ENGINE)
+        core.queue = queue.queue
+        core.flushed_to = playout_look(core.queue).flush_to
+        self.queue = queue
+        give_back(&self.engine.log_reader)
+        engine_release_reader(self.engine)
+
+    def __dealloc__(self):
+        if self.engine != NULL:
+            if self.engine.after != NULL:
+                resampler_release(self.engine.after)
+            if self.engine.core.queue != NULL:
+                playout_release_reader(self.engine.core.queue)
+            free(self.engine.core.log.pieces)
+            free(self.engine)
+
+    def read_into(self, out):
+        """Fill `out`, a buffer of int16 or float32 samples, at `output_samplerate`; float32 is int16 / 32768."""
+        cdef Py_buffer view
+        cdef Py_ssize_t frames = acquire(out, &view, c"*", True, "out")
+        try:
+            engine_hold_reader(self.engine, CALL)
+            if view.itemsize == 4:
+                _read_float32(self.engine, <float *> view.buf, frames)
+            else:
+                engine_read_int16(self.engine, <int16_t *> view.buf, frames)
+            engine_release_reader(self.engine)
+        finally:
+            PyBuffer_Release(&view)
+
+    def abort(self):
+        """Throw away what is queued at once, without a fade. Only when nobody reads or writes any more."""
+        cdef JitterBuffer queue = self.queue
+        playout_hold_writer(queue.queue, CALL)
+        try:
+            engine_hold_reader(self.engine, CALL)
+            _change(self.engine)
+            if self.engine.adaptive:
+                engine_abort(&self.engine.core)
+            playout_abort(queue.queue)
+            _changed(self.engine)
+            engine_release_reader(self.engine)
+        finally:
+            playout_release_writer(queue.queue)
+
+    @property
+    def queued_frames(self):
+        """Frames of the wire that are still to be played, at this moment."""
+        cdef uint64_t made = sf_load_relaxed(&self.engine.core.block_queued)
+        return self.queue.queued_frames + made + sf_load_relaxed(&self.engine.core.ahead_queued)
+
+    def read_log(self):
+        """What the output since the last call is made of, as a list of ``(kind, a, n)``, in frames of the wire.
+
+        - ``("play", a, n)``: n frames, from position a of all that was written, as they are
+        - ``("remove", a, n)``: n frames in place of the 2 n from a on; ``("insert", a, n)``: 2 n in place of n
+        - ``("cut", a, n)``: n frames from a on are left out; a fade of 5 ms across is in place of the next 5 ms
+        - ``("hold", n, k)``: n frames of the 60 ms before, back and forth, from step k on
+        - ``("conceal", n, k)``: n frames of the concealment, from its frame k on; k == 0 begins it
+        - ``("silence", n, 0)``
+        - ``("resume", k, 0)``: the next 5 ms are faded in, from the concealment at k, silence (-1) or the hold (-2)
+        - ``("flush", a, n)``: of the pieces before, the last a frames were not played, and the n before these faded out
+
+        A piece is noted when its block is made, 10 ms before the last of it is handed out. RuntimeError if there is no
+        log, or if it was full, so that pieces are missing. One thread at a time.
+        """
+        cdef playout_engine *engine = self.engine
+        cdef uint64_t at
+        cdef piece entry
+        if engine.core.log.pieces == NULL:
+            raise RuntimeError("this engine keeps no log: give log_pieces to the constructor")
+        hold(&engine.log_reader, CALL, "the log of this PlayoutEngine")
+        try:
+            pieces = []
+            at = engine.core.log.taken
+            while at < sf_load_acquire(&engine.core.log.noted):
+                entry = engine.core.log.pieces[at & engine.core.log.mask]
+                pieces.append((PIECES[entry.kind], entry.a, entry.n))
+                at += 1
+            sf_store_release(&engine.core.log.taken, at)
+            lost = sf_load_relaxed(&engine.core.log.lost)
+        finally:
+            give_back(&engine.log_reader)
+        if lost:
+            raise RuntimeError(f"the log was full, {lost} pieces are missing: read it more often, or make it longer")
+        return pieces
+
+    def statistics(self):
+        """A snapshot of the counters, as `PlayoutEngineStatistics`; consistent as that of a `JitterBuffer`."""
+        cdef playout_engine *engine = self.engine
+        cdef engine_core *core = &engine.core
+        cdef double second = self.samplerate
+        cdef playout_counts queue
+        cdef uint64_t sequence, head, read, made, dropped, removed, inserted
+        cdef int look
+        for look in range(LOOKS):
+            if look >= LOOKS_AT_ONCE:
+                sleep(0.0001)
+            sequence = sf_load_acquire(&engine.sequence)
+            queue = playout_count(core.queue)
+            made = sf_load_relaxed(&core.block_queued) + sf_load_relaxed(&core.ahead_queued)
+            read = sf_load_relaxed(&engine.read)
+            dropped = sf_load_relaxed(&core.dropped)
+            removed = sf_load_relaxed(&core.removed)
+            inserted = sf_load_relaxed(&core.inserted)
+            sf_fence_acquire()
+            if sequence % 2 == 0 and sf_load_relaxed(&engine.sequence) == sequence:
+                break
+        head = playout_look(core.queue).head  # last: the tail never passes it
+        silent = sf_load_relaxed(&core.gaps.silent_concealed_frames)
+        return PlayoutEngineStatistics(
+            written_frames=head,
+            read_frames=read if engine.adaptive else queue.read,
+            queued_frames=head - queue.tail + made,
+            dropped_frames=queue.dropped + dropped,
+            removed_frames=removed,
+            inserted_frames=inserted,
+            cut_frames=sf_load_relaxed(&core.cut),
+            held_frames=sf_load_relaxed(&core.held_frames),
+            padded_frames=sf_load_relaxed(&core.padded) if engine.adaptive else queue.padded,
+            concealed_frames=sf_load_relaxed(&core.concealed) + silent,
+            silent_concealed_frames=silent,
+            concealment_events=sf_load_relaxed(&core.concealments),
+            underruns=sf_load_relaxed(&core.underruns) if engine.adaptive else queue.underruns,
+            underruns_in_speech=sf_load_relaxed(&core.gaps.underruns_in_speech),
+            interruptions=sf_load_relaxed(&core.gaps.interruptions),
+            interrupted_seconds=sf_load_relaxed(&core.gaps.interrupted_frames) / second,
+            jitter_buffer_delay=sf_load_relaxed(&core.waited) / second,
+            jitter_buffer_target_delay=sf_load_relaxed(&core.targeted) / second,
+            target_seconds=sf_load_relaxed(&core.target) / second,
+            first_sound_seconds=sf_load_relaxed(&core.prefilled) / second,
+            flush_seconds=sf_load_relaxed(&core.flushed) / second,
+            state=STATES[sf_load_relaxed(&core.told_state)],
+        )

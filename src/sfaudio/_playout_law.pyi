@@ -1,0 +1,22 @@
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+class PlayoutLaw:
+    ledger: ClassVar[float]
+    def block(
+        self,
+        now: float,
+        head: float,
+        position: float,
+        speech: bool,
+        mid_speech: bool,
+        pause_left: Callable[[float], tuple[Any, ...]],
+        period: float,
+        can_stretch: bool,
+        draining: bool = False,
+    ) -> tuple[str, float]: ...
+    def flushed(self) -> None: ...
+    def operated(self, assumed: float, really: float) -> None: ...
+    @property
+    def target(self) -> float: ...
+    def state(self) -> dict[str, Any]: ...

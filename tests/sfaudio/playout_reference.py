@@ -18,7 +18,7 @@ Wide = NDArray[np.int64]
 TABLE = np.rint(2**29 * (1 - np.cos(np.pi * np.arange(1025) / 1024))).astype(np.int64)
 
 VOICED = 0.5
-NOWHERE = -1  # as the place of a resume: from the hold
+FROM_SILENCE, FROM_HOLD = -1, -2  # in the place of a resume
 
 
 def rise(frames: int) -> Wide:
@@ -74,82 +74,69 @@ def mirror(history: Samples, step: int, frames: int) -> Samples:
 
 
 class Reconstruction:
-    """The output, from the log of its pieces in order and from all that was written to the queue.
-
-    A piece is ``(kind, at, frames)``, and sounds as follows:
-
-    ==========  ====================================================================================
-    play        `frames` of the media from `at` on
-    remove      2 `frames` of the media at `at` become `frames`
-    insert      `frames` of the media at `at` become 2 `frames`
-    cut         `frames` of the media at `at` are left out: a fade across
-    hold        `frames` of the last 60 ms back and forth, `at` of them before; 0 begins one
-    conceal     `frames` of the concealment from its frame `at` on; 0 begins one
-    silence     `frames` zeros
-    resume      what comes next is faded in, over the concealment from its frame `at` on (silence where
-                that is over) or, at NOWHERE, over the hold
-    flush       the last `at` frames of the pieces so far had not sounded: the first `frames` of them
-                do, fading out
-    ==========  ====================================================================================
-    """
+    """The output, from the pieces of `PlayoutEngine.read_log` and from all that was written to the queue."""
 
     def __init__(self, media: Samples, samplerate: int) -> None:
         self.media, self.of = media, Stretcher(samplerate)
-        self.out = np.zeros(self.of.history, np.int16)  # silence was before
-        self.tail = np.zeros(self.of.history, np.int16)
-        self.held, self.holding = self.out, 0
+        self.out = bytearray(2 * self.of.history)  # silence was before
+        self.held, self.held_steps = self.history(), 0
+        self.tail = self.history()
         self.under, self.weights = np.zeros(0, np.int16), np.zeros(0, np.int64)
 
-    def piece(self, kind: str, at: int, frames: int) -> Samples:
+    def history(self) -> Samples:
+        return np.frombuffer(bytes(self.out[-2 * self.of.history :]), np.int16)
+
+    def add(self, kind: str, a: int, n: int) -> None:
+        if kind == "resume":
+            self.resume(a)
+        elif kind == "flush":
+            self.flush(a, n)
+        else:
+            new = self.piece(kind, a, n)
+            first = min(len(new), len(self.under))  # A fade goes over as many pieces as it takes.
+            faded = cross_fade(self.under[:first], new[:first], self.weights[:first])
+            self.under, self.weights = self.under[first:], self.weights[first:]
+            self.out += faded.tobytes() + new[first:].tobytes()
+
+    def piece(self, kind: str, a: int, n: int) -> Samples:
         match kind:
             case "play":
-                return self.media[at : at + frames]
+                return self.media[a : a + n]
             case "remove":
-                return remove(self.media[at : at + 2 * frames], frames)
+                return remove(self.media[a : a + 2 * n], n)
             case "insert":
-                return insert(self.media[at : at + 2 * frames], frames)
+                return insert(self.media[a : a + 2 * n], n)
             case "cut":
-                before, after = self.media[at:], self.media[at + frames :]
-                return cross_fade(before[: self.of.fade], after[: self.of.fade])
+                fade = self.of.fade
+                return cross_fade(self.media[a : a + fade], self.media[a + n : a + n + fade])
             case "hold":
-                self.held = self.out[-self.of.history :] if at == 0 else self.held
-                self.holding = at + frames
-                return mirror(self.held, at, frames)
+                self.held = self.history() if n == 0 else self.held
+                self.held_steps = n + a
+                return mirror(self.held, n, a)
             case "conceal":
-                self.tail = conceal(self.out, self.of) if at == 0 else self.tail
-                return self.tail[at : at + frames]
+                self.tail = conceal(self.history(), self.of) if n == 0 else self.tail
+                return self.tail[n : n + a]
             case "silence":
-                return np.zeros(frames, np.int16)
+                return np.zeros(a, np.int16)
         raise ValueError(kind)
 
-    def resume(self, at: int) -> None:
+    def resume(self, k: int) -> None:
         fade = self.of.fade
-        if at == NOWHERE:
-            self.under = mirror(self.held, self.holding, fade)
+        if k == FROM_HOLD:
+            self.under = mirror(self.held, self.held_steps, fade)
         else:
-            rest = self.tail[at : at + fade]
+            rest = self.tail[k : k + fade] if k != FROM_SILENCE else self.tail[:0]
             self.under = np.concatenate([rest, np.zeros(fade - len(rest), np.int16)])
         self.weights = rise(fade)
 
-    def flush(self, at: int, frames: int) -> None:
-        sounded, rest = np.split(self.out, [len(self.out) - at])
-        self.out = np.concatenate([sounded, fade_out(rest[:frames])])
-
-    def add(self, kind: str, at: int, frames: int) -> None:
-        if kind == "resume":
-            self.resume(at)
-        elif kind == "flush":
-            self.flush(at, frames)
-        else:
-            new = self.piece(kind, at, frames)
-            n = min(len(new), len(self.under))  # A fade goes over as many pieces as it takes.
-            faded = cross_fade(self.under[:n], new[:n], self.weights[:n])
-            self.under, self.weights = self.under[n:], self.weights[n:]
-            self.out = np.concatenate([self.out, faded, new[n:]])
+    def flush(self, unplayed: int, fading: int) -> None:
+        del self.out[len(self.out) - 2 * unplayed :]
+        if fading:
+            self.out[-2 * fading :] = fade_out(self.history()[-fading:]).tobytes()
 
 
 def reconstruct(log: Iterable[tuple[str, int, int]], media: Samples, samplerate: int) -> Samples:
     whole = Reconstruction(media, samplerate)
-    for kind, at, frames in log:
-        whole.add(kind, at, frames)
-    return whole.out[whole.of.history :]
+    for kind, a, n in log:
+        whole.add(kind, a, n)
+    return np.frombuffer(whole.out, np.int16)[whole.of.history :]

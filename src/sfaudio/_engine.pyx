@@ -105,15 +105,17 @@ cdef bint _may_operate(void *asked, bint faster, double *period) noexcept nogil:
     cdef stretcher *shape = &engine.shape
     cdef int16_t samples[LARGEST_BLOCK + LARGEST_LAG]
     cdef Py_ssize_t queued = <Py_ssize_t> (of.marks.head - of.marks.tail)
-    cdef Py_ssize_t looked_at = shape.block + shape.lag_max
+    cdef Py_ssize_t room = queued - (shape.block if faster else 0)
+    # No lag is looked for that there is no room for: with 20 ms queued, voices above 100 Hz can be played slower.
+    cdef Py_ssize_t looked_at = min(queued, shape.block + min(shape.lag_max, room // 2))
     cdef double likeness
-    if _ahead(engine) or queued < looked_at:
+    if _ahead(engine) or looked_at < shape.block + shape.lag_min:
         return False
     playout_peek(engine.queue, of.marks.tail, samples, looked_at)
-    engine.lag = best_lag(shape, samples, &likeness)
-    engine.room = queued - (shape.block if faster else 0)
+    engine.lag = best_lag(shape, samples, looked_at, &likeness)
+    engine.room = room
     period[0] = engine.lag * 1000.0 / engine.samplerate
-    return engine.room >= 2 * engine.lag and may_operate(shape, samples, likeness)
+    return may_operate(shape, samples, likeness)
 
 
 # ---- a block

@@ -30,6 +30,7 @@ from typing import Any
 from sfaudio import CaptureQueue, JitterBuffer, Resampler
 from sfaudio._callback import StreamCallback
 from sfaudio._playout_law import PlayoutLaw
+from sfaudio._stretch import Stretcher
 
 from .hostile_targets import Target, all_targets
 from .hostile_values import (
@@ -54,7 +55,10 @@ RATES = (8000, 11025, 16000, 22050, 24000, 44100, 48000, 1000, 64000)
 PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     **dict.fromkeys(("src", "data", "block"), lambda fuzzer: fuzzer.buffer()),
     **dict.fromkeys(("out", "indata", "outdata"), lambda fuzzer: fuzzer.buffer()),
-    **dict.fromkeys(("capacity", "prefill", "fade", "frames"), lambda fuzzer: count(fuzzer.rng)),
+    **dict.fromkeys(
+        ("capacity", "prefill", "fade", "frames", "step", "lag"), lambda fuzzer: count(fuzzer.rng)
+    ),
+    "samplerate": lambda fuzzer: fuzzer.rng.choice(RATES),
     **dict.fromkeys(("samplerate_in", "samplerate_out"), lambda fuzzer: fuzzer.rng.choice(RATES)),
     **dict.fromkeys(("channels", "input_channels"), lambda fuzzer: fuzzer.rng.randint(1, 8)),
     "output_channels": lambda fuzzer: fuzzer.rng.choice((1, 2, 64)),
@@ -304,6 +308,7 @@ def things(rng: random.Random) -> list[Any]:
     return [
         *(capture, lying_subclass(CaptureQueue, rng)(100)),
         *(playout, lying_subclass(JitterBuffer, rng)(100, prefill=10, fade=20)),
+        Stretcher(8000),
         *(Resampler(16000, 24000), lying_subclass(Resampler, rng)(8000, 16000)),
         PlayoutLaw(),
         *(StreamCallback(capture, playout), lying_subclass(StreamCallback, rng)()),

@@ -18,6 +18,7 @@ CONSTRUCTORS = {
     "JitterBuffer": "capacity | prefill fade",
     "PlayoutLaw": "",
     "Resampler": "samplerate_in samplerate_out",
+    "Stretcher": "samplerate",
     "StreamCallback": "capture playout played | input_channels output_channels measure_cpu",
 }
 

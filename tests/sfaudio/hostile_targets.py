@@ -16,9 +16,11 @@ import sfaudio
 CONSTRUCTORS = {
     "CaptureQueue": "capacity",
     "JitterBuffer": "capacity | prefill fade",
+    "PlayoutEngine": "queue | samplerate output_samplerate policy log_pieces",
     "PlayoutLaw": "",
     "Resampler": "samplerate_in samplerate_out",
     "StreamCallback": "capture playout played | input_channels output_channels measure_cpu",
+    "Stretcher": "samplerate",
 }
 
 

@@ -17,6 +17,7 @@ from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
 
+from playout_checks import verdict
 from playout_players import POLICIES
 from playout_score import Score, account, against_neteq, pooled, rows_of, table
 from playout_traces import Speech, Trace, bundled_speech, chosen, generated, recorded, speech_of
@@ -43,22 +44,29 @@ def measure(traces: list[Trace], speech: Speech, policies: Sequence[str], phases
     return scores
 
 
-def show(traces: list[Trace], policies: Sequence[str], scores: Scores, judged: bool) -> None:
-    """The tables, by family and by trace; limits where the traces are recorded ones."""
+def show(traces: list[Trace], policies: Sequence[str], scores: Scores, is_recorded: bool) -> None:
+    """The tables, by trace and by family."""
     families: dict[str, list[str]] = {}
     for trace in traces:
         families.setdefault(trace.family, []).append(trace.name)
-    rows = []
-    for family, names in families.items():
-        figures = {policy: pooled([scores[name, policy] for name in names]) for policy in policies}
-        for policy, row in figures.items():
-            remark = ""
-            if judged and policy == "adaptive" and "neteq" in figures:
-                remark = against_neteq(family, row, figures["neteq"])
-            rows.append((family, policy, row, remark))
-    print(table("trace", ((n, p, one.row() | {"impairment": one.impairment}, "") for (n, p), one in scores.items())))
-    print()
-    print(table("family", rows))
+    for title, groups in (("trace", {trace.name: [trace.name] for trace in traces}), ("family", families)):
+        rows = []
+        for name, members in groups.items():
+            figures = {policy: pooled([scores[member, policy] for member in members]) for policy in policies}
+            for policy, row in figures.items():
+                is_judged = policy == "adaptive" and "neteq" in figures and (title == "family" or not is_recorded)
+                remark = against_neteq(name, row, figures["neteq"], is_recorded) if is_judged else ""
+                rows.append((name, policy, row, remark))
+        print(table(title, rows), flush=True)
+        print()
+
+
+def show_verdicts(traces: list[Trace], speech: Speech) -> None:
+    """What must hold of the compiled engine, one thing at a time."""
+    with Pool() as pool:
+        for trace, seen in zip(traces, pool.map(partial(verdict, speech=speech), traces, chunksize=1), strict=True):
+            if seen:
+                print(f"{'ok   ' if seen.holds else 'FAULT'} {trace.name:34} {seen.seen}")
 
 
 def main() -> None:
@@ -78,7 +86,9 @@ def main() -> None:
     if args.noise is not None:
         speech = speech.with_noise(args.noise)
     scores = measure(traces, speech, args.policy, args.phases)
-    show(traces, args.policy, scores, judged=args.traces is not None)
+    show(traces, args.policy, scores, is_recorded=args.traces is not None)
+    if not args.traces and "adaptive" in args.policy:
+        show_verdicts(traces, speech)
     if args.json:
         args.json.write_text(json.dumps(rows_of(scores), indent=1) + "\n")
 

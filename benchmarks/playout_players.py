@@ -7,14 +7,13 @@ engine's log, by what the buffer gave, by the law's answers.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from playout_laws import LAWS, Law
 from playout_score import BLOCK, Played
-from playout_traces import MESSAGE, MESSAGE_FRAMES, Laid
+from playout_traces import MESSAGE, MESSAGE_FRAMES, Laid, Samples
 from sfaudio import JitterBuffer, PlayoutEngine
 
 BLOCK_FRAMES = 160
@@ -53,53 +52,55 @@ class State(NamedTuple):
 
     queued: float
     target: float
-    state: str
 
 
 @dataclass
 class Watched:
-    """What else is to be known of an engine that plays, where somebody asks for it."""
+    """All that can be seen of an engine that plays."""
 
-    output: NDArray[np.int16]
-    states: list[State]
+    played: Played
     pieces: list[Piece]
+    output: Samples
+    states: list[State]
 
 
-def play_engine(
-    laid: Laid, policy: str = "adaptive", watched: Callable[[Watched], None] | None = None
-) -> Played:
-    queue = new_queue(laid, 60)
-    engine = PlayoutEngine(queue, policy=policy, log_pieces=LOG_PIECES if policy == "adaptive" else 0)
+def run_engine(laid: Laid, each: Callable[[PlayoutEngine, Samples], None] | None = None) -> tuple[Played, list[Piece]]:
+    """Drive the compiled engine through a trace; `each` is called after every block."""
+    queue = new_queue(laid)
+    engine = PlayoutEngine(queue, log_pieces=LOG_PIECES)
     out = np.empty(BLOCK_FRAMES, np.int16)
-    write, read = queue.write, engine.read_into
-    outputs: list[NDArray[np.int16]] = []
-    states: list[State] = []
-
-    def watch() -> None:
-        seen = engine.statistics()
-        states.append(State(seen.queued_frames / 16, 1000 * seen.target_seconds, seen.state))
-        outputs.append(out.copy())
-
     for data in arriving(laid):
         if data:
-            write(data)
-        read(out)
-        if watched:
-            watch()
+            queue.write(data)
+        engine.read_into(out)
+        if each:
+            each(engine, out)
     queue.drain()
     while engine.queued_frames >= BLOCK_FRAMES:
-        read(out)
-        if watched:
-            watch()
-    pieces = engine.read_log()
+        engine.read_into(out)
+        if each:
+            each(engine, out)
+    pieces, seen = engine.read_log(), engine.statistics()
     played, books = from_log(first_block(laid), pieces)
-    seen = engine.statistics()
-    counted = (seen.removed_frames, seen.inserted_frames, seen.cut_frames)
-    if books != counted:
-        raise AssertionError(f"removed, inserted, cut frames: {books} in the log, {counted} counted")
-    if watched:
-        watched(Watched(np.concatenate(outputs), states, pieces))
-    return played
+    if books != (seen.removed_frames, seen.inserted_frames, seen.cut_frames):
+        raise AssertionError(f"removed, inserted, cut: the log tells {books}, and it was counted {seen}")
+    return played, pieces
+
+
+def play_engine(laid: Laid) -> Played:
+    return run_engine(laid)[0]
+
+
+def watch_engine(laid: Laid) -> Watched:
+    states: list[State] = []
+    outputs: list[Samples] = []
+
+    def watch(engine: PlayoutEngine, out: Samples) -> None:
+        states.append(State(engine.queued_frames / 16, 1000 * engine.statistics().target_seconds))
+        outputs.append(out.copy())
+
+    played, pieces = run_engine(laid, watch)
+    return Watched(played, pieces, np.concatenate(outputs), states)
 
 
 def from_log(first: float, pieces: list[Piece]) -> tuple[Played, tuple[int, int, int]]:
@@ -132,19 +133,15 @@ def from_log(first: float, pieces: list[Piece]) -> tuple[Played, tuple[int, int,
 
 def play_buffer(laid: Laid, prefill_ms: int) -> Played:
     queue = new_queue(laid, prefill_ms)
-    return _played_by(laid, queue, queue.read_into)
-
-
-def _played_by(laid: Laid, queue: JitterBuffer, read: Callable[[Any], int]) -> Played:
     out = np.empty(BLOCK_FRAMES, np.int16)
     given = []
     for data in arriving(laid):
         if data:
             queue.write(data)
-        given.append(read(out))
+        given.append(queue.read_into(out))
     queue.drain()
     while queue.queued_frames >= BLOCK_FRAMES:
-        given.append(read(out))
+        given.append(queue.read_into(out))
     position = np.cumsum([0, *given]) / 16
     sounded = np.array(given) == BLOCK_FRAMES
     return Played(first_block(laid), position, sounded, np.zeros(len(sounded), bool))

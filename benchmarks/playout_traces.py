@@ -36,6 +36,10 @@ class Speech:
     samples: Samples
     spoken: Bools
 
+    def without_pauses(self) -> "Speech":
+        said = self.samples.reshape(len(self.spoken), -1)[self.spoken].ravel()
+        return Speech(said, np.ones(len(said) // 160, bool))
+
     def with_noise(self, dbfs: float) -> "Speech":
         """Stationary noise of a room, -6 dB an octave above 130 Hz, under all of it."""
         from scipy.signal import lfilter
@@ -86,16 +90,16 @@ def speech_of(path: Path) -> Speech:
     return Speech(samples, spoken_blocks(samples, BRIDGED))
 
 
-def bundled_speech(turn: int = TURN, pause: int = PAUSE) -> Speech:
-    """The bundled voice without its pauses, in turns with pauses between them; `pause` may be 0."""
+def bundled_speech() -> Speech:
+    """The bundled voice without its own pauses, in turns with pauses between them."""
     voice = read_wav(VOICE)
     voice = voice[: len(voice) // 160 * 160]
     spoken = spoken_blocks(voice, 40)
     voice = voice[: 160 * len(spoken)].reshape(-1, 160)[spoken].ravel()
-    turns = math.ceil(len(voice) / (16 * turn)) + 1
-    said = np.resize(voice, (turns, 16 * turn))
-    samples = np.pad(said, [(0, 0), (0, 16 * pause)]).ravel()
-    return Speech(samples, np.arange(len(samples) // 160) * 10 % (turn + pause) < turn)
+    turns = math.ceil(len(voice) / (16 * TURN)) + 1
+    said = np.resize(voice, (turns, 16 * TURN))
+    samples = np.pad(said, [(0, 0), (0, 16 * PAUSE)]).ravel()
+    return Speech(samples, np.arange(len(samples) // 160) * 10 % (TURN + PAUSE) < TURN)
 
 
 # ---- when it arrives
@@ -122,6 +126,7 @@ class Trace:
 
     def lay(self, speech: Speech, phase: int) -> "Laid":
         """What arrives when, for speech that begins `phase` ms into its loop."""
+        speech = speech.without_pauses() if self.is_continuous else speech
         samples = np.resize(np.roll(speech.samples, -16 * phase), len(self.arrivals) * MESSAGE_FRAMES)
         blocks = np.resize(np.roll(speech.spoken, -phase // 10), 2 * len(self.arrivals))
         spoken = blocks[::2]

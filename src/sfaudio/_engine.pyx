@@ -54,6 +54,11 @@ cdef inline void _meet(engine_core *engine, event_kind event) noexcept nogil:
     sf_store_relaxed(&engine.told_state, <uint64_t> engine.state)
 
 
+cdef inline double _ms(int64_t frames, int samplerate) noexcept nogil:
+    """A time, rounded down to a grid of 1/1024 ms, so that frames of a whole number of ms apart are so exactly."""
+    return <double> (frames * 1_024_000 // samplerate) / 1024.0
+
+
 cdef inline void _add(uint64_t *counter, Py_ssize_t frames) noexcept nogil:
     sf_store_relaxed(counter, counter[0] + <uint64_t> frames)
 
@@ -315,9 +320,9 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     if left >= block:
         _upcoming(engine, &marks, 0, samples, block)
         power = mean_square(samples, block)
-    moment.now = engine.output * 1000.0 / engine.samplerate
-    moment.head = marks.head * 1000.0 / engine.samplerate
-    moment.position = position * 1000.0 / engine.samplerate
+    moment.now = _ms(<int64_t> engine.output, engine.samplerate)
+    moment.head = _ms(<int64_t> marks.head, engine.samplerate)
+    moment.position = _ms(position, engine.samplerate)
     moment.speech = power > engine.floor.threshold if left >= block else in_speech
     moment.mid_speech = in_speech
     moment.draining = <int64_t> marks.drain_to > position

@@ -5,7 +5,7 @@ What it decides by is media time, the device's time, and whether the next 10 ms 
 to the sound is a function that fills the block, keeps the books, and notes the piece.
 """
 
-from libc.math cimport fabs, lrint
+from libc.math cimport fabs, lrint, rint
 from libc.stdint cimport int16_t, int64_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
@@ -52,11 +52,6 @@ cdef state_kind[STATES][EVENTS] NEXT = [
 cdef inline void _meet(engine_core *engine, event_kind event) noexcept nogil:
     engine.state = NEXT[<int> engine.state][<int> event]
     sf_store_relaxed(&engine.told_state, <uint64_t> engine.state)
-
-
-cdef inline double _ms(int64_t frames, int samplerate) noexcept nogil:
-    """A time, rounded down to a grid of 1/1024 ms, so that frames of a whole number of ms apart are so exactly."""
-    return <double> (frames * 1_024_000 // samplerate) / 1024.0
 
 
 cdef inline void _add(uint64_t *counter, Py_ssize_t frames) noexcept nogil:
@@ -305,6 +300,11 @@ cdef void _remember(engine_core *engine) noexcept nogil:
     memcpy(engine.history + kept, engine.block, engine.block_at * sizeof(int16_t))
 
 
+cdef inline double _ms(const engine_core *engine, int64_t frames) noexcept nogil:
+    """In steps of 2**-10 ms, less than a frame, so that what differs by whole blocks does so by exactly 10 ms each."""
+    return rint(frames * 1024000.0 / engine.samplerate) / 1024.0
+
+
 cdef void engine_make_block(engine_core *engine) noexcept nogil:
     cdef playout_marks marks = playout_look(engine.queue)
     cdef Py_ssize_t block = engine.shape.block
@@ -320,9 +320,9 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     if left >= block:
         _upcoming(engine, &marks, 0, samples, block)
         power = mean_square(samples, block)
-    moment.now = _ms(<int64_t> engine.output, engine.samplerate)
-    moment.head = _ms(<int64_t> marks.head, engine.samplerate)
-    moment.position = _ms(position, engine.samplerate)
+    moment.now = _ms(engine, <int64_t> engine.output)
+    moment.head = _ms(engine, <int64_t> marks.head)
+    moment.position = _ms(engine, position)
     moment.speech = power > engine.floor.threshold if left >= block else in_speech
     moment.mid_speech = in_speech
     moment.draining = <int64_t> marks.drain_to > position

@@ -19,6 +19,7 @@ CONSTRUCTORS = {
     "PlayoutEngine": "queue | samplerate output_samplerate policy log_pieces",
     "PlayoutLaw": "",
     "Resampler": "samplerate_in samplerate_out",
+    "Stretcher": "samplerate",
     "StreamCallback": "capture playout played | input_channels output_channels measure_cpu",
     "Stretcher": "samplerate",
 }

@@ -326,7 +326,6 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     moment.head = _ms(engine, <int64_t> marks.head)
     moment.position = _ms(engine, position)
     moment.speech = power > engine.floor.threshold if left >= block else in_speech
-    moment.mid_speech = in_speech
     moment.draining = <int64_t> marks.drain_to > position
     asked.engine, asked.marks = engine, &marks
     moment.engine, moment.pause_left, moment.may_operate = &asked, _pause_left, _may_operate

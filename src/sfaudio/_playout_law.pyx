@@ -52,8 +52,8 @@ cdef double[LAW_TARGETS] TARGETS = [
     454.7, 568.4, 710.5, 888.2, 1110.2, 1387.8, 1734.7, 2168.4, 2710.5, 3388.1, 4235.2,
 ]
 
-# Start. Two messages; more if the target is known to be higher, but none waits long for a beginning. A hole is as short as
-# can be, in a pause as in speech: where audio trickles in, to gather more makes many of one. Once dry for TURN, what
+# Start. Two messages; more if the target is known to be higher, but none waits long for a beginning. A hole is as short
+# as can be, in a pause as in speech: where audio trickles in, to gather more makes many of one. Once dry for TURN, what
 # comes is taken for a new turn.
 cdef double START = 40.0
 cdef double START_MAX = 80.0

@@ -300,7 +300,7 @@ cdef class PlayoutEngine:
         cdef engine_core *core = &engine.core
         cdef double second = self.samplerate
         cdef playout_counts queue
-        cdef uint64_t sequence, head, read, made, dropped, removed, inserted
+        cdef uint64_t sequence, head, read, made, dropped, removed, inserted, output
         cdef int look
         for look in range(LOOKS):
             if look >= LOOKS_AT_ONCE:
@@ -312,6 +312,7 @@ cdef class PlayoutEngine:
             dropped = sf_load_relaxed(&core.dropped)
             removed = sf_load_relaxed(&core.removed)
             inserted = sf_load_relaxed(&core.inserted)
+            output = sf_load_relaxed(&core.output)
             sf_fence_acquire()
             if sequence % 2 == 0 and sf_load_relaxed(&engine.sequence) == sequence:
                 break
@@ -330,6 +331,7 @@ cdef class PlayoutEngine:
             concealed_frames=sf_load_relaxed(&core.concealed) + silent,
             silent_concealed_frames=silent,
             concealment_events=sf_load_relaxed(&core.concealments),
+            output_frames=output if engine.adaptive else queue.read + queue.padded,
             underruns=sf_load_relaxed(&core.underruns) if engine.adaptive else queue.underruns,
             underruns_in_speech=sf_load_relaxed(&core.gaps.underruns_in_speech),
             interruptions=sf_load_relaxed(&core.gaps.interruptions),

@@ -1,4 +1,4 @@
-"""The way from the wire to what a line reads: what is flushed is counted, in hand or queued, at any rate, by any policy."""
+"""The way from the wire to what a line reads: what is flushed is counted, in hand or queued, at any rate and policy."""
 
 import tracemalloc
 

@@ -9,7 +9,15 @@ import trio
 from numpy.typing import NDArray
 
 from sfaudio._callback import StreamCallback
-from sfclient import Audio, MemoryOutput, NullOutput, UsageError, WavOutput, _playout, open_call
+from sfclient import (
+    MemoryOutput,
+    NullOutput,
+    PlayoutStatistics,
+    UsageError,
+    WavOutput,
+    _playout,
+    open_call,
+)
 from sfclient._devices._portaudio import PortAudioLine
 from sfclient._devices._virtual import VirtualLine
 from sfclient._playout import Playout
@@ -89,7 +97,9 @@ class TestChoice:
             assert held.call.statistics().playout.policy == "lossless"
 
     @pytest.mark.parametrize(("policy", "silent_blocks"), [("lossless", 2), ("browser", 0)])
-    async def test_so_much_is_gathered_before_it_plays(self, policy: str, silent_blocks: int) -> None:
+    async def test_so_much_is_gathered_before_it_plays(
+        self, policy: str, silent_blocks: int
+    ) -> None:
         playout = Playout(WIRE, WIRE, policy)
         await playout.play(noise(0.05, WIRE))
         heard = read(playout, 2)
@@ -105,13 +115,13 @@ class TestBursts:
         self, monkeypatch, autojump_clock, nursery, policy
     ):
         """What follows by and by, where there is room, is no lead of a sender that the adaptive policy would repay."""
-        monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 10)
-        speech = sentences(41.3)
+        monkeypatch.setattr(_playout, "PLAYOUT_SECONDS", 6)
+        speech = sentences(17.3)
         playout = Playout(WIRE, WIRE, policy)
         nursery.start_soon(playout.run)
         await playout.play(speech.tobytes())
         heard = []
-        for _ in range(4200):
+        for _ in range(1800):
             await trio.sleep(0.01)
             heard.append(read(playout))
         played = np.concatenate(heard)
@@ -145,31 +155,37 @@ def in_messages(seconds: float, *, late: tuple[float, float] = (0, 0), then: str
 class TestStall:
     """One second, in the midst of a sentence."""
 
-    @pytest.mark.parametrize(
-        ("policy", "repaid"), [("adaptive", True), ("lossless", False), ("browser", False)]
-    )
-    async def test_is_repaid_by_the_adaptive_policy_alone(self, hold, fast_clock, policy, repaid):
-        def queued() -> float:
-            return held.call.statistics().playout.queued_frames / WIRE
-
-        async with hold(in_messages(10.5, late=(4, 5)), playout=policy) as held:
-            await trio.sleep(3.9)
-            before = queued()
-            await trio.sleep(1.3)
-            after = queued()
-            await trio.sleep(5.3)  # 5.5 s after the stall
-            at_last = queued()
+    async def test_is_repaid_by_the_adaptive_policy(self, hold, fast_clock):
+        before, after, counts = await self.figures(hold, fast_clock, "adaptive")
         assert before < 0.15
         assert after > 0.7
-        assert (at_last < 0.15) == repaid
-        counts = held.call.statistics().playout
-        assert (counts.removed_frames > 0.5 * WIRE) == repaid
-        if policy == "adaptive":
-            assert (counts.underruns_in_speech, counts.interruptions) == (1, 1)
-            assert 0.5 < counts.interrupted_seconds < 1
-            assert counts.concealed_frames - counts.silent_concealed_frames == 0.06 * WIRE
-        else:
-            assert counts.played_frames + counts.queued_frames == counts.received_frames
+        assert counts.queued_frames < (counts.target_seconds + 0.05) * WIRE
+        assert counts.target_seconds < 0.5
+        assert counts.removed_frames > 0.3 * WIRE
+        assert (counts.underruns_in_speech, counts.interruptions) == (1, 1)
+        assert 0.5 < counts.interrupted_seconds <= 1
+        assert counts.concealed_frames - counts.silent_concealed_frames == 0.06 * WIRE
+
+    @exactly
+    @pytest.mark.parametrize("dialect", ["ws-media"])
+    @pytest.mark.parametrize("policy", ["lossless", "browser"])
+    async def test_delays_all_that_follows_by_the_others(self, hold, fast_clock, policy):
+        before, after, counts = await self.figures(hold, fast_clock, policy)
+        assert before < 0.15
+        assert after > 0.7
+        assert counts.queued_frames > 0.7 * WIRE
+        assert counts.played_frames + counts.queued_frames == counts.received_frames
+
+    async def figures(self, hold, clock, policy) -> tuple[float, float, PlayoutStatistics]:
+        """Seconds queued before and after it; all figures 5.5 s later."""
+        clock.rate = 40
+        async with hold(in_messages(10.5, late=(4, 5)), playout=policy) as held:
+            await trio.sleep(3.9)
+            before = held.call.statistics().playout.queued_frames / WIRE
+            await trio.sleep(1.3)
+            after = held.call.statistics().playout.queued_frames / WIRE
+            await trio.sleep(5.3)
+            return before, after, held.call.statistics().playout
 
     @exactly
     @pytest.mark.parametrize("dialect", ["ws-media"])  # whose caller has the agent's rate
@@ -187,7 +203,8 @@ class TestStall:
         assert not right[len(played) :].any()
         sent = np.frombuffer(held.simulator.calls[0].received_audio, np.int16)
         assert np.array_equal(left[: len(sent)], sent)
-        assert sent[: 8 * WIRE].tobytes() == said[: 16 * WIRE]
+        assert said.startswith(sent.tobytes())
+        assert len(sent) > 7.5 * WIRE
         # What was played at a moment stands beside what was said then, to the end.
         counts = held.call.statistics()
         assert counts.playout.output_frames == len(played)
@@ -256,9 +273,11 @@ class TestEndings:
     async def test_what_comes_after_a_flush_is_a_new_turn(self, state):
         playout = await bring_into(state)
         playout.flush()
+        read(playout)
         said = noise(0.5, WIRE)
         await playout.play(said)
-        heard = read(playout, 60)[80:]
+        playout.queue.drain()
+        heard = read(playout, 60)
         assert heard[heard != 0].tobytes() == said
         assert not playout_errors(playout.statistics())
 

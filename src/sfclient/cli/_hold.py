@@ -159,8 +159,8 @@ def line_of_playout(playout: PlayoutStatistics) -> str | None:
     if playout.policy != "adaptive" or not playout.played_frames:
         return None
     queued = 1000 * playout.jitter_buffer_delay / playout.played_frames
-    gaps, long = playout.underruns_in_speech, playout.interruptions
-    return f"The agent's speech was queued for {queued:.0f} ms on average; gaps in it: {gaps}, of 150 ms or more: {long}"
+    gaps = f"{playout.underruns_in_speech}, of 150 ms or more: {playout.interruptions}"
+    return f"The agent's speech was queued for {queued:.0f} ms on average; gaps in it: {gaps}"
 
 
 def line_of(event: Event) -> str:

@@ -23,6 +23,7 @@ MODULES = [
     "_pcm",
     "_playout",
     "_playout_law",
+    "_reader",
     "_resample",
     "_stretch",
 ]

@@ -3,9 +3,10 @@
 from libc.stdint cimport int16_t, uint64_t
 
 from sfaudio._gaps cimport speech_gaps
-from sfaudio._pcm cimport playout_marks, playout_queue
 from sfaudio._pieces cimport piece_log
 from sfaudio._playout_law cimport playout_law
+from sfaudio._queue cimport playout_queue
+from sfaudio._reader cimport playout_marks
 from sfaudio._speech cimport speech_floor
 from sfaudio._stretch cimport LARGEST_AHEAD, LARGEST_BLOCK, LARGEST_CONCEAL, LARGEST_HISTORY, stretcher
 

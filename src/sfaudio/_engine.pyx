@@ -5,16 +5,16 @@ What it decides by is media time, the device's time, and whether the next 10 ms 
 to the sound is a function that fills the block, keeps the books, and notes the piece.
 """
 
-from libc.math cimport fabs, lrint
+from libc.math cimport fabs, lrint, rint
 from libc.stdint cimport int16_t, int64_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from sfaudio._gaps cimport gap_begins, gap_ends, gap_forgotten, gap_lasts, gap_reconsidered
-from sfaudio._pcm cimport playout_drop, playout_look, playout_marks, playout_peek, playout_take
 from sfaudio._pieces cimport CONCEALED, FLUSHED_OUT, HELD, INSERTED, LEFT_OUT, REMOVED, RESUMED, SAID, SILENCE
 from sfaudio._pieces cimport note_piece
 from sfaudio._playout_law cimport CUT, HOLD, INSERT, PAD, REMOVE
 from sfaudio._playout_law cimport law_decide, law_flushed, law_operated, playout_decision, playout_moment
+from sfaudio._reader cimport playout_drop, playout_look, playout_marks, playout_peek, playout_take
 from sfaudio._ring cimport sf_store_relaxed
 from sfaudio._speech cimport floor_hear
 from sfaudio._stretch cimport LARGEST_BLOCK, LARGEST_LAG, stretcher
@@ -300,6 +300,11 @@ cdef void _remember(engine_core *engine) noexcept nogil:
     memcpy(engine.history + kept, engine.block, engine.block_at * sizeof(int16_t))
 
 
+cdef inline double _ms(const engine_core *engine, int64_t frames) noexcept nogil:
+    """In steps of 2**-10 ms, less than a frame, so that what differs by whole blocks does so by exactly 10 ms each."""
+    return rint(frames * 1024000.0 / engine.samplerate) / 1024.0
+
+
 cdef void engine_make_block(engine_core *engine) noexcept nogil:
     cdef playout_marks marks = playout_look(engine.queue)
     cdef Py_ssize_t block = engine.shape.block
@@ -315,9 +320,9 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     if left >= block:
         _upcoming(engine, &marks, 0, samples, block)
         power = mean_square(samples, block)
-    moment.now = engine.output * 1000.0 / engine.samplerate
-    moment.head = marks.head * 1000.0 / engine.samplerate
-    moment.position = position * 1000.0 / engine.samplerate
+    moment.now = _ms(engine, <int64_t> engine.output)
+    moment.head = _ms(engine, <int64_t> marks.head)
+    moment.position = _ms(engine, position)
     moment.speech = power > engine.floor.threshold if left >= block else in_speech
     moment.mid_speech = in_speech
     moment.draining = <int64_t> marks.drain_to > position

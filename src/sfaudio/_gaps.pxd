@@ -1,7 +1,7 @@
 """Gaps in speech, told from the ends of sentences. For `_engine` alone.
 
-Most sentences of an agent end in speech, so that running dry there says nothing. A short gap was a stall. A long one was
-a stall if the stream comes back on its schedule, which is known only some time after it plays again.
+Most sentences of an agent end in speech, so that running dry there says nothing. A short gap was a stall. A long one
+was a stall if the stream comes back on its schedule, which is known only some time after it plays again.
 """
 
 from libc.stdint cimport uint64_t

@@ -6,10 +6,10 @@ nothing: hold a side for as long as a thread without the GIL uses it, and calls 
 The writer's side allocates memory for what is queued, and frees it; the reader's never does, and makes no system call.
 """
 
-from libc.stdint cimport int16_t, uint64_t
+from libc.stdint cimport int16_t
 
+from sfaudio._queue cimport playout_queue
 
-cdef struct playout_queue
 
 # Reader's thread: fill `out` with `frames` frames, silence where the queue has none. Returns how many were queued.
 cdef Py_ssize_t playout_read_int16(playout_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil
@@ -22,28 +22,6 @@ cdef void playout_drain(playout_queue *queue) noexcept nogil
 
 # Both sides' at once: throw away what is queued.
 cdef void playout_abort(playout_queue *queue) noexcept nogil
-
-# For a reader that decides itself what becomes of the frames from `tail` to `head`; it minds requests and padding itself.
-cdef struct playout_marks:
-    uint64_t tail
-    uint64_t head
-    uint64_t flush_to  # what lies before is to be thrown away,
-    uint64_t drain_to  # or followed by nothing in a hurry
-
-cdef playout_marks playout_look(playout_queue *queue) noexcept nogil
-cdef void playout_peek(playout_queue *queue, uint64_t position, int16_t *out, Py_ssize_t frames) noexcept nogil
-cdef void playout_take(playout_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil
-cdef void playout_drop(playout_queue *queue, Py_ssize_t frames) noexcept nogil
-
-# From anywhere: the counters, which belong together only if the reader was not at work.
-cdef struct playout_counts:
-    uint64_t tail
-    uint64_t read
-    uint64_t dropped
-    uint64_t padded
-    uint64_t underruns
-
-cdef playout_counts playout_count(playout_queue *queue) noexcept nogil
 
 # With the GIL: be the only one on a side until it is released, which whoever holds it must do. `holder` is a literal
 # that names you in the error of others: b"the mixer of example". RuntimeError if somebody has it.

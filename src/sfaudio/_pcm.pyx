@@ -18,7 +18,7 @@ from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
-from sfaudio._segments cimport enter, fill, frame_at, free_segments, make_segments, run_at, segments, take_back
+from sfaudio._segments cimport enter, fill, frame_at, free_segments, make_segments, run_at, take_back
 
 from time import sleep
 
@@ -100,35 +100,6 @@ def int16_to_float32(src, out=None):
 
 
 # ---- the queue
-
-cdef struct playout_queue:
-    segments ring
-    uint64_t capacity
-    uint64_t prefill
-    uint64_t fade
-    # The writer's. A request is the position up to which it holds, so it never has to be taken back.
-    uint64_t writer  # its owner word
-    uint64_t head
-    uint64_t flush_to
-    uint64_t drain_to
-    uint64_t split  # the first byte of a split sample, plus 256; 0 for none
-    char writer_ends_here[64]  # the two sides share no cache line
-    # The reader's, readable from anywhere through `sequence`, which is odd while they change.
-    uint64_t reader  # its owner word
-    uint64_t sequence
-    uint64_t tail
-    uint64_t read
-    uint64_t dropped
-    uint64_t padded
-    uint64_t underruns
-    # The reader's alone.
-    bint playing
-    uint64_t waited  # frames of silence since there was something to play
-    uint64_t fade_left
-    uint64_t fade_total
-    char *out  # where the next frames of the block under way go
-    size_t itemsize  # of its samples: 2 for int16, 4 for float32
-
 
 cdef inline void _change(playout_queue *queue) noexcept nogil:
     """Until `_changed`, the counters do not belong together."""
@@ -234,47 +205,6 @@ cdef Py_ssize_t playout_read_int16(playout_queue *queue, int16_t *out, Py_ssize_
 
 cdef Py_ssize_t playout_read_float32(playout_queue *queue, float *out, Py_ssize_t frames) noexcept nogil:
     return _read(queue, out, sizeof(float), frames)
-
-
-cdef playout_marks playout_look(playout_queue *queue) noexcept nogil:
-    cdef playout_marks marks
-    marks.drain_to = sf_load_acquire(&queue.drain_to)
-    marks.flush_to = sf_load_acquire(&queue.flush_to)
-    marks.head = sf_load_acquire(&queue.head)
-    marks.tail = queue.tail
-    return marks
-
-
-cdef playout_counts playout_count(playout_queue *queue) noexcept nogil:
-    cdef playout_counts counts
-    counts.tail = sf_load_relaxed(&queue.tail)
-    counts.read = sf_load_relaxed(&queue.read)
-    counts.dropped = sf_load_relaxed(&queue.dropped)
-    counts.padded = sf_load_relaxed(&queue.padded)
-    counts.underruns = sf_load_relaxed(&queue.underruns)
-    return counts
-
-
-cdef void playout_peek(playout_queue *queue, uint64_t position, int16_t *out, Py_ssize_t frames) noexcept nogil:
-    cdef uint64_t end = position + <uint64_t> frames
-    while position < end:
-        frames = run_at(&queue.ring, position, end)
-        memcpy(out, frame_at(&queue.ring, position), frames * sizeof(int16_t))
-        out += frames
-        position += <uint64_t> frames
-
-
-cdef void playout_take(playout_queue *queue, int16_t *out, Py_ssize_t frames) noexcept nogil:
-    queue.out, queue.itemsize = <char *> out, sizeof(int16_t)
-    _change(queue)
-    _take(queue, frames)
-    _changed(queue)
-
-
-cdef void playout_drop(playout_queue *queue, Py_ssize_t frames) noexcept nogil:
-    _change(queue)
-    _drop(queue, queue.tail + <uint64_t> frames)
-    _changed(queue)
 
 
 cdef Py_ssize_t playout_write(playout_queue *queue, const unsigned char *data, Py_ssize_t length) noexcept nogil:
@@ -453,25 +383,28 @@ cdef class JitterBuffer:
         ever in a forked child: then the counters are told as they are, apart from each other by a block.
         """
         cdef playout_queue *queue = self.queue
-        cdef uint64_t sequence, head
-        cdef playout_counts counts
+        cdef uint64_t sequence, head, tail, read, dropped, padded, underruns
         cdef int look
         for look in range(LOOKS):
             if look >= LOOKS_AT_ONCE:
                 sleep(0.0001)
             sequence = sf_load_acquire(&queue.sequence)
-            counts = playout_count(queue)
+            tail = sf_load_relaxed(&queue.tail)
+            read = sf_load_relaxed(&queue.read)
+            dropped = sf_load_relaxed(&queue.dropped)
+            padded = sf_load_relaxed(&queue.padded)
+            underruns = sf_load_relaxed(&queue.underruns)
             sf_fence_acquire()
             if sequence % 2 == 0 and sf_load_relaxed(&queue.sequence) == sequence:
                 break
         head = sf_load_acquire(&queue.head)  # last: the tail never passes it
         return JitterBufferStatistics(
             written_frames=head,
-            read_frames=counts.read,
-            queued_frames=head - counts.tail,
-            dropped_frames=counts.dropped,
-            padded_frames=counts.padded,
-            underruns=counts.underruns,
+            read_frames=read,
+            queued_frames=head - tail,
+            dropped_frames=dropped,
+            padded_frames=padded,
+            underruns=underruns,
             partial_bytes=int(sf_load_relaxed(&queue.split) > 0),
         )
 

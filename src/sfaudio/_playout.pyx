@@ -25,11 +25,11 @@ from sfaudio._buffers cimport acquire, in_range
 from sfaudio._engine cimport engine_abort, engine_core, engine_flush, engine_make_block
 from sfaudio._kernels cimport int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
-from sfaudio._pcm cimport JitterBuffer, playout_abort, playout_count, playout_counts, playout_look, playout_marks
-from sfaudio._pcm cimport playout_hold_reader, playout_hold_writer, playout_read_int16
+from sfaudio._pcm cimport JitterBuffer, playout_abort, playout_hold_reader, playout_hold_writer, playout_read_int16
 from sfaudio._pcm cimport playout_release_reader, playout_release_writer
 from sfaudio._pieces cimport piece
 from sfaudio._playout_law cimport law_begin
+from sfaudio._reader cimport playout_count, playout_counts, playout_look, playout_marks
 from sfaudio._resample cimport Resampler, resample_some_int16, resampler, resampler_hold, resampler_input_frames
 from sfaudio._resample cimport resampler_release
 from sfaudio._ring cimport LOOKS, LOOKS_AT_ONCE
@@ -224,7 +224,7 @@ cdef class PlayoutEngine:
             free(self.engine)
 
     def read_into(self, out):
-        """Fill `out`, a buffer of int16 or float32 samples, at `output_samplerate`. float32 samples are int16 / 32768."""
+        """Fill `out`, a buffer of int16 or float32 samples, at `output_samplerate`; float32 is int16 / 32768."""
         cdef Py_buffer view
         cdef Py_ssize_t frames = acquire(out, &view, c"*", True, "out")
         try:
@@ -263,7 +263,7 @@ cdef class PlayoutEngine:
 
         - ``("play", a, n)``: n frames, from position a of all that was written, as they are
         - ``("remove", a, n)``: n frames in place of the 2 n from a on; ``("insert", a, n)``: 2 n in place of n
-        - ``("cut", a, n)``: n frames from a on are left out, with a fade of 5 ms across, which is in place of the next 5 ms
+        - ``("cut", a, n)``: n frames from a on are left out; a fade of 5 ms across is in place of the next 5 ms
         - ``("hold", n, k)``: n frames of the 60 ms before, back and forth, from step k on
         - ``("conceal", n, k)``: n frames of the concealment, from its frame k on; k == 0 begins it
         - ``("silence", n, 0)``
@@ -291,7 +291,7 @@ cdef class PlayoutEngine:
         finally:
             give_back(&engine.log_reader)
         if lost:
-            raise RuntimeError(f"{lost} pieces are missing, since the log was full: read it more often, or make it longer")
+            raise RuntimeError(f"the log was full, {lost} pieces are missing: read it more often, or make it longer")
         return pieces
 
     def statistics(self):

@@ -1,6 +1,6 @@
 """What is speech: louder than the room that it is said in. For `_playout`, not for others to cimport.
 
-The floor is the least mean power of 50 ms within the last 5 s of what was played, as of ten minima of half seconds (as R.
+The floor is the least mean power of 50 ms within the last 5 s of what was played, of ten minima of half seconds (as R.
 Martin's minimum statistics, "Noise power spectral density estimation based on optimal smoothing and minimum
 statistics", 2001, without its bias). With a fixed threshold, a room at -45 dBFS would leave no pause to be found.
 """

@@ -189,7 +189,8 @@ cdef void conceal_gap(const stretcher *of, const int16_t *end, int16_t *out) noe
     if likeness < VOICED:
         lag = of.lag_max
     # What would click at each turn of the loop is spread over it: all of it at its first frame, none at its last.
-    cdef int64_t step = end[-1] - end[-lag - 1]
+    cdef const int16_t *last = end - 1
+    cdef int64_t step = last[0] - last[-lag]
     cdef int64_t part = (1 << 24) // (lag - 1)
     cdef int64_t looped
     cdef Py_ssize_t i

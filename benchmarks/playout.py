@@ -1,0 +1,97 @@
+"""The laboratory of playout: the compiled engine beside its competitors, on a virtual clock. Run by `python3 dev.py playout`.
+
+A trace says when each message of 20 ms arrives; `--traces DIR` names a folder of them (NAME.txt, line k the arrival of
+message k in ms), without it there are generated ones: stalls, bursts, drift and so on, one thing at a time. Speech is
+in turns of 3.6 s with pauses of 1.4 s, in which silence is sent; it begins at several phases of that pattern.
+
+`adaptive` is the compiled engine on samples; `lossless` (60 ms of prefill), `browser` (none) and `fifo-N` the jitter
+buffer. The others are laws of where the media stands: `neteq`, a model of WebRTC's; `segment-300`, what comes to an
+empty player is scheduled 300 ms ahead; `growing-600`, 600 ms are gathered, and 300 ms more after each underrun, up to
+1.5 s; `fixed-1200`, 1.2 s are gathered. What is counted is told in `playout_score.py`.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from functools import partial
+from multiprocessing import Pool
+from pathlib import Path
+
+from playout_checks import verdict
+from playout_players import POLICIES
+from playout_score import Score, account, against_neteq, pooled, rows_of, table
+from playout_traces import Speech, Trace, bundled_speech, chosen, generated, recorded, speech_of
+
+PHASES = (0, 1250, 2500, 3750)
+
+Scores = dict[tuple[str, str], Score]
+
+
+def score(job: tuple[Trace, int], speech: Speech, policies: Sequence[str]) -> tuple[str, list[Score]]:
+    trace, phase = job
+    laid = trace.lay(speech, phase)
+    return trace.name, [account(laid, POLICIES[policy](laid)) for policy in policies]
+
+
+def measure(traces: list[Trace], speech: Speech, policies: Sequence[str], phases: Sequence[int]) -> Scores:
+    """Every trace under every policy, all phases together."""
+    jobs = sorted(((trace, phase) for trace in traces for phase in phases), key=lambda job: -job[0].minutes)
+    scores = {(trace.name, policy): Score() for trace in traces for policy in policies}
+    with Pool() as pool:
+        for name, found in pool.imap_unordered(partial(score, speech=speech, policies=policies), jobs):
+            for policy, one in zip(policies, found, strict=True):
+                scores[name, policy] += one
+    return scores
+
+
+def show(traces: list[Trace], policies: Sequence[str], scores: Scores, is_recorded: bool) -> None:
+    """The tables, by trace and by family."""
+    families: dict[str, list[str]] = {}
+    for trace in traces:
+        families.setdefault(trace.family, []).append(trace.name)
+    for title, groups in (("trace", {trace.name: [trace.name] for trace in traces}), ("family", families)):
+        rows = []
+        for name, members in groups.items():
+            figures = {policy: pooled([scores[member, policy] for member in members]) for policy in policies}
+            for policy, row in figures.items():
+                is_judged = policy == "adaptive" and "neteq" in figures and (title == "family" or not is_recorded)
+                remark = against_neteq(name, row, figures["neteq"], is_recorded) if is_judged else ""
+                rows.append((name, policy, row, remark))
+        print(table(title, rows), flush=True)
+        print()
+
+
+def show_verdicts(traces: list[Trace], speech: Speech) -> None:
+    """What must hold of the compiled engine, one thing at a time."""
+    with Pool() as pool:
+        for trace, seen in zip(traces, pool.map(partial(verdict, speech=speech), traces, chunksize=1), strict=True):
+            if seen:
+                print(f"{'ok   ' if seen.holds else 'FAULT'} {trace.name:34} {seen.seen}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--traces", type=Path, metavar="DIR", help="recorded traces, in place of generated ones")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="NAME", help="traces whose names begin so")
+    parser.add_argument("--speech", type=Path, metavar="FILE.wav", help="in a loop, in place of the bundled voice")
+    parser.add_argument("--noise", type=float, metavar="DBFS", help="of a room, under the speech")
+    parser.add_argument("--policy", nargs="+", choices=POLICIES, default=list(POLICIES), metavar="NAME")
+    parser.add_argument("--phases", type=int, nargs="+", default=PHASES, metavar="MS", help="in steps of 10")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="pictures, one a family, and a time line")
+    args = parser.parse_args()
+
+    traces = chosen(recorded(args.traces) if args.traces else generated(), args.only)
+    speech = speech_of(args.speech) if args.speech else bundled_speech()
+    if args.noise is not None:
+        speech = speech.with_noise(args.noise)
+    scores = measure(traces, speech, args.policy, args.phases)
+    show(traces, args.policy, scores, is_recorded=args.traces is not None)
+    if not args.traces and "adaptive" in args.policy:
+        show_verdicts(traces, speech)
+    if args.json:
+        args.json.write_text(json.dumps(rows_of(scores), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -137,6 +137,7 @@ cdef struct engine_counts:
     uint64_t dropped  # besides those that the queue counts
     uint64_t removed
     uint64_t inserted
+    uint64_t output
 
 
 cdef int _count(playout_engine *engine, engine_counts *counts) except -1:
@@ -154,6 +155,7 @@ cdef int _count(playout_engine *engine, engine_counts *counts) except -1:
         counts.dropped = sf_load_relaxed(&core.dropped)
         counts.removed = sf_load_relaxed(&core.removed)
         counts.inserted = sf_load_relaxed(&core.inserted)
+        counts.output = sf_load_relaxed(&core.output)
         sf_fence_acquire()
         if sequence % 2 == 0 and sf_load_relaxed(&engine.sequence) == sequence:
             break
@@ -352,6 +354,7 @@ cdef class PlayoutEngine:
             concealed_frames=sf_load_relaxed(&core.concealed) + silent,
             silent_concealed_frames=silent,
             concealment_events=sf_load_relaxed(&core.concealments),
+            output_frames=counts.output if engine.adaptive else counts.queue.read + counts.queue.padded,
             underruns=sf_load_relaxed(&core.underruns) if engine.adaptive else counts.queue.underruns,
             underruns_in_speech=sf_load_relaxed(&core.gaps.underruns_in_speech),
             interruptions=sf_load_relaxed(&core.gaps.interruptions),

@@ -29,6 +29,7 @@ COMMANDS = {
     "bench": measuring.bench,
     "realtime": measuring.realtime,
     "pacing": measuring.pacing,
+    "playout": measuring.playout,
     "scale": measuring.scale,
     "soak": measuring.soak,
     "clean": environment.clean,

@@ -16,6 +16,12 @@ def realtime(arguments: list[str]) -> int:
     return run("python", "benchmarks/realtime.py", *arguments)
 
 
+def playout(arguments: list[str]) -> int:
+    """play arrival traces by the playout engine and by its competitors, for two minutes"""
+    install("bench")
+    return run("python", "benchmarks/playout.py", *arguments)
+
+
 def pacing(arguments: list[str]) -> int:
     """measure how evenly the messages of a ws-media call arrive, for two minutes"""
     install("bench")

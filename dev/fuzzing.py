@@ -19,7 +19,14 @@ from dev.proofs import print_reports, sanitized
 CALLS = 1_000_000
 BATCH = 500  # As `CALLS` of tests/sfaudio/hostile_calls.py.
 GROWTH = 16.0  # MiB that a process may grow by once it is warm.
-MISUSED = ("JitterBuffer", "CaptureQueue", "Resampler", "StreamCallback", "functions")
+MISUSED = (
+    "JitterBuffer",
+    "CaptureQueue",
+    "Resampler",
+    "PlayoutEngine",
+    "StreamCallback",
+    "functions",
+)
 
 
 def fuzz(arguments: list[str]) -> int:

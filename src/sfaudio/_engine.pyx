@@ -5,7 +5,7 @@ What it decides by is media time, the device's time, and whether the next 10 ms 
 to the sound is a function that fills the block, keeps the books, and notes the piece.
 """
 
-from libc.math cimport fabs, lrint
+from libc.math cimport fabs, lrint, rint
 from libc.stdint cimport int16_t, int64_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
@@ -105,15 +105,17 @@ cdef bint _may_operate(void *asked, bint faster, double *period) noexcept nogil:
     cdef stretcher *shape = &engine.shape
     cdef int16_t samples[LARGEST_BLOCK + LARGEST_LAG]
     cdef Py_ssize_t queued = <Py_ssize_t> (of.marks.head - of.marks.tail)
-    cdef Py_ssize_t looked_at = shape.block + shape.lag_max
+    cdef Py_ssize_t room = queued - (shape.block if faster else 0)
+    # No lag is looked for that there is no room for: with 20 ms queued, voices above 100 Hz can be played slower.
+    cdef Py_ssize_t looked_at = min(queued, shape.block + min(shape.lag_max, room // 2))
     cdef double likeness
-    if _ahead(engine) or queued < looked_at:
+    if _ahead(engine) or looked_at < shape.block + shape.lag_min:
         return False
     playout_peek(engine.queue, of.marks.tail, samples, looked_at)
-    engine.lag = best_lag(shape, samples, &likeness)
-    engine.room = queued - (shape.block if faster else 0)
+    engine.lag = best_lag(shape, samples, looked_at, &likeness)
+    engine.room = room
     period[0] = engine.lag * 1000.0 / engine.samplerate
-    return engine.room >= 2 * engine.lag and may_operate(shape, samples, likeness)
+    return may_operate(shape, samples, likeness)
 
 
 # ---- a block
@@ -300,6 +302,11 @@ cdef void _remember(engine_core *engine) noexcept nogil:
     memcpy(engine.history + kept, engine.block, engine.block_at * sizeof(int16_t))
 
 
+cdef inline double _ms(const engine_core *engine, int64_t frames) noexcept nogil:
+    """In steps of 2**-10 ms, less than a frame, so that what differs by whole blocks does so by exactly 10 ms each."""
+    return rint(frames * 1024000.0 / engine.samplerate) / 1024.0
+
+
 cdef void engine_make_block(engine_core *engine) noexcept nogil:
     cdef playout_marks marks = playout_look(engine.queue)
     cdef Py_ssize_t block = engine.shape.block
@@ -315,9 +322,9 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     if left >= block:
         _upcoming(engine, &marks, 0, samples, block)
         power = mean_square(samples, block)
-    moment.now = engine.output * 1000.0 / engine.samplerate
-    moment.head = marks.head * 1000.0 / engine.samplerate
-    moment.position = position * 1000.0 / engine.samplerate
+    moment.now = _ms(engine, <int64_t> engine.output)
+    moment.head = _ms(engine, <int64_t> marks.head)
+    moment.position = _ms(engine, position)
     moment.speech = power > engine.floor.threshold if left >= block else in_speech
     moment.mid_speech = in_speech
     moment.draining = <int64_t> marks.drain_to > position

@@ -1,4 +1,4 @@
-/* The inner loop of the resampler: a dot product in sixteen lanes, which compilers vectorise without reordering sums,
+/* The inner loop of filters and correlations: a dot product in sixteen lanes, which compilers vectorise without reordering sums,
  * so that every build and every chunking gives the same bits. `taps` is a multiple of SF_FIR_LANES.
  */
 #ifndef SFAUDIO_FIR_H

@@ -1,6 +1,6 @@
-"""The law of adaptive playout for Cython: what the next 10 ms play. No GIL, no allocation, no system call.
+"""The law of adaptive playout for Cython: what the next 10 ms play. No GIL, no allocation, bounded work.
 
-It knows times and media positions, all in ms, no samples and no queue: an engine tells it each block how far the
+It knows times and media positions, all in ms; no samples and no queue: an engine tells it in each block how far the
 stream and the playing are, and does what it decides. A law belongs to one thread at a time.
 """
 

@@ -52,9 +52,8 @@ cdef double[LAW_TARGETS] TARGETS = [
     454.7, 568.4, 710.5, 888.2, 1110.2, 1387.8, 1734.7, 2168.4, 2710.5, 3388.1, 4235.2,
 ]
 
-# Start. Two messages; more if the target is known to be higher, but nobody waits long to hear a beginning. In mid
-# speech the hole is as short as can be. Once dry for TURN what comes is taken for a new turn: nearly all turns end in
-# speech.
+# Start. Two messages; more if the target is known to be higher, but none waits long for a beginning. In mid speech the
+# hole is as short as can be. Once dry for TURN, what comes is taken for a new turn: turns, too, end in speech.
 cdef double START = 40.0
 cdef double START_MAX = 80.0
 cdef double RESUME = 20.0

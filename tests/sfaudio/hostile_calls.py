@@ -27,9 +27,10 @@ from dataclasses import dataclass, field
 from types import GetSetDescriptorType
 from typing import Any
 
-from sfaudio import CaptureQueue, JitterBuffer, Resampler
+from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine, Resampler
 from sfaudio._callback import StreamCallback
 from sfaudio._playout_law import PlayoutLaw
+from sfaudio._stretch import Stretcher
 
 from .hostile_targets import Target, all_targets
 from .hostile_values import (
@@ -55,7 +56,9 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     **dict.fromkeys(("src", "data", "block"), lambda fuzzer: fuzzer.buffer()),
     **dict.fromkeys(("out", "indata", "outdata"), lambda fuzzer: fuzzer.buffer()),
     **dict.fromkeys(("capacity", "prefill", "fade", "frames"), lambda fuzzer: count(fuzzer.rng)),
+    **dict.fromkeys(("lag", "step", "log_pieces"), lambda fuzzer: count(fuzzer.rng)),
     **dict.fromkeys(("samplerate_in", "samplerate_out"), lambda fuzzer: fuzzer.rng.choice(RATES)),
+    **dict.fromkeys(("samplerate", "output_samplerate"), lambda fuzzer: fuzzer.rng.choice(RATES)),
     **dict.fromkeys(("channels", "input_channels"), lambda fuzzer: fuzzer.rng.randint(1, 8)),
     "output_channels": lambda fuzzer: fuzzer.rng.choice((1, 2, 64)),
     **dict.fromkeys(("pad", "measure_cpu"), lambda fuzzer: fuzzer.rng.random() < 0.5),
@@ -65,7 +68,9 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     **dict.fromkeys(("period", "assumed", "really"), lambda fuzzer: fuzzer.rng.uniform(-20, 20)),
     "pause_left": lambda fuzzer: lambda limit: (limit, fuzzer.mischief()),
     **dict.fromkeys(("capture", "played"), lambda fuzzer: fuzzer.live(CaptureQueue)),
-    "playout": lambda fuzzer: fuzzer.live(JitterBuffer),
+    "playout": lambda fuzzer: fuzzer.live(fuzzer.rng.choice((JitterBuffer, PlayoutEngine))),
+    "queue": lambda fuzzer: fuzzer.live(JitterBuffer),
+    "policy": lambda fuzzer: fuzzer.rng.choice(("adaptive", "adaptive", "lossless")),
     "value": lambda fuzzer: fuzzer.rng.choice((1, 2.0, 3.5, 10**30, "4")),
     "unit": lambda fuzzer: "frames",
     **dict.fromkeys(("gain", "fraction"), lambda fuzzer: fuzzer.rng.uniform(-0.5, 2)),
@@ -288,6 +293,11 @@ def check_books(thing: Any) -> None:
     if isinstance(thing, CaptureQueue | JitterBuffer):
         said = thing.statistics()
         balance = said.written_frames == said.read_frames + said.queued_frames + said.dropped_frames
+    elif isinstance(thing, PlayoutEngine):
+        said = thing.statistics()
+        stretched = said.removed_frames - said.inserted_frames
+        kept = said.read_frames + said.queued_frames + said.dropped_frames
+        balance = said.written_frames == kept + stretched
     elif type(thing) is Resampler:  # A subclass may lie about the rates.
         said = thing.statistics()
         due = said.input_frames * thing.samplerate_out + said.ahead_ticks
@@ -305,7 +315,7 @@ def things(rng: random.Random) -> list[Any]:
         *(capture, lying_subclass(CaptureQueue, rng)(100)),
         *(playout, lying_subclass(JitterBuffer, rng)(100, prefill=10, fade=20)),
         *(Resampler(16000, 24000), lying_subclass(Resampler, rng)(8000, 16000)),
-        PlayoutLaw(),
+        *(PlayoutEngine(JitterBuffer(48_000), log_pieces=100), PlayoutLaw(), Stretcher(16_000)),
         *(StreamCallback(capture, playout), lying_subclass(StreamCallback, rng)()),
     ]
 

@@ -16,9 +16,12 @@ import sfaudio
 CONSTRUCTORS = {
     "CaptureQueue": "capacity",
     "JitterBuffer": "capacity | prefill fade",
+    "PlayoutEngine": "queue | samplerate output_samplerate policy log_pieces",
     "PlayoutLaw": "",
     "Resampler": "samplerate_in samplerate_out",
+    "Stretcher": "samplerate",
     "StreamCallback": "capture playout played | input_channels output_channels measure_cpu",
+    "Stretcher": "samplerate",
 }
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from sfaudio import CaptureQueue, JitterBuffer, Resampler
+from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine, Resampler
 from sfaudio._callback import StreamCallback
 
 from .hostile_calls import OF_METHODS, Fuzzer, check_books, resident_mib
@@ -42,10 +42,23 @@ def callback(rng: random.Random) -> list[Any]:
     return [playout, capture, played, StreamCallback(capture, playout, played)]
 
 
+def engine(rng: random.Random) -> list[Any]:
+    """Beside what writes to its queue; small blocks run it dry, large ones fill it."""
+    playout = JitterBuffer(rng.choice((64, 1000, 48_000)))
+    output_samplerate = rng.choice((8000, 44_100))
+    return [
+        playout,
+        PlayoutEngine(
+            playout, samplerate=8000, output_samplerate=output_samplerate, log_pieces=1000
+        ),
+    ]
+
+
 OBJECTS: dict[str, Callable[[random.Random], list[Any]]] = {
     "JitterBuffer": lambda rng: queues(rng)[:1],
     "CaptureQueue": lambda rng: queues(rng)[1:],
     "Resampler": lambda rng: [Resampler(*rng.choice(((8000, 48000), (44100, 16000))))],
+    "PlayoutEngine": engine,
     "StreamCallback": callback,
     # Shared are only the buffers.
     "functions": lambda rng: [],

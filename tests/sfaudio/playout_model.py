@@ -28,6 +28,7 @@ class PlayoutModel:
     schedule: float = inf
     paced: bool = False
     doubt: bool = False
+    stalls: int = 0
     counts: list[float] = field(default_factory=lambda: [1.0] + [0.0] * (len(TARGETS) - 1))
     count: float = 5
     latest: float = 0.0
@@ -112,6 +113,7 @@ class PlayoutModel:
             self.doubt = True
         if self.doubt and late <= 45:
             self.doubt = False
+            self.stalls += 1
             late = max(late, now - position - self.schedule)
         if self.paced and not self.doubt:
             self._learn(now, late)

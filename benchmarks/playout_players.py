@@ -145,7 +145,10 @@ def from_log(first: float, pieces: list[Piece]) -> tuple[Played, tuple[int, int,
 # ---- the jitter buffer
 
 
-def play_buffer(laid: Laid, prefill_ms: int) -> Played:
+def play_buffer(
+    laid: Laid, prefill_ms: int, each: Callable[[Samples], None] | None = None
+) -> Played:
+    """By a jitter buffer alone; `each` is called after every block."""
     queue = new_queue(laid, prefill_ms)
     out = np.empty(BLOCK_FRAMES, np.int16)
     given = []
@@ -153,9 +156,13 @@ def play_buffer(laid: Laid, prefill_ms: int) -> Played:
         if data:
             queue.write(data)
         given.append(queue.read_into(out))
+        if each:
+            each(out)
     queue.drain()
     while queue.queued_frames >= BLOCK_FRAMES:
         given.append(queue.read_into(out))
+        if each:
+            each(out)
     position = np.cumsum([0, *given]) / 16
     sounded = np.array(given) == BLOCK_FRAMES
     return Played(first_block(laid), position, sounded, np.zeros(len(sounded), bool))

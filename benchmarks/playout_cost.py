@@ -140,7 +140,7 @@ def cost(took: NDArray[np.float64]) -> Cost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--times", type=int, default=4000, help="that each script is played")
+    parser.add_argument("--times", type=int, default=2000, help="that each script is played")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clock = Clock(Path(folder))

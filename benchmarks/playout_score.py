@@ -109,9 +109,7 @@ def account(laid: Laid, played: Played) -> Score:
     heard = sounded & speech
     first = message[heard]
     delay = now[heard] - (position[heard] - MESSAGE * first) - laid.due[first] - laid.base
-    began = np.argmax(sounded) if sounded.any() else blocks
     missing = ~sounded & _within_speech(laid, played.position[1 : blocks + 1])
-    missing[:began] = False
     dry = missing & np.append([False], sounded[:-1])
     return Score(
         speech_ms=BLOCK * int(speech.sum()),

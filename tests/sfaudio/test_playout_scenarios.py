@@ -139,7 +139,6 @@ def check(scenario: Scenario) -> Counter[str]:
     assert np.array_equal(player.reconstructed(), player.output)
     said = player.statistics
     assert said.written_frames == len(player.media)
-    assert 40 <= 1000 * said.target_seconds <= 420 + scenario.message_ms
     return player.pieces
 
 

@@ -52,8 +52,9 @@ cdef double[LAW_TARGETS] TARGETS = [
     454.7, 568.4, 710.5, 888.2, 1110.2, 1387.8, 1734.7, 2168.4, 2710.5, 3388.1, 4235.2,
 ]
 
-# Start. Two messages; more if the target is known to be higher, but none waits long for a beginning. In mid speech the
-# hole is as short as can be. Once dry for TURN, what comes is taken for a new turn: turns, too, end in speech.
+# Start. Two messages; more if the target is known to be higher, but none waits long for a beginning. A hole is as short
+# as can be, in a pause as in speech: where audio trickles in, to gather more makes many of one. Once dry for TURN, what
+# comes is taken for a new turn.
 cdef double START = 40.0
 cdef double START_MAX = 80.0
 cdef double RESUME = 20.0
@@ -245,7 +246,7 @@ cdef bint _plays(playout_law *law, const playout_moment *moment, double queued) 
     cdef bint some = queued >= BLOCK or moment.draining and queued > 0
     if law.playing and not some:
         law.playing, law.waiting_since, law.dry_since = False, INFINITY, moment.now
-        law.need = RESUME if moment.mid_speech else _prefill(law)
+        law.need = RESUME
     elif not law.playing and some:
         if law.waiting_since == INFINITY:
             law.waiting_since = moment.now
@@ -355,7 +356,7 @@ cdef class PlayoutLaw:
         """What the next 10 ms play, and how many ms of media leave the queue: once for each block.
 
         `now` grows by 10; `head` is how much was written, `position` how much has left the queue; `speech`: the next
-        10 ms are; `mid_speech`: and so was what was played last; `pause_left(limit)`: a tuple that begins with the
+        10 ms are; `mid_speech` is for other laws with this signature; `pause_left(limit)`: a tuple that begins with the
         silence queued from here on; `period`: the pitch period; `can_stretch`: whether it may be removed or inserted.
 
         Answers "wait" (nothing was played yet), "pad", "play", "remove", "insert", "cut" or "hold". What `pause_left`
@@ -364,7 +365,7 @@ cdef class PlayoutLaw:
         cdef playout_moment moment
         cdef playout_decision decision
         moment.now, moment.head, moment.position = now, head, position
-        moment.speech, moment.mid_speech, moment.draining = speech, mid_speech, draining
+        moment.speech, moment.draining = speech, draining
         moment.engine, moment.pause_left, moment.may_operate = <void *> self, _pause_left, _may_operate
         hold(&self.user, CALL, "PlayoutLaw")
         try:

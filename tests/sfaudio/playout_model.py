@@ -58,7 +58,7 @@ class PlayoutModel:
         queued = head - position
         if head > self.head:
             self._arrived(now, head, position)
-        if not self._plays(now, queued, mid_speech, draining):
+        if not self._plays(now, queued, draining):
             return "pad" if position > 0 else "wait", 0.0
         more = not draining
         stalled = self.paced and more and now - self.last_arrival >= self.message + 20
@@ -156,11 +156,11 @@ class PlayoutModel:
 
     # ---- decisions
 
-    def _plays(self, now: float, queued: float, mid_speech: bool, draining: bool) -> bool:
+    def _plays(self, now: float, queued: float, draining: bool) -> bool:
         some = queued >= BLOCK or (draining and queued > 0)
         if self.playing and not some:
             self.playing, self.waiting_since, self.dry_since = False, inf, now
-            self.need = 20.0 if mid_speech else self._prefill()
+            self.need = 20.0
         elif some and not self.playing:
             if self.waiting_since == inf:
                 self.waiting_since = now

@@ -35,7 +35,7 @@ from sfaudio._resample cimport resampler_release
 from sfaudio._ring cimport LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
-from sfaudio._speech cimport floor_begin
+from sfaudio._speech cimport HANGOVER_BLOCKS, floor_begin
 from sfaudio._stretch cimport stretcher_begin
 
 from time import sleep
@@ -128,6 +128,41 @@ cdef void _read_float32(playout_engine *engine, float *out, Py_ssize_t frames) n
         frames -= step
 
 
+# What the books are made of.
+cdef struct engine_counts:
+    playout_counts queue
+    uint64_t head
+    uint64_t made  # taken from the queue, not handed out
+    uint64_t read
+    uint64_t dropped  # besides those that the queue counts
+    uint64_t removed
+    uint64_t inserted
+    uint64_t output
+
+
+cdef int _count(playout_engine *engine, engine_counts *counts) except -1:
+    """From anywhere. They belong together, as those that a `JitterBuffer` tells."""
+    cdef engine_core *core = &engine.core
+    cdef uint64_t sequence
+    cdef int look
+    for look in range(LOOKS):
+        if look >= LOOKS_AT_ONCE:
+            sleep(0.0001)
+        sequence = sf_load_acquire(&engine.sequence)
+        counts.queue = playout_count(core.queue)
+        counts.made = sf_load_relaxed(&core.block_queued) + sf_load_relaxed(&core.ahead_queued)
+        counts.read = sf_load_relaxed(&engine.read)
+        counts.dropped = sf_load_relaxed(&core.dropped)
+        counts.removed = sf_load_relaxed(&core.removed)
+        counts.inserted = sf_load_relaxed(&core.inserted)
+        counts.output = sf_load_relaxed(&core.output)
+        sf_fence_acquire()
+        if sequence % 2 == 0 and sf_load_relaxed(&engine.sequence) == sequence:
+            break
+    counts.head = sf_load_acquire(&core.queue.head)  # last: the tail never passes it
+    return 0
+
+
 cdef int engine_hold_reader(playout_engine *engine, const char *holder) except -1:
     return hold(&engine.reader, holder, "the reading side of this PlayoutEngine")
 
@@ -183,6 +218,12 @@ cdef class PlayoutEngine:
             raise MemoryError
         self.engine.reader = self.engine.log_reader = <uintptr_t> NEW
         core = &self.engine.core
+        # First the queue: the code of an argument finds the object among those of the collector, and may ask it.
+        self.queue = queue
+        playout_hold_reader(queue.queue, ENGINE)
+        core.queue = queue.queue
+        core.flushed_to = playout_look(core.queue).flush_to
+        self.engine.read = playout_count(core.queue).read  # by whoever had it before
         if policy not in POLICIES:
             raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
         self.policy = POLICIES[POLICIES.index(policy)]
@@ -193,6 +234,7 @@ cdef class PlayoutEngine:
         core.gaps.samplerate = core.samplerate
         law_begin(&core.law)
         floor_begin(&core.floor)
+        core.quiet = 2 * HANGOVER_BLOCKS
         wanted = <uint64_t> in_range(log_pieces, "log_pieces", "pieces", 0, 1 << 24)
         if wanted:
             while pieces < wanted:
@@ -207,10 +249,6 @@ cdef class PlayoutEngine:
             self.output_samplerate = (<Resampler> self.resampler).samplerate_out
             resampler_hold((<Resampler> self.resampler).state, ENGINE)
             self.engine.after = (<Resampler> self.resampler).state
-        playout_hold_reader(queue.queue, ENGINE)
-        core.queue = queue.queue
-        core.flushed_to = playout_look(core.queue).flush_to
-        self.queue = queue
         give_back(&self.engine.log_reader)
         engine_release_reader(self.engine)
 
@@ -255,8 +293,9 @@ cdef class PlayoutEngine:
     @property
     def queued_frames(self):
         """Frames of the wire that are still to be played, at this moment."""
-        cdef uint64_t made = sf_load_relaxed(&self.engine.core.block_queued)
-        return self.queue.queued_frames + made + sf_load_relaxed(&self.engine.core.ahead_queued)
+        cdef engine_counts counts
+        _count(self.engine, &counts)
+        return counts.head - counts.queue.tail + counts.made
 
     def read_log(self):
         """What the output since the last call is made of, as a list of ``(kind, a, n)``, in frames of the wire.
@@ -299,40 +338,24 @@ cdef class PlayoutEngine:
         cdef playout_engine *engine = self.engine
         cdef engine_core *core = &engine.core
         cdef double second = self.samplerate
-        cdef playout_counts queue
-        cdef uint64_t sequence, head, read, made, dropped, removed, inserted, output
-        cdef int look
-        for look in range(LOOKS):
-            if look >= LOOKS_AT_ONCE:
-                sleep(0.0001)
-            sequence = sf_load_acquire(&engine.sequence)
-            queue = playout_count(core.queue)
-            made = sf_load_relaxed(&core.block_queued) + sf_load_relaxed(&core.ahead_queued)
-            read = sf_load_relaxed(&engine.read)
-            dropped = sf_load_relaxed(&core.dropped)
-            removed = sf_load_relaxed(&core.removed)
-            inserted = sf_load_relaxed(&core.inserted)
-            output = sf_load_relaxed(&core.output)
-            sf_fence_acquire()
-            if sequence % 2 == 0 and sf_load_relaxed(&engine.sequence) == sequence:
-                break
-        head = playout_look(core.queue).head  # last: the tail never passes it
+        cdef engine_counts counts
+        _count(engine, &counts)
         silent = sf_load_relaxed(&core.gaps.silent_concealed_frames)
         return PlayoutEngineStatistics(
-            written_frames=head,
-            read_frames=read if engine.adaptive else queue.read,
-            queued_frames=head - queue.tail + made,
-            dropped_frames=queue.dropped + dropped,
-            removed_frames=removed,
-            inserted_frames=inserted,
+            written_frames=counts.head,
+            read_frames=counts.read if engine.adaptive else counts.queue.read,
+            queued_frames=counts.head - counts.queue.tail + counts.made,
+            dropped_frames=counts.queue.dropped + counts.dropped,
+            removed_frames=counts.removed,
+            inserted_frames=counts.inserted,
             cut_frames=sf_load_relaxed(&core.cut),
             held_frames=sf_load_relaxed(&core.held_frames),
-            padded_frames=sf_load_relaxed(&core.padded) if engine.adaptive else queue.padded,
+            padded_frames=sf_load_relaxed(&core.padded) if engine.adaptive else counts.queue.padded,
             concealed_frames=sf_load_relaxed(&core.concealed) + silent,
             silent_concealed_frames=silent,
             concealment_events=sf_load_relaxed(&core.concealments),
-            output_frames=output if engine.adaptive else queue.read + queue.padded,
-            underruns=sf_load_relaxed(&core.underruns) if engine.adaptive else queue.underruns,
+            output_frames=counts.output if engine.adaptive else counts.queue.read + counts.queue.padded,
+            underruns=sf_load_relaxed(&core.underruns) if engine.adaptive else counts.queue.underruns,
             underruns_in_speech=sf_load_relaxed(&core.gaps.underruns_in_speech),
             interruptions=sf_load_relaxed(&core.gaps.interruptions),
             interrupted_seconds=sf_load_relaxed(&core.gaps.interrupted_frames) / second,

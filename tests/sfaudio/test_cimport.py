@@ -23,6 +23,8 @@ from sfaudio import (
     CaptureQueue,
     CaptureQueueStatistics,
     JitterBuffer,
+    PlayoutEngine,
+    PlayoutEngineStatistics,
     Resampler,
     alaw_to_int16,
     apply_gain,
@@ -144,6 +146,30 @@ def test_a_jitter_buffer_is_written_and_read_from_cython(example: Any) -> None:
     assert (statistics.partial_bytes, statistics.underruns) == (1, 0)
 
 
+def test_a_jitter_buffer_is_aborted_from_cython(example: Any) -> None:
+    buffer = JitterBuffer(100, fade=10)
+    buffer.write(bytes(100))
+    example.abort(buffer)
+    statistics = buffer.statistics()
+    assert (statistics.queued_frames, statistics.dropped_frames) == (0, 50)
+
+
+def test_a_reader_in_cython_may_decide_itself_what_becomes_of_each_frame(example: Any) -> None:
+    buffer = JitterBuffer(10)
+    out = np.full(6, 77, np.int16)
+    buffer.write(np.array([1, 2, 0, 3, 4, 5, 6, 7, 8, 9], np.int16))
+    assert example.play_before_speech(buffer, out) == -1
+    buffer.drain()
+    assert example.play_before_speech(buffer, out) == 2
+    assert out.tolist() == [1, 2, 77, 77, 77, 77]
+    assert example.play_before_speech(buffer, out) == 6
+    assert out.tolist() == [3, 4, 5, 6, 7, 8]
+    buffer.flush()
+    assert example.play_before_speech(buffer, out) == -1
+    statistics = buffer.statistics()
+    assert (statistics.read_frames, statistics.dropped_frames) == (8, 1)
+
+
 def test_a_capture_queue_is_written_and_read_from_cython(example: Any) -> None:
     queue = CaptureQueue(4)
     example.capture_int16(queue, np.array([1, 2, 3], np.int16))
@@ -166,8 +192,9 @@ def test_a_resampler_is_used_from_cython(example: Any, dtype: Any) -> None:
 
 
 def test_what_native_code_holds_is_refused_to_python_until_it_is_released(example: Any) -> None:
-    held = JitterBuffer(10), CaptureQueue(10), Resampler(16000, 48000)
-    buffer, queue, resampler = held
+    engine = PlayoutEngine(JitterBuffer(10), log_pieces=1)
+    held = JitterBuffer(10), CaptureQueue(10), Resampler(16000, 48000), engine
+    buffer, queue, resampler, engine = held
     out, block = bytearray(20), bytes(20)
     calls: dict[str, list[Callable[[], object]]] = {
         "the writing side of this JitterBuffer": [
@@ -202,6 +229,11 @@ def test_what_native_code_holds_is_refused_to_python_until_it_is_released(exampl
             resampler.reset,
             resampler.statistics,
         ],
+        "the reading side of this PlayoutEngine": [
+            lambda: engine.read_into(out),
+            engine.abort,
+            lambda: StreamCallback(playout=engine),
+        ],
     }
     buffer.write(block)
     queue.write(block)
@@ -215,6 +247,7 @@ def test_what_native_code_holds_is_refused_to_python_until_it_is_released(exampl
         example.hold(*held)
     assert (buffer.queued_frames, buffer.writable_frames, queue.queued_frames) == (10, 0, 10)
     assert (buffer.statistics(), queue.statistics()) == before[:2]
+    assert (engine.queued_frames, engine.statistics().read_frames, engine.read_log()) == (0, 0, [])
     example.release(*held)
     assert resampler.statistics() == before[2]
     for call in itertools.chain(*calls.values()):
@@ -222,14 +255,13 @@ def test_what_native_code_holds_is_refused_to_python_until_it_is_released(exampl
 
 
 class Player:
-    """Reads a ramp on another core, without the GIL, while this thread writes and looks."""
+    """Reads on another core, without the GIL, while this thread writes and looks."""
 
-    def __init__(self, example: Any, buffer: JitterBuffer, frames: int, largest: int) -> None:
+    def __init__(self, play: Callable[..., int], *arguments: object) -> None:
         self.stop = bytearray(1)
-        self.wrong: list[int] = []
-        play = example.play_ramp
+        self.answer: list[int] = []
         self.thread = threading.Thread(
-            target=lambda: self.wrong.append(play(buffer, frames, largest, self.stop))
+            target=lambda: self.answer.append(play(*arguments, self.stop))
         )
 
     def __enter__(self) -> Self:
@@ -238,6 +270,9 @@ class Player:
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self.thread.join(0 if error else 30)  # it ends by itself, unless frames were lost
+        self.end()
+
+    def end(self) -> None:
         self.stop[0] = 1
         self.thread.join()
 
@@ -253,7 +288,7 @@ def test_a_reader_on_another_core_gets_every_frame_in_order(
     rest = memoryview(np.arange(frames).astype("<u2").tobytes())
     rng = random.Random(2)
     seen = buffer.statistics()
-    with Player(example, buffer, frames, 480) as player:
+    with Player(example.play_ramp, buffer, frames, 480) as player:
         while rest and player.plays():
             rest = rest[buffer.write(rest[: rng.choice([1, 7, capacity, 4 * capacity])]) :]
             now = buffer.statistics()
@@ -263,7 +298,7 @@ def test_a_reader_on_another_core_gets_every_frame_in_order(
             assert now.padded_frames >= seen.padded_frames
             assert now.underruns >= seen.underruns
             seen = now
-    assert player.wrong == [-1]
+    assert player.answer == [-1]
     assert buffer.statistics().read_frames == frames
 
 
@@ -274,11 +309,37 @@ def test_statistics_are_consistent_while_another_core_reads(example: Any) -> Non
         buffer = JitterBuffer(frames)
         buffer.write(ramp)
         # It changes the counters all the time, a frame or two at a time.
-        with Player(example, buffer, frames, 2) as player:
+        with Player(example.play_ramp, buffer, frames, 2) as player:
             while player.plays():
                 now = buffer.statistics()
                 assert frames == now.read_frames + now.queued_frames
-        assert player.wrong == [-1]
+        assert player.answer == [-1]
+
+
+SPEECH = (9000 * np.sin(np.arange(16_000) / 12)).astype(np.int16)
+
+
+def balanced(of: PlayoutEngineStatistics) -> bool:
+    kept = of.read_frames + of.queued_frames + of.dropped_frames
+    return of.written_frames == kept + of.removed_frames - of.inserted_frames
+
+
+@pytest.mark.parametrize("output_samplerate", [16_000, 44_100])
+def test_the_books_of_an_engine_balance_while_another_core_plays(
+    example: Any, output_samplerate: int
+) -> None:
+    buffer = JitterBuffer(90_000)
+    engine = PlayoutEngine(buffer, output_samplerate=output_samplerate)
+    with Player(example.play_engine, engine, 3) as player:
+        for i in range(2000):
+            buffer.write(SPEECH[: 1 + 37 * i % 4000])
+            if i % 100 == 99:
+                buffer.flush()
+            assert balanced(engine.statistics())
+        player.end()
+    told = engine.statistics()
+    assert balanced(told)
+    assert min(told.read_frames, told.dropped_frames) > 0
 
 
 @pytest.mark.parametrize("capacity", [100, 513, 5000])  # blocks above and below it

@@ -6,6 +6,7 @@ from libc.stdint cimport int16_t, uint8_t
 from sfaudio cimport (
     CaptureQueue,
     JitterBuffer,
+    PlayoutEngine,
     Resampler,
     alaw_decode_samples,
     alaw_encode_samples,
@@ -18,20 +19,30 @@ from sfaudio cimport (
     capture_release_writer,
     capture_write_float32,
     capture_write_int16,
+    engine_hold_reader,
+    engine_read_int16,
+    engine_release_reader,
     float32_to_int16_symmetric,
     float32_to_int16_wire,
     int16_samples_to_float32,
     measure_level,
     mix_to_mono,
+    playout_abort,
     playout_drain,
+    playout_drop,
+    playout_engine,
     playout_flush,
     playout_hold_reader,
     playout_hold_writer,
+    playout_look,
+    playout_marks,
+    playout_peek,
     playout_queue,
     playout_read_float32,
     playout_read_int16,
     playout_release_reader,
     playout_release_writer,
+    playout_take,
     playout_write,
     resample_float32,
     resample_int16,
@@ -140,6 +151,34 @@ def drain(JitterBuffer buffer not None):
         playout_drain(buffer.queue)
 
 
+def abort(JitterBuffer buffer not None):
+    with nogil:
+        playout_abort(buffer.queue)
+
+
+def play_before_speech(JitterBuffer buffer not None, int16_t[::1] out):
+    """A reader that decides itself: what is queued up to the first silent frame, which is dropped.
+
+    Returns how many frames, or -1 if nothing may be played: for a flush, or before `drain`.
+    """
+    cdef playout_queue *queue = buffer.queue
+    cdef playout_marks marks
+    cdef int16_t frame = 1
+    cdef Py_ssize_t frames = 0
+    with nogil:
+        marks = playout_look(queue)
+        if marks.flush_to > marks.tail or marks.drain_to < marks.head:
+            frames = -1
+        else:
+            while marks.tail + frames < marks.head and frames < out.shape[0] and frame:
+                playout_peek(queue, marks.tail + frames, &frame, 1)
+                frames += frame != 0
+            playout_take(queue, &out[0], frames)
+            if not frame:
+                playout_drop(queue, 1)
+    return frames
+
+
 def capture_int16(CaptureQueue queue not None, const int16_t[::1] block):
     capture_hold_writer(queue.queue, b"capture_int16")
     with nogil:
@@ -188,22 +227,34 @@ def input_frames_of(Resampler resampler not None, Py_ssize_t frames):
 
 # ---- a side, or an object, is held while native code uses it
 
-def hold(JitterBuffer buffer not None, CaptureQueue queue not None, Resampler resampler not None):
-    """Every side, and the resampler."""
+def hold(
+    JitterBuffer buffer not None,
+    CaptureQueue queue not None,
+    Resampler resampler not None,
+    PlayoutEngine engine not None,
+):
+    """Every side, the resampler and the engine."""
     playout_hold_writer(buffer.queue, b"the example")
     playout_hold_reader(buffer.queue, b"the example")
     capture_hold_writer(queue.queue, b"the example")
     capture_hold_reader(queue.queue, b"the example")
     resampler_hold(resampler.state, b"the example")
+    engine_hold_reader(engine.engine, b"the example")
 
 
-def release(JitterBuffer buffer not None, CaptureQueue queue not None, Resampler resampler not None):
+def release(
+    JitterBuffer buffer not None,
+    CaptureQueue queue not None,
+    Resampler resampler not None,
+    PlayoutEngine engine not None,
+):
     """What `hold` holds."""
     playout_release_writer(buffer.queue)
     playout_release_reader(buffer.queue)
     capture_release_writer(queue.queue)
     capture_release_reader(queue.queue)
     resampler_release(resampler.state)
+    engine_release_reader(engine.engine)
 
 
 # ---- both sides of a queue at once, each on its core: sample number n is n, in 16 bits
@@ -237,6 +288,24 @@ def play_ramp(
             at += taken
     playout_release_reader(borrowed)
     return wrong
+
+
+def play_engine(
+    PlayoutEngine engine not None, Py_ssize_t largest, const unsigned char[::1] stop
+):
+    """Read, in blocks of 1 to `largest` (at most 480), until `stop[0]`. Returns how many frames."""
+    cdef playout_engine *borrowed = engine.engine
+    cdef int16_t block[BLOCK]
+    cdef Py_ssize_t size = 1
+    cdef Py_ssize_t frames = 0
+    engine_hold_reader(borrowed, b"play_engine")
+    with nogil:
+        while not stop[0]:
+            size = size % largest + 1
+            engine_read_int16(borrowed, block, size)
+            frames += size
+    engine_release_reader(borrowed)
+    return frames
 
 
 def capture_ramp(CaptureQueue queue not None, Py_ssize_t start, Py_ssize_t frames):

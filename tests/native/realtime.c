@@ -14,6 +14,7 @@ enum { FRAMES = 480, BLOCKS = 2000, CALL_BLOCKS = 6000, RATES = 4, LOG = 256 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static void *volatile kept;
+static unsigned long callbacks;
 
 void *PyMem_RawCalloc(size_t count, size_t bytes) { return calloc(count, bytes); }
 void *PyMem_RawMalloc(size_t bytes) { return malloc(bytes); }
@@ -57,6 +58,7 @@ static engine_books play_call(int samplerate, int resampled, int adaptive, const
         block(stream, NULL, output, i % 3 ? frames : 1, i % 32, fault);
         if (i % 3 == 0) block(stream, NULL, output, frames - 1, 0, fault);
     }
+    callbacks += stream_callbacks(stream);
     return engine_look(engine);
 }
 
@@ -81,7 +83,6 @@ int main(int count, char **arguments)
     static float input[8 * FRAMES], output[8 * FRAMES];
     static int16_t speech[2 * FRAMES];
     const char *fault = count > 1 ? arguments[1] : "";
-    unsigned long callbacks = 0;
 
     link_all();
     fill_stretch_table();

@@ -14,10 +14,10 @@ static inline int16_t speech_at(uint64_t frame, int samplerate)
 }
 
 /* How many frames have come at this time: in messages of 20 ms, at the pace of the speech, but for a stall of 0.1 to
- * 0.8 s in each fourth second, after which all comes at once. */
+ * 0.8 s, from the middle of the voice in each fourth second on, after which all comes at once. */
 static inline uint64_t speech_due(uint64_t ms, int samplerate)
 {
-    const uint64_t stall = 100 + 100 * (ms / 4000 % 8), into = ms % 4000;
+    const uint64_t stall = 100 + 100 * (ms / 4000 % 8), into = (ms + 3700) % 4000;
     const uint64_t until = into < stall ? ms - into : ms;
     return until / 20 * 20 * (uint64_t)samplerate / 1000;
 }

@@ -21,7 +21,6 @@ CONSTRUCTORS = {
     "Resampler": "samplerate_in samplerate_out",
     "Stretcher": "samplerate",
     "StreamCallback": "capture playout played | input_channels output_channels measure_cpu",
-    "Stretcher": "samplerate",
 }
 
 

@@ -239,16 +239,15 @@ def delays(url: str, seconds: float) -> dict[str, Any]:
     """Delays on an idle machine, in ms, from the callback's own times; see the module's words."""
     import trio
 
-    from sfclient import Audio, Device, _playout, open_call
+    from sfclient import Audio, Device, open_call
 
-    # What is measured is the way, not the cushion that a user chooses.
-    _playout.PREFILL_SECONDS = 0.0
     to_wire: list[float] = []
     to_speaker: list[float] = []
 
     async def hold() -> None:
         device = Device("JACK")
-        async with open_call(url, Audio(device, device)) as call:
+        # What is measured is the way, not the cushion that a user chooses.
+        async with open_call(url, Audio(device, device), playout="browser") as call:
             stream = call._lines[0]._streams[-1]  # type: ignore[attr-defined]
             sent, play = call._uplink.sent, call._playout.play
 

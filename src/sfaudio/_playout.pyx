@@ -35,7 +35,7 @@ from sfaudio._resample cimport resampler_release
 from sfaudio._ring cimport LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
-from sfaudio._speech cimport floor_begin
+from sfaudio._speech cimport HANGOVER_BLOCKS, floor_begin
 from sfaudio._stretch cimport stretcher_begin
 
 from time import sleep
@@ -137,6 +137,7 @@ cdef struct engine_counts:
     uint64_t dropped  # besides those that the queue counts
     uint64_t removed
     uint64_t inserted
+    uint64_t output
 
 
 cdef bint _look(playout_engine *engine, engine_counts *counts) noexcept nogil:
@@ -149,6 +150,7 @@ cdef bint _look(playout_engine *engine, engine_counts *counts) noexcept nogil:
     counts.dropped = sf_load_relaxed(&core.dropped)
     counts.removed = sf_load_relaxed(&core.removed)
     counts.inserted = sf_load_relaxed(&core.inserted)
+    counts.output = sf_load_relaxed(&core.output)
     sf_fence_acquire()
     # Last: the tail never passes it.
     counts.head = sf_load_acquire(&core.queue.head)
@@ -237,6 +239,7 @@ cdef class PlayoutEngine:
         core.gaps.samplerate = core.samplerate
         law_begin(&core.law)
         floor_begin(&core.floor)
+        core.quiet = 2 * HANGOVER_BLOCKS
         wanted = <uint64_t> in_range(log_pieces, "log_pieces", "pieces", 0, 1 << 24)
         if wanted:
             while pieces < wanted:
@@ -355,6 +358,7 @@ cdef class PlayoutEngine:
             concealed_frames=sf_load_relaxed(&core.concealed) + silent,
             silent_concealed_frames=silent,
             concealment_events=sf_load_relaxed(&core.concealments),
+            output_frames=counts.output if engine.adaptive else counts.queue.read + counts.queue.padded,
             underruns=sf_load_relaxed(&core.underruns) if engine.adaptive else counts.queue.underruns,
             underruns_in_speech=sf_load_relaxed(&core.gaps.underruns_in_speech),
             interruptions=sf_load_relaxed(&core.gaps.interruptions),

@@ -212,17 +212,20 @@ cdef int _exceeded(const double *counts) noexcept nogil:
 
 cdef playout_decision law_decide(playout_law *law, const playout_moment *moment) noexcept nogil:
     cdef double now = moment.now, queued = moment.head - moment.position, excess, rate, slow
+    cdef bint more = not moment.draining  # Will come: otherwise nothing is gained by making what is left last longer.
     cdef bint stalled
     if moment.head > law.head:
         _arrived(law, now, moment.head, moment.position)
     if not _plays(law, moment, queued):
         return _decision(PAD, 0.0)
-    stalled = law.paced and now - law.last_arrival >= law.message + QUIET
+    stalled = law.paced and more and now - law.last_arrival >= law.message + QUIET
     excess = _excess(law, moment, queued, stalled)
+    if not more:
+        excess = fmax(0.0, excess)
     if not moment.speech:
         return _in_pause(law, moment, queued, excess, stalled)
     law.in_pause = law.held = 0.0
-    slow = _slower_by(law.minima) if queued < SLOW_QUEUED else 0.0
+    slow = _slower_by(law.minima) if more and queued < SLOW_QUEUED else 0.0
     if stalled:
         rate = -RATE
     elif slow > 0:

@@ -31,8 +31,11 @@ cdef struct stretcher:
 # With the GIL. TypeError, ValueError: no whole multiple of 100 Hz from 8,000 to 48,000.
 cdef int stretcher_begin(stretcher *of, object samplerate) except -1
 
-# The lag by which the 10 ms at x resemble best what follows, and how much (-1 to 1). Reads block + lag_max.
-cdef Py_ssize_t best_lag(const stretcher *of, const int16_t *x, double *likeness) noexcept nogil
+# The lag by which the 10 ms at x resemble best what follows, and how much (-1 to 1). Reads block + lag_max or `frames`,
+# which are block + lag_min at least: then only lags that they have room for are found.
+cdef Py_ssize_t best_lag(
+    const stretcher *of, const int16_t *x, Py_ssize_t frames, double *likeness
+) noexcept nogil
 # Whether an operation here will not be heard: alike enough, or quiet. Reads block.
 cdef bint may_operate(const stretcher *of, const int16_t *x, double likeness) noexcept nogil
 

@@ -140,27 +140,29 @@ cdef Py_ssize_t _most_alike(
     return best
 
 
-cdef Py_ssize_t best_lag(const stretcher *of, const int16_t *x, double *likeness) noexcept nogil:
+cdef Py_ssize_t best_lag(
+    const stretcher *of, const int16_t *x, Py_ssize_t frames, double *likeness
+) noexcept nogil:
     cdef float fine[LARGEST_BLOCK + LARGEST_LAG + SF_FIR_LANES]
     cdef float coarse[LARGEST_COARSE + SF_FIR_LANES]
     cdef Py_ssize_t step = of.decimate
-    cdef Py_ssize_t frames = of.block + of.lag_max
-    cdef Py_ssize_t coarse_frames = of.block // step + of.lag_max // step
+    cdef Py_ssize_t most = min(frames - of.block, of.lag_max)
+    cdef Py_ssize_t window = of.block // step
     cdef Py_ssize_t i, j, lag
     cdef int32_t total
-    for i in range(frames):
+    for i in range(of.block + most):
         fine[i] = x[i]
-    memset(fine + frames, 0, SF_FIR_LANES * sizeof(float))
-    for i in range(coarse_frames):
+    memset(fine + of.block + most, 0, SF_FIR_LANES * sizeof(float))
+    for i in range(window + most // step):
         total = 0
         for j in range(i * step, (i + 1) * step):
             total += x[j]
         coarse[i] = <float> total
-    memset(coarse + coarse_frames, 0, SF_FIR_LANES * sizeof(float))
+    memset(coarse + window + most // step, 0, SF_FIR_LANES * sizeof(float))
     lag = step * _most_alike(
-        coarse, of.block // step, of.lag_min // step, of.lag_max // step, NO_POWER * step * step * step * step, likeness
+        coarse, window, of.lag_min // step, most // step, NO_POWER * step * step * step * step, likeness
     )
-    return _most_alike(fine, of.block, max(of.lag_min, lag - step), min(of.lag_max, lag + step), NO_POWER, likeness)
+    return _most_alike(fine, of.block, max(of.lag_min, lag - step), min(most, lag + step), NO_POWER, likeness)
 
 
 cdef bint may_operate(const stretcher *of, const int16_t *x, double likeness) noexcept nogil:
@@ -184,7 +186,7 @@ cdef Py_ssize_t _lag_before(const stretcher *of, const int16_t *end, double *lik
     cdef Py_ssize_t i
     for i in range(of.block + of.lag_max):
         turned[i] = end[-1 - i]
-    return best_lag(of, turned, likeness)
+    return best_lag(of, turned, of.block + of.lag_max, likeness)
 
 
 cdef void conceal_gap(const stretcher *of, const int16_t *end, int16_t *out) noexcept nogil:
@@ -280,17 +282,20 @@ cdef class Stretcher:
         return self.of.history
 
     def best_lag(self, src):
-        """The lag by which the first 10 ms resemble what follows, and the likeness: of ``block + lag_max`` samples."""
-        cdef const int16_t[::1] x = _copied(src, self.of.block + self.of.lag_max)
+        """The lag by which the first 10 ms resemble what follows, and the likeness.
+
+        Of ``block + lag_max`` samples, or of fewer, at least ``block + lag_min``, with lags that they have room for.
+        """
+        cdef const int16_t[::1] x = _copied(src, self.of.block + self.of.lag_min)
         cdef double likeness
-        cdef Py_ssize_t lag = best_lag(&self.of, &x[0], &likeness)
+        cdef Py_ssize_t lag = best_lag(&self.of, &x[0], x.shape[0], &likeness)
         return lag, likeness
 
     def may_operate(self, src):
         """Whether that is alike enough, or quiet enough, to remove or insert a period here."""
-        cdef const int16_t[::1] x = _copied(src, self.of.block + self.of.lag_max)
+        cdef const int16_t[::1] x = _copied(src, self.of.block + self.of.lag_min)
         cdef double likeness
-        best_lag(&self.of, &x[0], &likeness)
+        best_lag(&self.of, &x[0], x.shape[0], &likeness)
         return may_operate(&self.of, &x[0], likeness)
 
     def remove(self, src, lag):

@@ -60,15 +60,17 @@ class PlayoutModel:
             self._arrived(now, head, position)
         if not self._plays(now, queued, mid_speech, draining):
             return "pad" if position > 0 else "wait", 0.0
-        stalled = self.paced and now - self.last_arrival >= self.message + 20
+        more = not draining
+        stalled = self.paced and more and now - self.last_arrival >= self.message + 20
         excess = self._excess(now - position, queued, stalled)
+        excess = excess if more else max(0.0, excess)
         faster, slower = excess > 15, excess < -10
         if speech:
             self.in_pause = self.held = 0.0
             rate = 0.25 if faster else -0.25 if slower else 0.0
             if stalled:
                 rate = -0.25
-            elif queued < 100 and self._slower_by() > 0:
+            elif more and queued < 100 and self._slower_by() > 0:
                 rate = -min(0.25, 1.2 * self._slower_by())
             return self._stretch(now, queued, rate, period, can_stretch)
         self.owed = 0.0

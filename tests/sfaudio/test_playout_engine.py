@@ -84,20 +84,19 @@ def test_a_burst_is_played_bit_for_bit_and_at_once(faster: float) -> None:
     assert said.removed_frames == said.inserted_frames == said.dropped_frames == said.underruns == 0
 
 
-def test_turns_that_come_at_once_are_each_played_bit_for_bit() -> None:
+def test_turns_that_come_at_once_are_never_trimmed() -> None:
+    """But for the 5 ms in which each is faded in after it ran dry."""
     player = Player()
-    turns = [speaking(16000, 20)[at : at + 24000] for at in (0, 40000, 80000)]
-    for turn in turns:
+    for at in (0, 40000, 80000):
+        turn = speaking()[at : at + 24000]
         player.write(turn)
-        before = len(player.output)
-        player.blocks(250)
-        heard = sounds(player.output[before:])
-        assert np.array_equal(heard[:24000], turn)
-        assert not heard[24960:].any()
+        output = player.blocks(250)
+        begins = next(a for a in range(0, 24000, 160) if output[a : a + 160].any())
+        assert begins <= 60 * MS
+        assert np.array_equal(output[begins + 80 : begins + 24000], turn[80:])
     said = player.statistics
     assert said.underruns == 3
-    assert said.underruns_in_speech == said.interruptions == 0
-    assert said.silent_concealed_frames == 0
+    assert said.underruns_in_speech == said.interruptions == said.silent_concealed_frames == 0
 
 
 def test_a_lead_that_a_paced_sender_keeps_is_paid_out() -> None:
@@ -151,26 +150,26 @@ def test_a_gap_is_concealed_and_left_without_a_click() -> None:
         assert player.statistics.concealment_events <= 1
 
 
-def test_in_a_stall_a_pause_is_held_and_after_it_pauses_are_cut() -> None:
+def test_in_a_stall_a_pause_is_held() -> None:
     player, media = Player(), talk(16000)
-    quiet = np.abs(media.reshape(-1, 320)).max(1) < 300
-    pauses = [at for at in range(200, 800) if quiet[at : at + 15].all()]
-    begin = pauses[0] + 10
-    player.paced(media[:320000], late=stall(1000, begin, 60))
-    said = player.statistics
-    assert said.held_frames > 100 * MS
-    assert said.cut_frames > 100 * MS
+    quiet = np.abs(media[:319680].reshape(-1, 320)).max(1) < 300
+    begin = next(at for at in range(200, 900) if quiet[at : at + 20].all()) + 10
+    late = np.random.default_rng(0).integers(
+        0, 8, 999
+    )  # so that there is a pause to hold in the queue
+    player.paced(media[:319680], late=np.maximum(late, stall(999, begin, 60)))
+    assert player.statistics.held_frames > 100 * MS
     assert np.array_equal(player.reconstructed(), player.output)
 
 
 @pytest.mark.parametrize("noise", [0.0005, 0.0056])
-def test_pauses_are_found_in_a_room_at_minus_45_decibels(noise: float) -> None:
+def test_a_lead_is_paid_out_in_pauses_even_in_a_room_at_minus_45_decibels(noise: float) -> None:
     player, media = Player(), talk(16000, noise)
-    late = stall(1000, 300, 40) + stall(1000, 600, 40)
-    player.paced(media[:320000], late=late)
+    player.write(media[:16000])
+    player.paced(media[16000:160000])
     said = player.statistics
     assert said.cut_frames > 200 * MS
-    assert said.jitter_buffer_delay / said.read_frames < 0.2
+    assert said.queued_frames <= 16000 * said.target_seconds + 30 * MS
 
 
 def test_a_producer_that_is_slow_leaves_no_gap_that_is_heard() -> None:
@@ -184,6 +183,7 @@ def test_a_producer_that_is_slow_leaves_no_gap_that_is_heard() -> None:
         player.read(160)
     assert max(player.gaps(), default=0) <= 60
     assert player.statistics.inserted_frames > 1000 * MS
+    assert player.statistics.underruns_in_speech < 30
 
 
 @pytest.mark.slow
@@ -215,11 +215,13 @@ def test_nothing_is_removed_below_the_target_or_before_the_pace_is_known() -> No
     player, media = Player(), talk(16000)
     before, said = 0, player.statistics
     come = np.maximum.accumulate(2 * (np.arange(1000) + 1) + late)
-    written = 0
+    written, lengths, message = 0, [20, 20], 20
     for now in range(2000):
-        while written < 1000 and come[written] <= now:
-            player.write(media[320 * written : 320 * (written + 1)])
-            written += 1
+        due = int(np.searchsorted(come, now, "right"))
+        if due > written:
+            player.write(media[320 * written : 320 * due])
+            lengths.append(20 * (due - written))
+            message, written = max(message, min(lengths[-2:])), due
         before = player.engine.queued_frames
         player.read(160)
         earlier, said = said, player.statistics
@@ -230,7 +232,7 @@ def test_nothing_is_removed_below_the_target_or_before_the_pace_is_known() -> No
             assert before - taken >= 16000 * said.target_seconds - 1
         assert taken <= before
         assert balanced(said)
-        assert 0.04 <= said.target_seconds <= 0.42
+        assert 0.04 <= said.target_seconds <= 0.4 + message / 1000
     assert said.removed_frames > 0
     assert said.cut_frames > 0
 

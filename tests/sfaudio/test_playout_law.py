@@ -375,6 +375,25 @@ def test_what_is_left_is_played_while_draining() -> None:
     assert law.block(30, 15, 15, True, True, *told, draining=True) == ("pad", 0)
 
 
+@pytest.mark.parametrize(("speech", "speed"), [(True, 1.0), (False, 1.0), (True, 0.9)])
+def test_what_is_drained_is_not_made_to_last_longer(speech: bool, speed: float) -> None:
+    """Of a stream that is paced, or slow; without draining, all that is left would be played slower, or held."""
+    for draining in (False, True):
+        law, model = PlayoutLaw(), PlayoutModel()
+        head = position = 0.0
+        seen = set()
+        for now in range(0, 6000, 10):
+            if now % 20 == 0 and now < 5000:
+                head = 60 + speed * now // 20 * 20
+            told = (now, head, position, speech, speech, lambda limit: (0.0, True), 5.0, True)
+            what, advance = decided = law.block(*told, draining=draining and now >= 5000)
+            assert decided == model.block(*told, draining=draining and now >= 5000)
+            position += advance
+            if now >= 5000:
+                seen.add(what)
+        assert bool(seen & {"insert", "hold"}) is not draining
+
+
 # ---- for Python
 
 

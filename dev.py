@@ -29,6 +29,9 @@ COMMANDS = {
     "bench": measuring.bench,
     "realtime": measuring.realtime,
     "pacing": measuring.pacing,
+    "playout": measuring.playout,
+    "playout-quality": measuring.playout_quality,
+    "playout-cost": measuring.playout_cost,
     "scale": measuring.scale,
     "soak": measuring.soak,
     "clean": environment.clean,
@@ -41,7 +44,7 @@ def main() -> int:
         return COMMANDS[name](arguments)
     print(__doc__)
     for command, function in COMMANDS.items():
-        print(f"  {command:12} {function.__doc__}")
+        print(f"  {command:16} {function.__doc__}")
     return 0 if name in ("-h", "--help") else 2
 
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-
 from playout_players import Watched, watch_engine
 from playout_score import BLOCK, account
 from playout_traces import Laid, Speech, Trace
 
 FIRST_SOUND = 60 + BLOCK  # ms after the first message at the latest, of what comes ahead of time
-SPARE = 20 + BLOCK  # ms above the target, of which 20 are a message: what is there between two arrivals
+SPARE = (
+    20 + BLOCK
+)  # ms above the target, of which 20 are a message: what is there between two arrivals
 
 
 class Verdict(NamedTuple):
@@ -39,8 +40,9 @@ def is_exact(laid: Laid, watched: Watched) -> Verdict:
     same = np.array_equal(output[: len(laid.samples)], laid.samples)
     first = int(np.argmax(watched.played.sounded)) * BLOCK + watched.played.first - laid.arrivals[0]
     touched = sum(_frames(watched).values())
+    exact = "bit-exact" if same else "NOT exact"
     holds = same and not touched and first <= FIRST_SOUND
-    return Verdict(holds, f"{'bit-exact' if same else 'NOT exact'}, {touched} frames touched, first sound after {first:.0f} ms")
+    return Verdict(holds, f"{exact}, {touched} frames touched, first sound after {first:.0f} ms")
 
 
 def repaid(watched: Watched, since: float, until: float) -> float:
@@ -76,7 +78,10 @@ def keeps_up(laid: Laid, watched: Watched) -> Verdict:
 def does_not_grow(laid: Laid, watched: Watched) -> Verdict:
     """Drift: no gap, no growth."""
     gaps, most = _gaps(laid, watched), max(state.queued for state in watched.states)
-    return Verdict(not gaps and most <= 80, f"gaps {_told(gaps)}, queued at most {most:.0f} ms, {_done(watched)}")
+    return Verdict(
+        not gaps and most <= 80,
+        f"gaps {_told(gaps)}, queued at most {most:.0f} ms, {_done(watched)}",
+    )
 
 
 def is_not_trimmed(laid: Laid, watched: Watched) -> Verdict:
@@ -91,11 +96,13 @@ def is_paid_out(laid: Laid, watched: Watched) -> Verdict:
     gaps = _gaps(laid, watched)
     took = repaid(watched, laid.arrivals[0], np.inf)
     holds = not gaps and took < 0.5 * (laid.arrivals[-1] - laid.arrivals[0])
-    return Verdict(holds, f"paid out after {took / 1000:.1f} s, gaps {_told(gaps)}, {_done(watched)}")
+    return Verdict(
+        holds, f"paid out after {took / 1000:.1f} s, gaps {_told(gaps)}, {_done(watched)}"
+    )
 
 
 def _told(gaps: list[float]) -> str:
-    return " ".join(f"{gap:.0f}" for gap in gaps) + " ms" if gaps else "none"
+    return f"{len(gaps)} of at most {max(gaps):.0f} ms" if gaps else "none"
 
 
 def _done(watched: Watched) -> str:

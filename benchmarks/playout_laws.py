@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from sfaudio._stretch import Stretcher
-
 from playout_traces import MESSAGE, Laid
+
+from sfaudio._stretch import Stretcher
 
 BLOCK = 10.0
 
@@ -132,7 +132,9 @@ class NetEq:
         if not plays:
             self.expanded += BLOCK if self.ever else 0.0
             return None
-        step = self._step(now, position, queued) if self.packets > 1 and not self.expanded else BLOCK
+        step = (
+            self._step(now, position, queued) if self.packets > 1 and not self.expanded else BLOCK
+        )
         self.expanded, self.ever = 0.0, True
         return step
 
@@ -143,14 +145,13 @@ class NetEq:
             return BLOCK
         if delay >= high:
             fast = delay >= 4 * high
-            if queued >= 30 and (self.random.random() < 0.5 if fast else self.rest <= 0):
-                if period := self._period(position):
-                    self.rest = self.BETWEEN
-                    return BLOCK + (min(period, queued - BLOCK) if fast else period)
-        elif self.rest <= 0 and queued >= 20:
-            if period := self._period(position):
+            may = queued >= 30 and (self.random.random() < 0.5 if fast else self.rest <= 0)
+            if may and (period := self._period(position)):
                 self.rest = self.BETWEEN
-                return BLOCK - min(period, BLOCK)
+                return BLOCK + (min(period, queued - BLOCK) if fast else period)
+        elif self.rest <= 0 and queued >= 20 and (period := self._period(position)):
+            self.rest = self.BETWEEN
+            return BLOCK - min(period, BLOCK)
         return BLOCK
 
     def _period(self, position: float) -> float:

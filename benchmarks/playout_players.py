@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-
 from playout_laws import LAWS, Law
 from playout_score import BLOCK, Played
 from playout_traces import MESSAGE, MESSAGE_FRAMES, Laid, Samples
+
 from sfaudio import JitterBuffer, PlayoutEngine
 
 BLOCK_FRAMES = 160
@@ -22,6 +22,13 @@ LOG_PIECES = 1 << 22
 FADE_FRAMES = 80
 
 Piece = tuple[str, int, int]
+
+
+def output_frames(piece: Piece) -> int:
+    kind, a, n = piece
+    if kind in ("play", "remove"):
+        return n
+    return {"insert": 2 * n, "cut": FADE_FRAMES, "resume": 0}.get(kind, a)
 
 
 def first_block(laid: Laid) -> float:
@@ -64,7 +71,9 @@ class Watched:
     states: list[State]
 
 
-def run_engine(laid: Laid, each: Callable[[PlayoutEngine, Samples], None] | None = None) -> tuple[Played, list[Piece]]:
+def run_engine(
+    laid: Laid, each: Callable[[PlayoutEngine, Samples], None] | None = None
+) -> tuple[Played, list[Piece]]:
     """Drive the compiled engine through a trace; `each` is called after every block."""
     queue = new_queue(laid)
     engine = PlayoutEngine(queue, log_pieces=LOG_PIECES)
@@ -83,7 +92,9 @@ def run_engine(laid: Laid, each: Callable[[PlayoutEngine, Samples], None] | None
     pieces, seen = engine.read_log(), engine.statistics()
     played, books = from_log(first_block(laid), pieces)
     if books != (seen.removed_frames, seen.inserted_frames, seen.cut_frames):
-        raise AssertionError(f"removed, inserted, cut: the log tells {books}, and it was counted {seen}")
+        raise AssertionError(
+            f"removed, inserted, cut: the log tells {books}, and it was counted {seen}"
+        )
     return played, pieces
 
 
@@ -117,7 +128,9 @@ def from_log(first: float, pieces: list[Piece]) -> tuple[Played, tuple[int, int,
     position = np.cumsum(media + jump) - media  # where the piece begins, after its jump
     blocks = int(begin[-1] + length[-1]) // BLOCK_FRAMES
     at = BLOCK_FRAMES * np.arange(blocks + 1)
-    inside = np.maximum(np.searchsorted(begin, at, "left") - 1, 0)  # a jump at `at` is of the block to come
+    inside = np.maximum(
+        np.searchsorted(begin, at, "left") - 1, 0
+    )  # a jump at `at` is of the block to come
     since = np.minimum(at - begin[inside], length[inside])
     before = position[inside] + np.minimum(since, media[inside])
     before[0] = 0
@@ -125,13 +138,17 @@ def from_log(first: float, pieces: list[Piece]) -> tuple[Played, tuple[int, int,
     stretched = np.zeros(blocks, bool)
     stretched[begin[removes | inserts] // BLOCK_FRAMES] = True
     played = Played(first, before / 16, np.diff(padded) == 0, stretched)
-    return played, (int((removes * n).sum()), int((inserts * n).sum() + a[kinds == "hold"].sum()), int((cuts * n).sum()))
+    inserted = (inserts * n).sum() + a[kinds == "hold"].sum()
+    return played, (int((removes * n).sum()), int(inserted), int((cuts * n).sum()))
 
 
 # ---- the jitter buffer
 
 
-def play_buffer(laid: Laid, prefill_ms: int) -> Played:
+def play_buffer(
+    laid: Laid, prefill_ms: int, each: Callable[[Samples], None] | None = None
+) -> Played:
+    """By a jitter buffer alone; `each` is called after every block."""
     queue = new_queue(laid, prefill_ms)
     out = np.empty(BLOCK_FRAMES, np.int16)
     given = []
@@ -139,9 +156,13 @@ def play_buffer(laid: Laid, prefill_ms: int) -> Played:
         if data:
             queue.write(data)
         given.append(queue.read_into(out))
+        if each:
+            each(out)
     queue.drain()
     while queue.queued_frames >= BLOCK_FRAMES:
         given.append(queue.read_into(out))
+        if each:
+            each(out)
     position = np.cumsum([0, *given]) / 16
     sounded = np.array(given) == BLOCK_FRAMES
     return Played(first_block(laid), position, sounded, np.zeros(len(sounded), bool))
@@ -154,7 +175,7 @@ def play_law(laid: Laid, law: Law) -> Played:
     first = now = first_block(laid)
     positions, sounded, stretched = [0.0], [], []
     position = head = 0.0
-    messages = end = 0
+    messages = 0
     arrivals, spoken = laid.arrivals.tolist(), laid.spoken.tolist()
     last, count, ever = arrivals[-1] + BLOCK, len(arrivals), False
     while now < last or (head - position >= BLOCK and now < last + LONGEST_TAIL):

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
 from playout_traces import MESSAGE, Bools, Floats, Laid
 
 BLOCK = 10.0  # ms
@@ -101,16 +100,16 @@ class Score:
 
 def account(laid: Laid, played: Played) -> Score:
     message = (played.position / MESSAGE + 1e-9).astype(int)
-    blocks = int(np.searchsorted(message[:-1], len(laid.due)))  # after the last message nothing is due
+    blocks = int(
+        np.searchsorted(message[:-1], len(laid.due))
+    )  # after the last message nothing is due
     sounded, stretched = played.sounded[:blocks], played.stretched[:blocks]
     now, position, message = played.now[:blocks], played.position[:blocks], message[:blocks]
     speech = laid.spoken[message]
     heard = sounded & speech
     first = message[heard]
-    delay = now[heard] - position[heard] - (laid.due[first] - MESSAGE * first) - laid.base
-    began = np.argmax(sounded) if sounded.any() else blocks
+    delay = now[heard] - (position[heard] - MESSAGE * first) - laid.due[first] - laid.base
     missing = ~sounded & _within_speech(laid, played.position[1 : blocks + 1])
-    missing[:began] = False
     dry = missing & np.append([False], sounded[:-1])
     return Score(
         speech_ms=BLOCK * int(speech.sum()),
@@ -163,23 +162,27 @@ COLUMNS = {
     "delay_p99_ms": ("p99", "6.0f"),
     "concealed_percent": ("conc %", "7.2f"),
     "stretched_percent": ("str %", "6.1f"),
-    "impairment": ("imp", "5.1f"),
+    "impairment": ("imp", "7.1f"),
 }
 
 
 def table(title: str, rows: Iterable[tuple[str, str, dict[str, float], str]]) -> str:
     """Of (what, policy, row, remark)."""
     names = "".join(f"{name:>{form.split('.')[0]}}" for name, form in COLUMNS.values())
-    lines = [f"{title:26}{'policy':13}{'min':>7}{names}"]
+    lines = [f"{title:36}{'policy':13}{'min':>7}{names}"]
     before = None
     for what, policy, row, remark in rows:
         figures = "".join(f"{row[key]:{form}}" for key, (_, form) in COLUMNS.items())
-        lines.append(f"{what if what != before else '':26}{policy:13}{row['minutes']:7.1f}{figures}  {remark}".rstrip())
+        lines.append(
+            f"{what if what != before else '':36}{policy:13}{row['minutes']:7.1f}{figures}  {remark}".rstrip()
+        )
         before = what
     return "\n".join(lines)
 
 
-def against_neteq(family: str, ours: dict[str, float], neteq: dict[str, float], is_recorded: bool) -> str:
+def against_neteq(
+    family: str, ours: dict[str, float], neteq: dict[str, float], is_recorded: bool
+) -> str:
     """Ratios to NetEq, and which limits are broken: those for recorded networks, or no more interruptions."""
     at_most = {"interruptions_per_min": neteq["interruptions_per_min"]}
     if is_recorded:
@@ -190,7 +193,9 @@ def against_neteq(family: str, ours: dict[str, float], neteq: dict[str, float], 
         at_most["delay_mean_ms"] = 1.02 * neteq["delay_mean_ms"]
         share = 0.7 if family in ("lte", "hsr", "ghent") else 1.02
         at_most["delay_p95_ms"] = share * neteq["delay_p95_ms"]
-    faults = [f"{COLUMNS[key][0]} > {most:.3g}" for key, most in at_most.items() if ours[key] > most]
+    faults = [
+        f"{COLUMNS[key][0]} > {most:.3g}" for key, most in at_most.items() if ours[key] > most
+    ]
     told = ("interruptions_per_min", "interruptions_150_per_min", "delay_mean_ms", "delay_p95_ms")
     ratios = (f"{ours[key] / neteq[key]:.2f}" if neteq[key] else "-" for key in told)
     return f"/neteq {' '.join(ratios)}  {'FAULT: ' + ', '.join(faults) if faults else 'ok'}"

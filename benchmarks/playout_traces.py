@@ -4,11 +4,12 @@ A message carries 20 ms of PCM16 at 16 kHz. Times are in ms; message k was sent 
 """
 
 import math
+import re
 import wave
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,9 @@ def read_wav(path: Path) -> Samples:
     """The first channel of a WAV file of 16 bits, at 16 kHz."""
     with wave.open(str(path)) as file:
         if file.getsampwidth() != 2:
-            raise SystemExit(f"{path} has {8 * file.getsampwidth()} bits a sample; give a WAV file of 16")
+            raise SystemExit(
+                f"{path} has {8 * file.getsampwidth()} bits a sample; give a WAV file of 16"
+            )
         pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")[:: file.getnchannels()]
         rate = file.getframerate()
     if rate != SAMPLERATE:
@@ -72,7 +75,7 @@ def spoken_blocks(samples: Samples, bridged: int) -> Bools:
     pairs = samples[: len(samples) // MESSAGE_FRAMES * MESSAGE_FRAMES].reshape(-1, MESSAGE_FRAMES)
     spoken = np.repeat(np.sqrt(np.mean((pairs / 32768) ** 2, axis=1)) > SPEECH_RMS, 2)
     for begin, end in runs(~spoken):
-        if 0 < begin and end < len(spoken) and 10 * (end - begin) < bridged:
+        if begin > 0 and end < len(spoken) and 10 * (end - begin) < bridged:
             spoken[begin:end] = True
     return spoken
 
@@ -107,10 +110,14 @@ def bundled_speech() -> Speech:
 
 @dataclass(frozen=True)
 class Trace:
-    """Arrival times, as a sender makes them that sends its silence at the same pace as its speech, or `turns`."""
+    """When the messages of a sender arrive that sends silence as it sends speech."""
 
     name: str
     arrivals: Floats
+    pace: float = 1.0
+    """Of the sender's clock to ours. Sent by that clock, speech is due by it."""
+    is_ahead: bool = False
+    """It was sent before it is due: delay counts from the first message."""
     turns: float | None = None
     """Silence is not sent, and a turn is sent at so many times real time from its own moment on."""
     is_continuous: bool = False
@@ -118,7 +125,7 @@ class Trace:
 
     @property
     def family(self) -> str:
-        return "lte" if "LTE" in self.name else self.name.split("-")[0]
+        return "lte" if "LTE" in self.name else re.split("[-+]", self.name)[0]
 
     @property
     def minutes(self) -> float:
@@ -127,16 +134,18 @@ class Trace:
     def lay(self, speech: Speech, phase: int) -> "Laid":
         """What arrives when, for speech that begins `phase` ms into its loop."""
         speech = speech.without_pauses() if self.is_continuous else speech
-        samples = np.resize(np.roll(speech.samples, -16 * phase), len(self.arrivals) * MESSAGE_FRAMES)
-        blocks = np.resize(np.roll(speech.spoken, -phase // 10), 2 * len(self.arrivals))
-        spoken = blocks[::2]
-        due = np.arange(len(self.arrivals)) * float(MESSAGE)
+        samples = np.resize(
+            np.roll(speech.samples, -16 * phase), len(self.arrivals) * MESSAGE_FRAMES
+        )
+        spoken = np.resize(np.roll(speech.spoken, -phase // 10), 2 * len(self.arrivals))[::2]
+        due = np.arange(len(self.arrivals)) * (MESSAGE / self.pace)
         if self.turns is None:
-            return Laid(self.arrivals, due, spoken, samples, float(np.min(self.arrivals - due)))
-        first = np.maximum.accumulate(np.where(spoken & ~np.roll(spoken, 1), np.arange(len(due)), 0))
-        sent = self.arrivals[0] + MESSAGE * (first + (np.arange(len(due)) - first) / self.turns)
+            base = self.arrivals[0] if self.is_ahead else np.min(self.arrivals - due)
+            return Laid(self.arrivals, due, spoken, samples, float(base))
+        begin = np.maximum.accumulate(np.where(spoken & ~np.roll(spoken, 1), due, 0.0))
+        sent = self.arrivals[0] + begin + (due - begin) / self.turns
         said = samples.reshape(-1, MESSAGE_FRAMES)[spoken].ravel()
-        return Laid(sent[spoken], due[spoken], spoken[spoken], said, float(np.min(sent - due)))
+        return Laid(sent[spoken], due[spoken], spoken[spoken], said, float(self.arrivals[0]))
 
 
 class Laid(NamedTuple):
@@ -161,7 +170,9 @@ def recorded(folder: Path) -> list[Trace]:
     """Every trace of a folder: line k of a file is the arrival of message k in ms."""
     files = sorted(path for path in folder.glob("*.txt") if path.name[0].isalnum())
     if not files:
-        raise SystemExit(f"{folder} holds no traces: files NAME.txt with an arrival time in each line")
+        raise SystemExit(
+            f"{folder} holds no traces: files NAME.txt with an arrival time in each line"
+        )
     return [Trace(path.stem, np.loadtxt(path)) for path in files]
 
 
@@ -195,7 +206,7 @@ def wifi_like(seconds: float, seed: int) -> Floats:
 
 
 def cellular_like(seconds: float, seed: int) -> Floats:
-    """A queue at the base station that swells and empties within seconds, grants every 5 ms, and handovers now and then."""
+    """A queue that swells and empties within seconds, grants every 5 ms, and handovers now and then."""
     rng = np.random.default_rng(seed)
     count = round(50 * seconds)
     swell = np.empty(count)
@@ -222,17 +233,18 @@ def generated() -> list[Trace]:
         late = paced(40)
         late[kept:] = np.maximum(late[kept:], late[0] + 1000)
         begins += [Trace(name, late), Trace(f"{name}-continuous", late, is_continuous=True)]
+    fast, slow = 1 + 300e-6, 1 - 300e-6
     return [
         *stalls.values(),
         *begins,
-        Trace("burst-3x", paced(30, 3)),
-        Trace("burst-10x", paced(30, 10)),
-        Trace("burst-all", paced(30, 1e9)),
-        Trace("slow-0.9x", paced(120, 0.9), is_continuous=True),
-        Trace("drift+300ppm", paced(3600, 1 + 300e-6)),
-        Trace("drift-300ppm", paced(3600, 1 - 300e-6)),
-        Trace("drift+300ppm-continuous", paced(3600, 1 + 300e-6), is_continuous=True),
-        Trace("drift-300ppm-continuous", paced(3600, 1 - 300e-6), is_continuous=True),
+        Trace("burst-3x", paced(30, 3), is_ahead=True),
+        Trace("burst-10x", paced(30, 10), is_ahead=True),
+        Trace("burst-all", paced(30, 1e9), is_ahead=True),
+        Trace("slow-0.9x", paced(120, 0.9), pace=0.9, is_continuous=True),
+        Trace("drift+300ppm", paced(3600, fast), pace=fast),
+        Trace("drift-300ppm", paced(3600, slow), pace=slow),
+        Trace("drift+300ppm-continuous", paced(3600, fast), pace=fast, is_continuous=True),
+        Trace("drift-300ppm-continuous", paced(3600, slow), pace=slow, is_continuous=True),
         Trace("turns-paced", paced(120), turns=1),
         Trace("turns-3x", paced(120), turns=3),
         Trace("turns-all", paced(120), turns=1e9),
@@ -245,5 +257,3 @@ def generated() -> list[Trace]:
 def chosen(traces: list[Trace], names: list[str]) -> list[Trace]:
     """Those whose names begin with one of these."""
     return [trace for trace in traces if any(trace.name.startswith(name) for name in names)]
-
-

@@ -16,6 +16,24 @@ def realtime(arguments: list[str]) -> int:
     return run("python", "benchmarks/realtime.py", *arguments)
 
 
+def playout(arguments: list[str]) -> int:
+    """play arrival traces by the playout engine and by its competitors, for two minutes"""
+    install("bench")
+    return run("python", "benchmarks/playout.py", *arguments)
+
+
+def playout_quality(arguments: list[str]) -> int:
+    """score recorded speech around stalls, as the playout engine and others play it, for a few minutes"""
+    install("bench")
+    return run("python", "benchmarks/playout_quality.py", *arguments)
+
+
+def playout_cost(arguments: list[str]) -> int:
+    """measure what 10 ms of playout cost in the worst states, for five minutes"""
+    install("bench")
+    return run("python", "benchmarks/playout_cost.py", *arguments)
+
+
 def pacing(arguments: list[str]) -> int:
     """measure how evenly the messages of a ws-media call arrive, for two minutes"""
     install("bench")

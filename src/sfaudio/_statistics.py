@@ -56,6 +56,8 @@ class PlayoutEngineStatistics:
     """Of these: silence (silentConcealedSamples), as far as it is known that speech was missing."""
     concealment_events: int
     """Times that it ran dry in speech (concealmentEvents): ends of sentences are among them."""
+    output_frames: int
+    """All frames handed out, whatever they were made of."""
     underruns: int
     """Times that it ran dry and was not drained."""
     underruns_in_speech: int

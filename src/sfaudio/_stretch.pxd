@@ -31,7 +31,7 @@ cdef struct stretcher:
 # With the GIL. TypeError, ValueError: no whole multiple of 100 Hz from 8,000 to 48,000.
 cdef int stretcher_begin(stretcher *of, object samplerate) except -1
 
-# The lag by which the 10 ms at x resemble best what follows, and how much (-1 to 1). Reads block + lag_max, or `frames`,
+# The lag by which the 10 ms at x resemble best what follows, and how much (-1 to 1). Reads block + lag_max or `frames`,
 # which are block + lag_min at least: then only lags that they have room for are found.
 cdef Py_ssize_t best_lag(
     const stretcher *of, const int16_t *x, Py_ssize_t frames, double *likeness

@@ -178,7 +178,7 @@ class Call:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
         queues = Queues(
             self._uplink.queue,
-            self._playout.queue,
+            self._playout.engine,
             self._recorder.played if self._recorder else None,
         )
         async with open_unwrapped_nursery() as tasks:

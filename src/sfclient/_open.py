@@ -17,7 +17,7 @@ from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._handshake import Handshake
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery, without_cancelled
-from sfclient._playout import Playout
+from sfclient._playout import POLICIES, Playout
 from sfclient._recording import open_recorder
 from sfclient._session import Session, SessionRequest
 from sfclient._uplink import PacedUplink, Uplink
@@ -32,6 +32,7 @@ async def open_call(
     dialect: str = "widget",
     chunk_seconds: float | None = None,
     record: str | Path | None = None,
+    playout: str | None = None,
     ssl_context: ssl.SSLContext | None = None,
     allow_insecure: bool = False,
     on_call_id: Callable[[str], None] | None = None,
@@ -62,6 +63,12 @@ async def open_call(
     record
         A stereo WAV file to write: the caller left, the agent right, time-aligned. When it cannot be written any more,
         the call goes on: `RecordingFailed` tells it at once, an `AudioFileError` at the end.
+    playout
+        How to deal with what the agent says and the network brings late. ``"adaptive"``: at the least delay without
+        gaps, by playing a little slower and faster, shortening and lengthening pauses, and concealing what is missing;
+        what comes ahead of time stays bit for bit. ``"lossless"``: all of it bit for bit, so that each gap adds to the
+        delay for good. ``"browser"``: the same, without gathering 60 ms before it plays. If None, adaptive for a
+        device, where somebody listens; lossless for WAV files, memory, sinks and ``"none"``, where every sample counts.
     ssl_context
         For certificates that the default does not know. One that does not verify them is refused.
     allow_insecure
@@ -95,6 +102,8 @@ async def open_call(
     chunk_seconds = speaks.chunk_seconds if chunk_seconds is None else chunk_seconds
     if not 0.005 <= chunk_seconds <= 1:
         raise UsageError(f"chunk_seconds must be between 0.005 and 1, not {chunk_seconds!r}")
+    if playout not in (None, *POLICIES):
+        raise UsageError(f"playout must be one of {', '.join(POLICIES)}, not {playout!r}")
     limits = limits or TimeLimits()
     connect = partial(
         open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure, limits=limits
@@ -109,6 +118,7 @@ async def open_call(
                 audio or Audio(),
                 chunk_seconds,
                 Path(record) if record is not None else None,
+                playout,
                 connect,
                 on_call_id,
                 limits,
@@ -140,6 +150,7 @@ async def _run(
     audio: Audio,
     chunk_seconds: float,
     record: Path | None,
+    policy: str | None,
     connect: Callable[..., AbstractAsyncContextManager[WebSocket]],
     on_call_id: Callable[[str], None] | None,
     limits: TimeLimits,
@@ -155,21 +166,25 @@ async def _run(
             lines = await files.enter_async_context(
                 open_lines(audio, *rates, *written, chunk_seconds=chunk_seconds)
             )
-            input_samplerate = max(line.input_samplerate for line in lines)
-            output_samplerate = max(line.output_samplerate for line in lines)
+            recording = next(line for line in lines if line.input_samplerate)
+            playing = next(line for line in lines if line.output_samplerate)
             recorder = None
             if record is not None:
                 recorder = await files.enter_async_context(
-                    open_recorder(record, dialect.capture_samplerate, output_samplerate)
+                    open_recorder(record, dialect.capture_samplerate, playing.output_samplerate)
                 )
             uplink = (PacedUplink if dialect.paced else Uplink)(
-                input_samplerate,
+                recording.input_samplerate,
                 dialect.capture_samplerate,
                 round(chunk_seconds * dialect.capture_samplerate),
                 recorder,
-                next(line for line in lines if line.input_samplerate),
+                recording,
             )
-            playout = Playout(dialect.playout_samplerate, output_samplerate)
+            playout = Playout(
+                dialect.playout_samplerate,
+                playing.output_samplerate,
+                policy or ("adaptive" if playing.is_real else "lossless"),
+            )
             call = Call(dialect, lines, uplink, playout, recorder, on_call_id, limits)
             if isinstance(session, SessionRequest):
                 session = await session.request()

@@ -3,6 +3,7 @@
 Nothing here asserts, see `queues.py` of the core: what is wrong is told as a list.
 """
 
+from math import gcd
 from typing import Any
 
 from sfclient import Call, CaptureStatistics, PlayoutStatistics, Sink, Source
@@ -58,9 +59,9 @@ def capture_errors(capture: CaptureStatistics) -> list[str]:
 def playout_errors(playout: PlayoutStatistics) -> list[str]:
     """At every moment: what was received is somewhere."""
     waits = playout.in_hand_frames + playout.queued_frames
-    here = playout.received_frames + playout.ahead_frames
-    there = playout.played_frames + waits + playout.dropped_frames
-    return _differ("received, and where it is", here, there)
+    gone = playout.dropped_frames + playout.removed_frames - playout.inserted_frames
+    there = playout.played_frames + waits + gone
+    return _differ("received, and where it is", playout.received_frames, there)
 
 
 def errors_at_the_end(
@@ -90,10 +91,16 @@ def errors_at_the_end(
         errors += _differ("said by the agent, and received", said, playout.received_frames)
     else:
         errors += _exceed("received, and said by the agent", playout.received_frames, said)
-    # In frames of the device, from which those of the wire are rounded.
-    queue = call._playout.queue.statistics()
-    played = queue.read_frames + queue.padded_frames
-    errors += _differ("played, and got by the sink", played, sink.frames)
+    wire, common = simulated.agent_samplerate, gcd(simulated.agent_samplerate, sink.samplerate)
+    up, down = sink.samplerate // common, wire // common
+    needed = (sink.frames - 1) * down // up + 1 if sink.frames else 0
+    errors += _differ("played, and got by the sink", playout.output_frames, needed)
+    heard = playout.played_frames + playout.padded_frames
+    heard += playout.concealed_frames - playout.silent_concealed_frames
+    # What the adaptive policy pads and conceals is counted when its 10 ms are made.
+    ahead = wire // 100 if playout.policy == "adaptive" else 0
+    errors += _exceed("played, and what it was", playout.output_frames, heard)
+    errors += _exceed("what was played, and played", heard, playout.output_frames + ahead)
 
     if recording is not None:
         tap = recording.played

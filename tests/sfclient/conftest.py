@@ -135,6 +135,10 @@ def device_samplerate(request: pytest.FixtureRequest) -> int | None:
 exactly = pytest.mark.parametrize("device_samplerate", [None], ids=[""])
 
 
+# Said anew, not taken from what is tested.
+every_policy = pytest.mark.parametrize("policy", ["adaptive", "lossless", "browser"])
+
+
 @pytest.fixture
 def hold(dialect: str, device_samplerate: int | None) -> Hold:
     return Hold(dialect, device_samplerate)

@@ -10,7 +10,7 @@ import trio
 from sfclient import WavOutput
 from sfclient.simulator import SimulatedCall, SpeakAgent
 
-from .conftest import exactly, noise, without_silence
+from .conftest import every_policy, exactly, noise, without_silence
 
 
 @exactly
@@ -19,8 +19,11 @@ from .conftest import exactly, noise, without_silence
     [1, 2, 3, 641, 640, 65_536, [1, 7, 640, 65_535, 2, 3]],
     ids=str,
 )
-@pytest.mark.parametrize("pace", ["realtime", "burst"])
-async def test_speech_is_played_bit_for_bit(hold, fast_clock, lengths, pace):
+@pytest.mark.parametrize(
+    ("pace", "policy"),
+    [("realtime", "lossless"), ("burst", "lossless"), ("burst", "browser"), ("burst", "adaptive")],
+)
+async def test_speech_is_played_bit_for_bit(hold, fast_clock, lengths, pace, policy):
     spoken = noise(0.1 if lengths in (1, 2, 3) else 2, hold.playout_samplerate)
 
     async def speak(call: SimulatedCall) -> None:
@@ -31,7 +34,7 @@ async def test_speech_is_played_bit_for_bit(hold, fast_clock, lengths, pace):
             if pace == "realtime":
                 await trio.sleep(len(message) / call.agent_byterate)
 
-    async with hold(speak) as held:
+    async with hold(speak, playout=policy) as held:
         await held.call.wait_ended()
     assert held.heard == spoken
     playout = held.call.statistics().playout
@@ -103,7 +106,8 @@ async def test_full_queue_makes_the_network_wait(hold, fast_clock, monkeypatch):
 
 
 @exactly
-async def test_flush_throws_away_what_came_and_plays_what_comes(hold, fast_clock):
+@every_policy
+async def test_flush_throws_away_what_came_and_plays_what_comes(hold, fast_clock, policy):
     rate = hold.playout_samplerate
     old, new = noise(5, rate, seed=1), noise(1, rate, seed=2)
 
@@ -113,7 +117,7 @@ async def test_flush_throws_away_what_came_and_plays_what_comes(hold, fast_clock
         await trio.sleep(2)
         await call.send_audio(new)
 
-    async with hold(speak) as held:
+    async with hold(speak, playout=policy) as held:
         await trio.sleep(1)
         held.call.flush()
         at = len(held.speaker.played)
@@ -130,7 +134,8 @@ async def test_flush_throws_away_what_came_and_plays_what_comes(hold, fast_clock
 
 
 @exactly
-async def test_flush_while_the_network_waits_drops_that_too(hold, fast_clock, monkeypatch):
+@every_policy
+async def test_flush_while_the_network_waits_drops_that_too(hold, fast_clock, monkeypatch, policy):
     monkeypatch.setattr("sfclient._playout.PLAYOUT_SECONDS", 0.5)
     rate = hold.playout_samplerate
     old, new = noise(3, rate, seed=1), noise(0.4, rate, seed=2)
@@ -141,7 +146,7 @@ async def test_flush_while_the_network_waits_drops_that_too(hold, fast_clock, mo
         await trio.sleep(1.5)
         await call.send_audio(new)
 
-    async with hold(speak) as held:
+    async with hold(speak, playout=policy) as held:
         await trio.sleep(0.7)
         held.call.flush()
         await held.call.wait_ended()

@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed
 from sfclient._devices._virtual import open_virtual_line
 from sfclient.simulator import SimulatedCall, SpeakAgent
 
-from .conftest import exactly, listen, noise
+from .conftest import every_policy, exactly, listen, noise
 
 
 async def test_leaving_the_block_hangs_up(hold, fast_clock):
@@ -20,8 +20,10 @@ async def test_leaving_the_block_hangs_up(hold, fast_clock):
     assert (ended.by, ended.code) == ("client", 1000)
 
 
-async def test_hang_up_cuts_the_agent_short(hold, fast_clock):
-    async with hold(SpeakAgent(noise(5, hold.playout_samplerate), "burst")) as held:
+@every_policy
+async def test_hang_up_cuts_the_agent_short(hold, fast_clock, policy):
+    agent = SpeakAgent(noise(5, hold.playout_samplerate), "burst")
+    async with hold(agent, playout=policy) as held:
         await trio.sleep(1)
         held.call.hang_up()
         ended = await held.call.wait_ended()
@@ -30,8 +32,11 @@ async def test_hang_up_cuts_the_agent_short(hold, fast_clock):
 
 
 @exactly
-@pytest.mark.parametrize("code", [1000, 1001, 4321])
-async def test_agent_closes_in_mid_sentence_and_is_heard_out(hold, fast_clock, code):
+@pytest.mark.parametrize(
+    ("code", "policy"),
+    [(1000, None), (1000, "adaptive"), (1000, "browser"), (1001, None), (4321, None)],
+)
+async def test_agent_closes_in_mid_sentence_and_is_heard_out(hold, fast_clock, code, policy):
     spoken = noise(3, hold.playout_samplerate)
 
     async def agent(call: SimulatedCall) -> None:
@@ -39,7 +44,7 @@ async def test_agent_closes_in_mid_sentence_and_is_heard_out(hold, fast_clock, c
         await call.send_audio(spoken)
         await call.close(code, "enough")
 
-    async with hold(agent) as held:
+    async with hold(agent, playout=policy) as held:
         ended = await held.call.wait_ended()
     assert (ended.by, ended.code, ended.reason) == ("agent", code, "enough")
     assert ended.audio == "drained"
@@ -59,10 +64,11 @@ async def test_microphone_stops_when_the_agent_closes(hold, fast_clock):
 
 
 @exactly
-async def test_short_word_is_heard_before_the_agent_closes(hold, fast_clock):
+@every_policy
+async def test_short_word_is_heard_before_the_agent_closes(hold, fast_clock, policy):
     word = noise(0.01, hold.playout_samplerate)  # less than the prefill
 
-    async with hold(SpeakAgent(word, "burst", then="close")) as held:
+    async with hold(SpeakAgent(word, "burst", then="close"), playout=policy) as held:
         await held.call.wait_ended()
     assert held.heard == word
 

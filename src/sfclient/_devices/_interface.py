@@ -1,4 +1,4 @@
-"""What sound hardware is to a call: a line that fills a capture queue and empties a playout queue
+"""What sound hardware is to a call: a line that fills a capture queue and reads a playout engine
 while it runs.
 
 A line may run at other rates than the wire; the call resamples. What is queued, how much, and when
@@ -11,7 +11,7 @@ from typing import Protocol
 
 import trio
 
-from sfaudio import CaptureQueue, JitterBuffer, StreamStatistics
+from sfaudio import CaptureQueue, PlayoutEngine, StreamStatistics
 
 SHORTEST_SLEEP_SECONDS = 0.001
 
@@ -45,8 +45,8 @@ class Queues:
 
     capture: CaptureQueue
     """Gets every block recorded."""
-    playout: JitterBuffer
-    """Is read for every block played."""
+    playout: PlayoutEngine
+    """Is read for every block played, at the line's rate."""
     played: CaptureQueue | None
     """Gets every block as it was played, for a recording."""
 
@@ -91,7 +91,9 @@ class Line(Waits, Protocol):
     output_samplerate: int
     """In Hz; 0 if the line does not play."""
     output_latency: float
-    """Seconds from the playout queue to the ear, as far as the device knows."""
+    """Seconds from the playout engine to the ear, as far as the device knows."""
+    is_real: bool
+    """Whether it is sound hardware, so that what it plays is heard as it comes."""
 
     async def run(
         self,

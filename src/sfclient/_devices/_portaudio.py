@@ -117,6 +117,8 @@ class PortAudioLine(DeviceWaits):
     Either device may be None. `rates` are those hoped for, in Hz. Raises `DeviceError`.
     """
 
+    is_real = True
+
     def __init__(
         self, input_device: Device | None, output_device: Device | None, rates: tuple[int, int]
     ) -> None:

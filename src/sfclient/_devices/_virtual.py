@@ -27,6 +27,7 @@ class VirtualLine:
     """
 
     output_latency = 0.0
+    is_real = False
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sfclient._dialects import DIALECTS
+from sfclient._playout import POLICIES
 from sfclient.cli._call import read_session_url, run_call
 from sfclient.cli._demo import run_demo
 from sfclient.cli._devices import run_devices
@@ -63,6 +64,13 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE.wav",
         type=Path,
         help="write both sides: you left, the agent right",
+    )
+    call.add_argument(
+        "--playout",
+        choices=POLICIES,
+        help="what to do about speech that the network brings late: stretch and conceal at the least delay (adaptive: "
+        "the default at a device), or play all bit for bit with 60 ms gathered before (lossless: the default "
+        "elsewhere) or as it comes (browser)",
     )
     call.add_argument(
         "--stats", metavar="FILE.json", type=Path, help="write the figures of the call"

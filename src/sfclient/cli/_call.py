@@ -46,6 +46,7 @@ async def run_call(args: argparse.Namespace) -> int:
         Audio(_end(args.input, args), _end(args.output, args)),
         duration=args.duration,
         record=args.record,
+        playout=args.playout,
         stats=args.stats,
         allow_insecure=args.allow_insecure,
     )

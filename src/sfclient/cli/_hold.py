@@ -23,6 +23,7 @@ from sfclient._events import (
 )
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._open import open_call
+from sfclient._playout import PlayoutStatistics
 from sfclient._session import Session, SessionRequest
 from sfclient._spool import in_time
 from sfclient._stats import without_a_call, write_stats
@@ -37,6 +38,7 @@ async def hold(
     *,
     duration: float | None = None,
     record: Path | None = None,
+    playout: str | None = None,
     stats: Path | None = None,
     allow_insecure: bool = False,
 ) -> int:
@@ -55,6 +57,7 @@ async def hold(
                     session,
                     audio,
                     record=record,
+                    playout=playout,
                     allow_insecure=allow_insecure,
                     on_call_id=held.note,
                 )
@@ -129,6 +132,8 @@ async def _tell_all(call: Call, duration: float | None, tell: Callable[[str], ob
             if not isinstance(event, Connecting):
                 tell(line_of(event))
         nursery.cancel_scope.cancel()
+    if told := line_of_playout(call.statistics().playout):
+        tell(told)
 
 
 def _signals() -> list[signal.Signals]:
@@ -147,6 +152,15 @@ async def _at_each(signals: AsyncIterator[int], act: Callable[[], None]) -> None
 async def _after(seconds: float, act: Callable[[], None]) -> None:
     await trio.sleep(seconds)
     act()
+
+
+def line_of_playout(playout: PlayoutStatistics) -> str | None:
+    """What is told of it at the end, if its policy knows."""
+    if playout.policy != "adaptive" or not playout.played_frames:
+        return None
+    queued = 1000 * playout.jitter_buffer_delay / playout.played_frames
+    gaps = f"{playout.underruns_in_speech}, of 150 ms or more: {playout.interruptions}"
+    return f"The agent's speech was queued for {queued:.0f} ms on average; gaps in it: {gaps}"
 
 
 def line_of(event: Event) -> str:

@@ -68,6 +68,30 @@ class TestCall:
         assert tell["playout"]["played_frames"] == len(spoken) // 2
         assert tell["playout"]["dropped_frames"] == 0
 
+    @pytest.mark.parametrize("policy", [None, "adaptive", "browser"])
+    async def test_policy_of_playout_is_followed_and_told(
+        self, tmp_path: Path, policy: str | None
+    ) -> None:
+        spoken = noise(0.5, 16_000)
+        heard, stats = tmp_path / "heard.wav", tmp_path / "s.json"
+        chosen = () if policy is None else ("--playout", policy)
+        async with open_simulator(SpeakAgent(spoken, "burst", then="close"), key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, "--input", "none", *chosen),
+                *("--output", heard, "--stats", stats),
+            )
+        assert done.status == 0, done.stderr
+        playout = figures(stats)["playout"]
+        assert playout["policy"] == (policy or "lossless")
+        assert playout["played_frames"] == len(spoken) // 2
+        assert spoken in read_wav(heard, 16_000).tobytes()
+        told = [line for line in done.stdout.splitlines() if "queued for" in line]
+        if policy == "adaptive":
+            assert "gaps in it: 0, of 150 ms or more: 0" in told[0]
+            assert done.stdout.endswith(told[0] + "\n")
+        else:
+            assert not told
+
     @pytest.mark.parametrize("way", ["argument", "standard input"])
     async def test_session_url_needs_no_key(self, way: str) -> None:
         async with open_simulator(EchoAgent(), key=KEY) as sim:

@@ -33,6 +33,12 @@ class TestWrongUse:
         assert main(["call", "a", f"{option}={text}"]) == 2
         assert f"argument {option}: {text!r} is no duration in seconds" in capsys.readouterr().err
 
+    def test_playout_that_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["call", "a", "--playout=neteq"]) == 2
+        told = capsys.readouterr().err
+        assert "argument --playout: invalid choice: 'neteq'" in told
+        assert all(policy in told for policy in ("adaptive", "lossless", "browser"))
+
     @pytest.mark.parametrize("key", [None, "nötig", "wrong-key-77"])
     async def test_key(self, key: str | None, tmp_path: Path) -> None:
         stats = tmp_path / "s.json"

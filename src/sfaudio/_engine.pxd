@@ -28,7 +28,7 @@ cdef struct engine_core:
     piece_log log
     state_kind state
     bint played  # something of the queue
-    int quiet  # blocks from the queue since one that was speech, as far as somebody asks
+    int quiet  # blocks from the queue since one that was speech, up to QUIET_BLOCKS
     uint64_t flushed_to  # the request that was seen last
     int16_t block[LARGEST_BLOCK]  # what is handed out; frames that came from the queue first
     Py_ssize_t block_at

@@ -16,7 +16,7 @@ from sfaudio._playout_law cimport CUT, HOLD, INSERT, PAD, REMOVE
 from sfaudio._playout_law cimport law_decide, law_flushed, law_operated, playout_decision, playout_moment
 from sfaudio._reader cimport playout_drop, playout_look, playout_marks, playout_peek, playout_take
 from sfaudio._ring cimport sf_store_relaxed
-from sfaudio._speech cimport HANGOVER_BLOCKS, floor_hear
+from sfaudio._speech cimport QUIET_BLOCKS, floor_hear
 from sfaudio._stretch cimport LARGEST_BLOCK, LARGEST_LAG, stretcher
 from sfaudio._stretch cimport best_lag, conceal_gap, cross_fade, fade_out, insert_period, mean_square, mirror
 from sfaudio._stretch cimport may_operate, remove_period
@@ -313,8 +313,7 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     cdef Py_ssize_t left = _ahead(engine) + <Py_ssize_t> (marks.head - marks.tail)
     cdef int64_t position = <int64_t> marks.head - left
     cdef double ms = 1000.0 / engine.samplerate
-    cdef bint in_speech = engine.quiet < 2 * HANGOVER_BLOCKS
-    cdef bint is_loud
+    cdef bint in_speech = engine.quiet < QUIET_BLOCKS
     cdef double power = 0
     cdef int16_t samples[LARGEST_BLOCK]
     cdef playout_moment moment
@@ -326,8 +325,7 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     moment.now = _ms(engine, <int64_t> engine.output)
     moment.head = _ms(engine, <int64_t> marks.head)
     moment.position = _ms(engine, position)
-    is_loud = power > engine.floor.threshold
-    moment.speech = is_loud or engine.quiet < HANGOVER_BLOCKS if left >= block else in_speech
+    moment.speech = power > engine.floor.threshold if left >= block else in_speech
     moment.draining = <int64_t> marks.drain_to > position
     asked.engine, asked.marks = engine, &marks
     moment.engine, moment.pause_left, moment.may_operate = &asked, _pause_left, _may_operate
@@ -343,8 +341,7 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     else:
         _make_sound(engine, decision)
         engine.played = True
-        if left >= block:
-            engine.quiet = 0 if is_loud else min(engine.quiet + 1, 2 * HANGOVER_BLOCKS)
+        engine.quiet = 0 if moment.speech else min(engine.quiet + 1, <int> QUIET_BLOCKS)
         if decision.kind != HOLD:
             floor_hear(&engine.floor, power)
         _add(&engine.targeted, <Py_ssize_t> (engine.law.target * block / ms))
@@ -384,7 +381,7 @@ cdef void _throw_away(engine_core *engine, Py_ssize_t kept) noexcept nogil:
     sf_store_relaxed(&engine.ahead_queued, 0)
     engine.holding = False
     gap_forgotten(&engine.gaps)
-    engine.quiet = 2 * HANGOVER_BLOCKS
+    engine.quiet = QUIET_BLOCKS
     _meet(engine, FLUSHED)
     law_flushed(&engine.law)
     sf_store_relaxed(&engine.flushed, <uint64_t> kept)

@@ -35,7 +35,7 @@ from sfaudio._resample cimport resampler_release
 from sfaudio._ring cimport LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
-from sfaudio._speech cimport HANGOVER_BLOCKS, floor_begin
+from sfaudio._speech cimport QUIET_BLOCKS, floor_begin
 from sfaudio._stretch cimport stretcher_begin
 
 from time import sleep
@@ -239,7 +239,7 @@ cdef class PlayoutEngine:
         core.gaps.samplerate = core.samplerate
         law_begin(&core.law)
         floor_begin(&core.floor)
-        core.quiet = 2 * HANGOVER_BLOCKS
+        core.quiet = QUIET_BLOCKS
         wanted = <uint64_t> in_range(log_pieces, "log_pieces", "pieces", 0, 1 << 24)
         if wanted:
             while pieces < wanted:

@@ -9,7 +9,7 @@ from libc.stdint cimport uint64_t
 
 cdef enum:
     LAW_SECONDS = 8
-    LAW_TARGETS = 22
+    LAW_TARGETS = 16
 
 # Why it decides which, and by how much, is in _playout_law.pyx.
 cdef enum decision_kind:

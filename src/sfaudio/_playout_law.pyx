@@ -37,20 +37,19 @@ cdef double SECOND = 1000.0
 cdef double AGREE = 25.0
 cdef double ON_TIME = 45.0
 
-# Target. A half second counts once, whatever number of messages it held, so that a stall counts as often as it is long.
-# At 70 s of memory and one half second of 22, rarer stalls are not held out: they would cost more delay than they save;
-# 50 s and one of 25 let the target jump, for a longer p95 and as many interruptions. The steps are 20 x 1.25^i, so the
-# margin is in the step; TARGET_MAX is the knob between delay and interruptions where stalls are long, on trains.
+# Target. A half second counts once, whatever number of messages it held, so that a stall counts as often as it is
+# long. At 100 s of memory and one half second of 25, rarer stalls are not held out: they would cost more delay than
+# they save. The steps are a message, from 120 ms on a quarter: finer ones leave no margin to a network that is often a
+# little late, coarser ones cost delay. TARGET_MAX is the knob between delay and holes where stalls are long, on trains.
 cdef double INTERVAL = 500.0
-cdef double EXCEED = 0.045
-cdef double FORGET = 0.993
+cdef double EXCEED = 0.04
+cdef double FORGET = 0.995
 cdef double COUNT_AT_FIRST = 5.0  # the first half second weighs 1/6, then 1/7, and so on
 cdef double TARGET_MAX = 680.0
 cdef double TOLERANCE = 1e-9  # of sums of shares
 cdef double MESSAGE = 20.0  # what a message spans at least; with longer ones the target may be higher
 cdef double[LAW_TARGETS] TARGETS = [
-    40.0, 48.8, 61.0, 76.3, 95.4, 119.2, 149.0, 186.3, 232.8, 291.0, 363.8,
-    454.7, 568.4, 710.5, 888.2, 1110.2, 1387.8, 1734.7, 2168.4, 2710.5, 3388.1, 4235.2,
+    40.0, 60.0, 80.0, 100.0, 120.0, 150.0, 187.5, 234.4, 293.0, 366.2, 457.8, 572.2, 715.3, 894.1, 1117.6, 1397.0,
 ]
 
 # Start. Two messages; more if the target is known to be higher, but none waits long for a beginning. A hole is as short
@@ -66,7 +65,8 @@ cdef double RATE = 0.25
 cdef double EXCESS = 15.0  # what is less is in the grain of the grid
 cdef double LACK = 10.0  # a block: 15 would let a clock that is slow by 300 ppm run it dry
 cdef double QUIET = 20.0  # nothing for a message and this: a stall
-cdef double OWED_MAX = 15.0  # the longest pitch period
+cdef double OWED_MAX = 30.0  # twice the longest period, so that what a waveform refuses for a while is made up for
+cdef double PERIODS_MAX = 15.0  # two periods at once, if they are no longer together
 cdef double OPERATE_EVERY = 30.0  # so that each operation is heard apart from the one before
 cdef double SHORTEST_PERIOD = 2.5  # none is worth asking for before as much is owed
 
@@ -80,7 +80,6 @@ cdef double SLOW_FACTOR = 1.2  # faster than it is slow, to gain what it lost be
 cdef double PAUSE_BEGIN = 80.0
 cdef double PAUSE_EDGE = 40.0
 cdef double HOLD_MAX = 1000.0  # 0.4 s leave a third of the holes on mobile networks that this fills
-cdef double HOLD_MARGIN = 20.0  # a pause is held before a stall is felt, to be at the target when it is
 
 cdef double NEVER = -INFINITY
 
@@ -224,9 +223,12 @@ cdef playout_decision law_decide(playout_law *law, const playout_moment *moment)
     excess = _excess(law, moment, queued, stalled)
     if not more:
         excess = fmax(0.0, excess)
-    if not moment.speech:
-        return _in_pause(law, moment, queued, excess, stalled)
-    law.in_pause = law.held = 0.0
+    if moment.speech:
+        law.in_pause = law.held = 0.0
+    else:
+        law.in_pause += BLOCK
+        if law.in_pause >= PAUSE_BEGIN:
+            return _in_pause(law, moment, queued, excess, stalled)
     slow = _slower_by(law.minima) if more and queued < SLOW_QUEUED else 0.0
     if stalled:
         rate = -RATE
@@ -258,7 +260,7 @@ cdef bint _plays(playout_law *law, const playout_moment *moment, double queued) 
 
 
 cdef double _prefill(const playout_law *law) noexcept nogil:
-    return fmin(fmax(law.target, START), START_MAX)
+    return fmin(law.target, START_MAX)
 
 
 cdef double _excess(const playout_law *law, const playout_moment *moment, double queued, bint stalled) noexcept nogil:
@@ -283,7 +285,7 @@ cdef playout_decision _stretch(
         or fabs(law.owed) < period
     ):
         return _decision(PLAY, fmin(BLOCK, queued))
-    step = period if fabs(law.owed) < 2 * period or 2 * period > OWED_MAX else 2 * period
+    step = period if fabs(law.owed) < 2 * period or 2 * period > PERIODS_MAX else 2 * period
     law.last_operation = moment.now
     if rate > 0:
         law.owed -= step
@@ -298,18 +300,16 @@ cdef playout_decision _in_pause(
 ) noexcept nogil:
     cdef double cut
     law.owed = 0.0
-    law.in_pause += BLOCK
-    if law.in_pause >= PAUSE_BEGIN:
-        if excess > EXCESS:
-            cut = moment.pause_left(moment.engine, excess + (BLOCK + PAUSE_EDGE)) - BLOCK - PAUSE_EDGE
-            cut = fmin(excess, cut)
-            if cut > 0:
-                return _decision(CUT, BLOCK + cut)
-        if excess < -LACK:
-            return _decision(HOLD, 0.0)
-        if stalled and queued < law.target + HOLD_MARGIN and law.held < HOLD_MAX:
-            law.held += BLOCK
-            return _decision(HOLD, 0.0)
+    if excess > EXCESS:
+        cut = moment.pause_left(moment.engine, excess + (BLOCK + PAUSE_EDGE)) - BLOCK - PAUSE_EDGE
+        cut = fmin(excess, cut)
+        if cut > 0:
+            return _decision(CUT, BLOCK + cut)
+    if excess < -LACK:
+        return _decision(HOLD, 0.0)
+    if stalled and queued < law.target and law.held < HOLD_MAX:
+        law.held += BLOCK
+        return _decision(HOLD, 0.0)
     return _decision(PLAY, fmin(BLOCK, queued))
 
 

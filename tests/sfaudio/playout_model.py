@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 BLOCK = 10.0
-TARGETS = [max(40.0, round(20 * 1.25**i, 1)) for i in range(3, 25)]
+TARGETS = [40.0, 60.0, 80.0, 100.0, *(round(120 * 1.25**i, 1) for i in range(12))]
 TARGET_MAX = 680.0
 
 PauseLeft = Callable[[float], tuple[float, bool]]
@@ -65,8 +65,10 @@ class PlayoutModel:
         excess = self._excess(now - position, queued, stalled)
         excess = excess if more else max(0.0, excess)
         faster, slower = excess > 15, excess < -10
+        self.in_pause = 0.0 if speech else self.in_pause + BLOCK
         if speech:
-            self.in_pause = self.held = 0.0
+            self.held = 0.0
+        if self.in_pause < 80:
             rate = 0.25 if faster else -0.25 if slower else 0.0
             if stalled:
                 rate = -0.25
@@ -74,17 +76,15 @@ class PlayoutModel:
                 rate = -min(0.25, 1.2 * self._slower_by())
             return self._stretch(now, queued, rate, period, can_stretch)
         self.owed = 0.0
-        self.in_pause += BLOCK
-        if self.in_pause >= 80:
-            if faster:
-                cut = min(excess, pause_left(excess + 50)[0] - 50)
-                if cut > 0:
-                    return "cut", BLOCK + cut
-            if slower:
-                return "hold", 0.0
-            if stalled and queued < self.target + 20 and self.held < 1000:
-                self.held += BLOCK
-                return "hold", 0.0
+        if faster:
+            cut = min(excess, pause_left(excess + 50)[0] - 50)
+            if cut > 0:
+                return "cut", BLOCK + cut
+        if slower:
+            return "hold", 0.0
+        if stalled and queued < self.target and self.held < 1000:
+            self.held += BLOCK
+            return "hold", 0.0
         return "play", min(BLOCK, queued)
 
     def flushed(self) -> None:
@@ -135,14 +135,14 @@ class PlayoutModel:
         self.latest = max(self.latest, late)
         if now - self.interval_start < 500:
             return
-        keep = min(0.993, self.count / (self.count + 1))
-        needed = next((i for i, target in enumerate(TARGETS) if target > self.latest), 21)
+        keep = min(0.995, self.count / (self.count + 1))
+        needed = next((i for i, target in enumerate(TARGETS) if target > self.latest), 15)
         self.counts = [share * keep for share in self.counts]
         self.counts[needed] += 1 - keep
         self.count += 1
         self.latest, self.interval_start = 0.0, now
         above, exceeded = self.counts[-1], len(TARGETS) - 1
-        while above <= 0.045 + 1e-9 and exceeded > 0:
+        while above <= 0.04 + 1e-9 and exceeded > 0:
             exceeded -= 1
             above += self.counts[exceeded]
         self.target = min(TARGETS[exceeded], TARGET_MAX + max(0.0, self.message - 20))
@@ -171,7 +171,7 @@ class PlayoutModel:
         return self.playing
 
     def _prefill(self) -> float:
-        return min(max(self.target, 40.0), 160.0)
+        return min(self.target, 160.0)
 
     def _excess(self, delay: float, queued: float, stalled: bool) -> float:
         if not self.paced or self.doubt:
@@ -183,7 +183,7 @@ class PlayoutModel:
     def _stretch(
         self, now: float, queued: float, rate: float, period: float, can_stretch: bool
     ) -> tuple[str, float]:
-        self.owed = max(-15.0, min(15.0, self.owed + rate * BLOCK)) if rate else 0.0
+        self.owed = max(-30.0, min(30.0, self.owed + rate * BLOCK)) if rate else 0.0
         step = 2 * period if period <= 7.5 and abs(self.owed) >= 2 * period else period
         if can_stretch and now - self.last_operation >= 30:
             if rate > 0 and self.owed >= period:

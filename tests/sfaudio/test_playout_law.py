@@ -82,7 +82,7 @@ class Pair:
         assert least - 1e-6 <= advance <= most + 1e-6
         assert advance <= queued or advance == 0
         assert 40 <= m.target <= TARGET_MAX + self.longest_message - 20
-        assert abs(m.owed) <= 15 or "o" in self.orders
+        assert abs(m.owed) <= 30 or "o" in self.orders
         assert sum(m.counts) == pytest.approx(1)
         if what in ("remove", "cut"):
             assert m.paced
@@ -233,7 +233,7 @@ def test_stalls_that_come_again_are_held_out() -> None:
 
 
 def test_stalls_are_forgotten() -> None:
-    arrivals = paced(180)
+    arrivals = paced(330)
     for at in range(2000, 60000, 2000):
         arrivals = stalled(arrivals, at, 300)
     played = play(PlayoutLaw(), arrivals, talking(len(arrivals)))
@@ -400,7 +400,7 @@ def test_what_is_drained_is_not_made_to_last_longer(speech: bool, speed: float) 
 def in_a_long_pause(law: PlayoutLaw, pause_left: PauseLeft) -> list[tuple[str, float]]:
     """Paced for 3 s, then there is a second more than is due, and a pause: it can be cut."""
     played_by_hand(law, 300)
-    told = (False, False, pause_left, 8.0, True)
+    told = (False, False, pause_left, 8.0, False)
     return [law.block(3000 + k * 10, 3040 + k * 10, 2000 + k * 10, *told) for k in range(8)]
 
 

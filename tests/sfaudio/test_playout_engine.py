@@ -208,6 +208,23 @@ def test_an_hour_of_a_clock_that_is_off_has_no_gap_and_no_growth(ppm: int) -> No
 # ---- invariants
 
 
+@pytest.mark.parametrize("hertz", [75, 90, 140, 300])
+def test_speech_is_played_a_quarter_slower_at_most(hertz: int) -> None:
+    """Whatever its pitch: a period of more than 10 ms, and two at once, are counted as what they are."""
+    at = 2 * np.pi * hertz * np.arange(16000 * 16) / 16000
+    media = (4000 * sum(np.cos(k * at + k * k) / k for k in range(1, 8))).astype(np.int16)
+    player = Player()
+    late = np.random.default_rng(0).choice([0, 30], 400, p=[0.95, 0.05])  # the target becomes high
+    late[-25:] = 0
+    player.paced(media[: 320 * 400], late=late)
+    inserted, rest = player.statistics.inserted_frames, player.engine.queued_frames
+    assert rest > 250 * MS
+    while player.statistics.state == "playing":
+        player.read(160)
+    slower = player.statistics.inserted_frames - inserted
+    assert 0.15 * (rest + slower) < slower <= 0.25 * (rest + slower)
+
+
 def test_nothing_is_removed_below_the_target_or_before_the_pace_is_known() -> None:
     rng = np.random.default_rng(4)
     late = np.maximum(0, rng.normal(0, 3, 1000).astype(int))

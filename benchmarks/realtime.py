@@ -10,11 +10,15 @@ Then, under load: one process after another holds a live call with the simulator
 all it has to say at once, while four threads hold the GIL for 100 ms at a time. What is shown:
 
 - *callbacks*: how many there were, and how many there should have been in the time;
-- *under-, overflows*: callbacks that came too late, as PortAudio tells; *padded*: frames of silence after the first
-  word; *lost*: microphone frames that were recorded but not sent, the last chunk aside;
+- *under-, overflows*: callbacks that came too late, as PortAudio tells; *padded*: frames of silence, or of concealment,
+  after the first word, while speech was queued; *lost*: microphone frames that were recorded but not sent, the last
+  chunk aside;
 - *cost*: CPU time of the callback's thread for one callback (measured in an own run, since measuring takes system
   calls), and the time on the clock, in which the machine may have run something else. An interrupt counts as the time
   of the thread that it interrupts: on a virtual machine 30 to 60 us, which is where the last percentiles come from.
+  *queue*: played as it is, at the device's rate; *adaptive*: by an engine, from 16 kHz.
+
+Each row of a call names its policy. Speech that came ahead of time is played as it is under any of them.
 
 python-rtmixer plays and records through native callbacks too, without a call: it plays a buffer beside the same load.
 """
@@ -36,7 +40,7 @@ from typing import Any
 import numpy as np
 
 import sfaudio.stream
-from sfaudio import CaptureQueue, JitterBuffer, StreamStatistics
+from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine, StreamStatistics
 from sfaudio._callback import StreamCallback
 
 BLOCKSIZES = (480, 120)  # frames at 48 kHz: 10 and 2.5 ms
@@ -77,7 +81,7 @@ class PythonCallback(StreamCallback):
     def __init__(
         self,
         capture: CaptureQueue | None,
-        playout: JitterBuffer | None,
+        playout: JitterBuffer | PlayoutEngine | None,
         played: CaptureQueue | None,
         **channels: Any,
     ) -> None:
@@ -109,18 +113,22 @@ class PythonCallback(StreamCallback):
         return StreamStatistics(**self._counts, longest_gap=self._longest_gap)
 
 
-def call_under_load(url: str, native: bool, seconds: float) -> dict[str, Any]:
+def call_under_load(url: str, native: bool, policy: str, seconds: float) -> dict[str, Any]:
     """Hold a call through the JACK device, and say what became of it."""
     import trio
 
-    from sfclient import Audio, Connected, Device, open_call
+    from sfclient import Audio, Connected, Device, PlayoutStatistics, open_call
+
+    def padded(playout: PlayoutStatistics) -> int:
+        concealed = playout.concealed_frames - playout.silent_concealed_frames
+        return playout.padded_frames + concealed
 
     if not native:
         sfaudio.stream.StreamCallback = PythonCallback  # type: ignore[misc]
 
     async def hold() -> dict[str, Any]:
         device = Device("JACK", native=native)
-        async with open_call(url, Audio(device, device)) as call:
+        async with open_call(url, Audio(device, device), playout=policy) as call:
             async for event in call:
                 if isinstance(event, Connected):
                     break
@@ -142,7 +150,7 @@ def call_under_load(url: str, native: bool, seconds: float) -> dict[str, Any]:
             "callbacks": figures["callbacks"] - first["callbacks"],
             "underflows": figures["output_underflows"] - first["output_underflows"],
             "overflows": figures["input_overflows"] - first["input_overflows"],
-            "padded": after.playout.padded_frames - before.playout.padded_frames,
+            "padded": padded(after.playout) - padded(before.playout),
             "lost": end.capture.dropped_frames,
             "longest_gap": figures["longest_gap"],
         }
@@ -150,9 +158,12 @@ def call_under_load(url: str, native: bool, seconds: float) -> dict[str, Any]:
     return trio.run(hold)
 
 
-def callback_cost(callbacks: int) -> dict[str, Any]:
+def callback_cost(what: str, callbacks: int) -> dict[str, Any]:
     """Run a stream for so many callbacks under load; microseconds of CPU and of the clock."""
-    capture, playout = CaptureQueue(48_000), JitterBuffer(48_000 * 60)
+    capture, queue = CaptureQueue(48_000), JitterBuffer(48_000 * 60)
+    playout: JitterBuffer | PlayoutEngine = queue
+    if what == "adaptive":
+        playout = PlayoutEngine(queue, samplerate=16_000, output_samplerate=48_000)
     noise = np.random.default_rng(1).integers(-9000, 9000, 48_000, np.int16).tobytes()
     with (
         sfaudio.stream.Stream(
@@ -161,8 +172,8 @@ def callback_cost(callbacks: int) -> dict[str, Any]:
         busy_python(),
     ):
         while stream.statistics().callbacks < callbacks:
-            if playout.writable_frames > 48_000:
-                playout.write(noise)
+            if queue.writable_frames > 48_000:
+                queue.write(noise)
             time.sleep(0.1)
         seen = stream.callback
     return {
@@ -354,33 +365,34 @@ def _delays(env: dict[str, str]) -> None:
 
 def _calls_under_load(env: dict[str, str], blocksize: int, seconds: float) -> None:
     print(
-        f"{'':22}{'callbacks':>16}{'under':>7}{'over':>7}{'padded':>8}{'lost':>8}{'longest gap':>14}"
+        f"{'':24}{'callbacks':>16}{'under':>7}{'over':>7}{'padded':>8}{'lost':>8}{'longest gap':>14}"
     )
-    for name, native in (("native call", True), ("Python call", False)):
+    for native, policy in ((True, "adaptive"), (True, "lossless"), (False, "adaptive")):
         with simulator("burst") as url:
-            figures = measured(env, "call", url, native, seconds)
-        _row(name, figures, blocksize)
+            figures = measured(env, "call", url, native, policy, seconds)
+        _row(f"{'native' if native else 'Python'} call, {policy}", figures, blocksize)
     try:
         _row("python-rtmixer", measured(env, "rtmixer", seconds), blocksize)
     except subprocess.CalledProcessError:
-        print("python-rtmixer          not installed, or it failed")
+        print("python-rtmixer            not installed, or it failed")
 
 
 def _cost(env: dict[str, str], callbacks: int) -> None:
-    cost = measured(env, "cost", callbacks)
-    for name in ("cpu", "wall"):
-        p50, p99, p9999 = cost[name]
-        print(
-            f"native callback, {name:5}p50 {p50:.1f} us, p99 {p99:.1f} us, p99.99 {p9999:.1f} us "
-            f"({cost['callbacks']} callbacks)",
-            flush=True,
-        )
+    for what in ("queue", "adaptive"):
+        cost = measured(env, "cost", what, callbacks)
+        for name in ("cpu", "wall"):
+            p50, p99, p9999 = cost[name]
+            print(
+                f"native callback, {what:9}{name:5}p50 {p50:.1f} us, p99 {p99:.1f} us, p99.99 {p9999:.1f} us "
+                f"({cost['callbacks']} callbacks)",
+                flush=True,
+            )
 
 
 def _row(name: str, figures: dict[str, Any], blocksize: int) -> None:
     due = round(figures["seconds"] * 48_000 / blocksize)
     print(
-        f"{name:22}{figures['callbacks']:>7} of {due:>5}{figures['underflows']:>7}{figures['overflows']:>7}"
+        f"{name:24}{figures['callbacks']:>7} of {due:>5}{figures['underflows']:>7}{figures['overflows']:>7}"
         f"{figures['padded']:>8}{figures['lost']:>8}{1e3 * figures['longest_gap']:>11.1f} ms",
         flush=True,
     )

@@ -44,3 +44,16 @@ cdef inline void note_piece(piece_log *log, piece_kind kind, int64_t a, int64_t 
     entry = &log.pieces[noted & log.mask]
     entry.kind, entry.a, entry.n = kind, a, n
     sf_store_release(&log.noted, noted + 1)
+
+
+cdef inline bint piece_at(const piece_log *log, uint64_t at, piece *entry) noexcept nogil:
+    """Look at a piece, from `taken` on. False if it was not noted yet."""
+    if at >= sf_load_acquire(&log.noted):
+        return False
+    entry[0] = log.pieces[at & log.mask]
+    return True
+
+
+cdef inline void pieces_taken(piece_log *log, uint64_t before) noexcept nogil:
+    """What was noted before this one is not looked at any more."""
+    sf_store_release(&log.taken, before)

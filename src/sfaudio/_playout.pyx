@@ -27,7 +27,7 @@ from sfaudio._kernels cimport int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._pcm cimport JitterBuffer, playout_abort, playout_hold_reader, playout_hold_writer, playout_read_int16
 from sfaudio._pcm cimport playout_release_reader, playout_release_writer
-from sfaudio._pieces cimport piece
+from sfaudio._pieces cimport piece, piece_at, pieces_taken
 from sfaudio._playout_law cimport law_begin
 from sfaudio._reader cimport playout_count, playout_counts, playout_look, playout_marks
 from sfaudio._resample cimport Resampler, resample_some_int16, resampler, resampler_hold, resampler_input_frames
@@ -140,26 +140,31 @@ cdef struct engine_counts:
     uint64_t output
 
 
-cdef int _count(playout_engine *engine, engine_counts *counts) except -1:
-    """From anywhere. They belong together, as those that a `JitterBuffer` tells."""
+cdef bint _look(playout_engine *engine, engine_counts *counts) noexcept nogil:
+    """From anywhere. Whether they belong together: no block was under way."""
     cdef engine_core *core = &engine.core
-    cdef uint64_t sequence
+    cdef uint64_t sequence = sf_load_acquire(&engine.sequence)
+    counts.queue = playout_count(core.queue)
+    counts.made = sf_load_relaxed(&core.block_queued) + sf_load_relaxed(&core.ahead_queued)
+    counts.read = sf_load_relaxed(&engine.read)
+    counts.dropped = sf_load_relaxed(&core.dropped)
+    counts.removed = sf_load_relaxed(&core.removed)
+    counts.inserted = sf_load_relaxed(&core.inserted)
+    counts.output = sf_load_relaxed(&core.output)
+    sf_fence_acquire()
+    # Last: the tail never passes it.
+    counts.head = sf_load_acquire(&core.queue.head)
+    return sequence % 2 == 0 and sf_load_relaxed(&engine.sequence) == sequence
+
+
+cdef int _count(playout_engine *engine, engine_counts *counts) except -1:
+    """As those that a `JitterBuffer` tells."""
     cdef int look
     for look in range(LOOKS):
         if look >= LOOKS_AT_ONCE:
             sleep(0.0001)
-        sequence = sf_load_acquire(&engine.sequence)
-        counts.queue = playout_count(core.queue)
-        counts.made = sf_load_relaxed(&core.block_queued) + sf_load_relaxed(&core.ahead_queued)
-        counts.read = sf_load_relaxed(&engine.read)
-        counts.dropped = sf_load_relaxed(&core.dropped)
-        counts.removed = sf_load_relaxed(&core.removed)
-        counts.inserted = sf_load_relaxed(&core.inserted)
-        counts.output = sf_load_relaxed(&core.output)
-        sf_fence_acquire()
-        if sequence % 2 == 0 and sf_load_relaxed(&engine.sequence) == sequence:
+        if _look(engine, counts):
             break
-    counts.head = sf_load_acquire(&core.queue.head)  # last: the tail never passes it
     return 0
 
 
@@ -321,11 +326,10 @@ cdef class PlayoutEngine:
         try:
             pieces = []
             at = engine.core.log.taken
-            while at < sf_load_acquire(&engine.core.log.noted):
-                entry = engine.core.log.pieces[at & engine.core.log.mask]
+            while piece_at(&engine.core.log, at, &entry):
                 pieces.append((PIECES[entry.kind], entry.a, entry.n))
                 at += 1
-            sf_store_release(&engine.core.log.taken, at)
+            pieces_taken(&engine.core.log, at)
             lost = sf_load_relaxed(&engine.core.log.lost)
         finally:
             give_back(&engine.log_reader)

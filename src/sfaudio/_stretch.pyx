@@ -44,6 +44,11 @@ cdef int stretcher_begin(stretcher *of, object samplerate) except -1:
     cdef Py_ssize_t rate = <Py_ssize_t> in_range(samplerate, "samplerate", "Hz", 8000, 48_000)
     if rate % 100:
         raise ValueError(f"samplerate must be a multiple of 100 Hz, for blocks of 10 ms, not {rate}")
+    _scale_to(of, rate)
+    return 0
+
+
+cdef void _scale_to(stretcher *of, Py_ssize_t rate) noexcept nogil:
     of.block = rate // 100
     of.lag_min = rate // 400
     of.lag_max = rate * 3 // 200
@@ -51,7 +56,6 @@ cdef int stretcher_begin(stretcher *of, object samplerate) except -1:
     of.history = rate * 3 // 50
     of.conceal = rate * 3 // 50
     of.decimate = (rate + COARSE_RATE // 2) // COARSE_RATE
-    return 0
 
 
 # ---- fades

@@ -16,6 +16,11 @@ void pause_in_copy(void);
 #define sf_load_relaxed(at) (__pyx_v_tail)
 #endif
 
+/* A function of one module for another, whose struct types are others to C. */
+#define FUNCTION(module, name) __pyx_f_7sfaudio_##module##_##name
+#define GIVE(module, name) void *const name##_at = (void *)FUNCTION(module, name)
+#define TAKE(module, name) (FUNCTION(module, name) = name##_at)
+
 #if defined(MODULE_KERNELS)
 #include "_kernels.c"
 #include "modules.h"
@@ -31,6 +36,9 @@ void int16_samples_to_float32(const int16_t *src, float *dst, ptrdiff_t frames)
 {
     __pyx_f_7sfaudio_8_kernels_int16_samples_to_float32(src, dst, frames);
 }
+
+GIVE(8_kernels, float32_to_int16_symmetric);
+GIVE(8_kernels, measure_level);
 
 #elif defined(MODULE_CAPTURE)
 #include "_capture.c"
@@ -77,7 +85,7 @@ counters capture_counters(void *of)
 #include "_pcm.c"
 #include "modules.h"
 
-typedef struct __pyx_t_7sfaudio_4_pcm_playout_queue playout_queue;
+typedef struct __pyx_t_7sfaudio_6_queue_playout_queue playout_queue;
 
 void link_pcm(void) { __pyx_f_7sfaudio_8_kernels_int16_samples_to_float32 = int16_samples_to_float32; }
 
@@ -105,12 +113,197 @@ ptrdiff_t playout_write(void *queue, const void *data, ptrdiff_t length)
 
 void playout_flush(void *queue) { __pyx_f_7sfaudio_4_pcm_playout_flush(queue); }
 
+void playout_drain(void *queue) { __pyx_f_7sfaudio_4_pcm_playout_drain(queue); }
+
 uint64_t playout_tail(void *queue) { return ((playout_queue *)queue)->tail; }
 
 counters playout_counters(void *of)
 {
     const playout_queue *queue = of;
     return (counters){queue->head, queue->read, queue->dropped, queue->head - queue->tail, queue->padded};
+}
+
+#elif defined(MODULE_READER)
+#include "_reader.c"
+#include "modules.h"
+
+GIVE(7_reader, playout_count);
+GIVE(7_reader, playout_drop);
+GIVE(7_reader, playout_look);
+GIVE(7_reader, playout_peek);
+GIVE(7_reader, playout_take);
+
+#elif defined(MODULE_RESAMPLE)
+#include "_resample.c"
+#include "modules.h"
+
+typedef struct __pyx_t_7sfaudio_9_resample_resampler resampler;
+
+GIVE(9_resample, resampler_input_frames);
+GIVE(9_resample, resample_some_int16);
+
+void link_resample(void)
+{
+    TAKE(8_kernels, float32_to_int16_symmetric);
+    __pyx_f_7sfaudio_8_kernels_int16_samples_to_float32 = int16_samples_to_float32;
+}
+
+/* Its filter is none to listen to. */
+void *resampler_new(int up, int down)
+{
+    resampler *state = calloc(1, sizeof *state);
+    state->up = up;
+    state->down = down;
+    state->taps = 48;
+    state->rows = calloc((size_t)(up * state->taps), sizeof(float));
+    state->history = calloc((size_t)(state->taps + __pyx_e_7sfaudio_9_resample_STEP), sizeof(float));
+    for (int i = 0; i < up * state->taps; i++) state->rows[i] = 1.0f / (float)state->taps;
+    return state;
+}
+
+#elif defined(MODULE_PLAYOUT_LAW)
+#include "_playout_law.c"
+#include "modules.h"
+
+GIVE(12_playout_law, law_begin);
+GIVE(12_playout_law, law_decide);
+GIVE(12_playout_law, law_flushed);
+GIVE(12_playout_law, law_operated);
+
+void link_playout_law(void)
+{
+#include "_playout_law_constants.h"
+}
+
+#elif defined(MODULE_STRETCH)
+#include "_stretch.c"
+#include "modules.h"
+
+GIVE(8_stretch, best_lag);
+GIVE(8_stretch, conceal_gap);
+GIVE(8_stretch, cross_fade);
+GIVE(8_stretch, fade_out);
+GIVE(8_stretch, insert_period);
+GIVE(8_stretch, may_operate);
+GIVE(8_stretch, mean_square);
+GIVE(8_stretch, mirror);
+GIVE(8_stretch, remove_period);
+
+void link_stretch(void)
+{
+#include "_stretch_constants.h"
+    TAKE(8_kernels, measure_level);
+}
+
+void fill_stretch_table(void) { FUNCTION(8_stretch, _fill_table)(); }
+
+void stretcher_scale_to(void *stretcher, ptrdiff_t samplerate) { FUNCTION(8_stretch, _scale_to)(stretcher, samplerate); }
+
+#elif defined(MODULE_ENGINE)
+#include "_engine.c"
+#include "modules.h"
+
+GIVE(7_engine, engine_flush);
+GIVE(7_engine, engine_make_block);
+
+void link_engine(void)
+{
+#include "_engine_constants.h"
+    TAKE(12_playout_law, law_decide);
+    TAKE(12_playout_law, law_flushed);
+    TAKE(12_playout_law, law_operated);
+    TAKE(7_reader, playout_drop);
+    TAKE(7_reader, playout_look);
+    TAKE(7_reader, playout_peek);
+    TAKE(7_reader, playout_take);
+    TAKE(8_stretch, best_lag);
+    TAKE(8_stretch, conceal_gap);
+    TAKE(8_stretch, cross_fade);
+    TAKE(8_stretch, fade_out);
+    TAKE(8_stretch, insert_period);
+    TAKE(8_stretch, may_operate);
+    TAKE(8_stretch, mean_square);
+    TAKE(8_stretch, mirror);
+    TAKE(8_stretch, remove_period);
+}
+
+#elif defined(MODULE_PLAYOUT)
+#include "_playout.c"
+#include "modules.h"
+
+typedef struct __pyx_t_7sfaudio_8_playout_playout_engine playout_engine;
+
+void link_playout(void)
+{
+    TAKE(7_engine, engine_flush);
+    TAKE(7_engine, engine_make_block);
+    TAKE(12_playout_law, law_begin);
+    TAKE(7_reader, playout_count);
+    TAKE(7_reader, playout_look);
+    TAKE(9_resample, resampler_input_frames);
+    TAKE(9_resample, resample_some_int16);
+    __pyx_f_7sfaudio_4_pcm_playout_read_int16 = (void *)playout_read_int16;
+}
+
+/* As PlayoutEngine has it; without a resampler at the wire's rate. */
+void *engine_new(void *queue, int samplerate, void *resampler, int adaptive, uint64_t log_pieces)
+{
+    playout_engine *engine = calloc(1, sizeof *engine);
+    engine->core.queue = queue;
+    engine->core.samplerate = samplerate;
+    engine->core.gaps.samplerate = (uint64_t)samplerate;
+    engine->after = resampler;
+    engine->adaptive = adaptive;
+    FUNCTION(12_playout_law, law_begin)(&engine->core.law);
+    FUNCTION(7_speech, floor_begin)(&engine->core.floor);
+    stretcher_scale_to(&engine->core.shape, samplerate);
+    engine->core.log.mask = log_pieces - 1;
+    engine->core.log.pieces = log_pieces ? calloc(log_pieces, sizeof *engine->core.log.pieces) : NULL;
+    return engine;
+}
+
+void engine_read_int16(void *engine, int16_t *out, ptrdiff_t frames)
+{
+    FUNCTION(8_playout, engine_read_int16)(engine, out, frames);
+}
+
+/* As PlayoutEngine.read_log does. */
+uint64_t engine_take_log(void *of)
+{
+    playout_engine *engine = of;
+    const uint64_t before = engine->core.log.taken;
+    uint64_t at = before, sum = 0;
+    struct __pyx_t_7sfaudio_7_pieces_piece entry;
+    for (; FUNCTION(7_pieces, piece_at)(&engine->core.log, at, &entry); at++)
+        sum += (uint64_t)entry.kind + (uint64_t)entry.a + (uint64_t)entry.n;
+    FUNCTION(7_pieces, pieces_taken)(&engine->core.log, at);
+    return sum ? at - before : 0;
+}
+
+/* As PlayoutEngine.statistics does: all that it looks at. */
+engine_books engine_look(void *of)
+{
+    playout_engine *engine = of;
+    const struct __pyx_t_7sfaudio_7_engine_engine_core *core = &engine->core;
+    struct __pyx_t_7sfaudio_8_playout_engine_counts counts;
+    engine_books books = {0};
+    books.consistent = FUNCTION(8_playout, _look)(engine, &counts);
+    books.written = counts.head;
+    books.queued = counts.head - counts.queue.tail + counts.made;
+    books.read = counts.read;
+    books.dropped = counts.dropped + counts.queue.dropped;
+    books.removed = counts.removed;
+    books.inserted = counts.inserted;
+    books.cut = sf_load_relaxed(&core->cut);
+    books.held = sf_load_relaxed(&core->held_frames);
+    books.concealed = sf_load_relaxed(&core->concealed);
+    books.others = sf_load_relaxed(&core->padded) + sf_load_relaxed(&core->concealments)
+        + sf_load_relaxed(&core->underruns) + sf_load_relaxed(&core->gaps.underruns_in_speech)
+        + sf_load_relaxed(&core->gaps.interruptions) + sf_load_relaxed(&core->gaps.interrupted_frames)
+        + sf_load_relaxed(&core->gaps.silent_concealed_frames) + sf_load_relaxed(&core->waited)
+        + sf_load_relaxed(&core->targeted) + sf_load_relaxed(&core->target) + sf_load_relaxed(&core->prefilled)
+        + sf_load_relaxed(&core->flushed) + sf_load_relaxed(&core->told_state) + sf_load_relaxed(&core->log.lost);
+    return books;
 }
 
 #elif defined(MODULE_CALLBACK)
@@ -125,14 +318,16 @@ void link_callback(void)
     __pyx_f_7sfaudio_8_capture_capture_write_int16 = (void *)capture_write_int16;
     __pyx_f_7sfaudio_8_capture_capture_write_float32 = (void *)capture_write_float32;
     __pyx_f_7sfaudio_4_pcm_playout_read_int16 = (void *)playout_read_int16;
+    __pyx_f_7sfaudio_8_playout_engine_read_int16 = (void *)engine_read_int16;
     __pyx_f_7sfaudio_8_kernels_int16_samples_to_float32 = int16_samples_to_float32;
 }
 
-void *stream_new(void *capture, void *playout, void *played, int input_channels, int output_channels)
+void *stream_new(void *capture, void *playout, void *engine, void *played, int input_channels, int output_channels)
 {
     stream_state *state = calloc(1, sizeof *state);
     state->capture = capture;
     state->playout = playout;
+    state->engine = engine;
     state->played = played;
     state->input_channels = input_channels;
     state->output_channels = output_channels;
@@ -155,13 +350,23 @@ void stream_detach(void *state)
 
 void stream_attach(void *state) { sf_store_release(&((stream_state *)state)->detached, 0); }
 
-/* Where the linker begins in test_callback_object.py: all that the callback can reach, and nothing else. */
-int callback_path(void *state, const float *input, float *output, unsigned long frames)
+void link_all(void)
 {
     link_kernels();
     link_capture();
     link_pcm();
+    link_resample();
+    link_playout_law();
+    link_stretch();
+    link_engine();
+    link_playout();
     link_callback();
+}
+
+/* Where the linker begins in test_callback_object.py: all that the callback can reach, and nothing else. */
+int callback_path(void *state, const float *input, float *output, unsigned long frames)
+{
+    link_all();
     return stream_callback(state, input, output, frames, 0);
 }
 

@@ -9,7 +9,25 @@
 void link_kernels(void);
 void link_capture(void);
 void link_pcm(void);
+void link_resample(void);
+void link_playout_law(void);
+void link_stretch(void);
+void link_engine(void);
+void link_playout(void);
 void link_callback(void);
+void link_all(void);
+void fill_stretch_table(void);
+
+/* Functions that modules give to each other, by their addresses. */
+extern void *const float32_to_int16_symmetric_at, *const measure_level_at;
+extern void *const playout_count_at, *const playout_drop_at, *const playout_look_at, *const playout_peek_at;
+extern void *const playout_take_at;
+extern void *const resampler_input_frames_at, *const resample_some_int16_at;
+extern void *const law_begin_at, *const law_decide_at, *const law_flushed_at, *const law_operated_at;
+extern void *const best_lag_at, *const conceal_gap_at, *const cross_fade_at, *const fade_out_at;
+extern void *const insert_period_at, *const may_operate_at, *const mean_square_at, *const mirror_at;
+extern void *const remove_period_at;
+extern void *const engine_flush_at, *const engine_make_block_at;
 
 void float32_to_int16_wire(const float *src, int16_t *dst, ptrdiff_t frames);
 void int16_samples_to_float32(const int16_t *src, float *dst, ptrdiff_t frames);
@@ -31,10 +49,24 @@ void playout_set_fade(void *queue, uint64_t frames);
 ptrdiff_t playout_read_int16(void *queue, int16_t *out, ptrdiff_t frames);
 ptrdiff_t playout_write(void *queue, const void *data, ptrdiff_t length);
 void playout_flush(void *queue);
+void playout_drain(void *queue);
 uint64_t playout_tail(void *queue); /* reader's thread */
 counters playout_counters(void *queue);
 
-void *stream_new(void *capture, void *playout, void *played, int input_channels, int output_channels);
+typedef struct {
+    int consistent;
+    uint64_t written, read, queued, dropped, removed, inserted, cut, held, concealed, others;
+} engine_books;
+
+void *resampler_new(int up, int down);
+void stretcher_scale_to(void *stretcher, ptrdiff_t samplerate);
+void *engine_new(void *queue, int samplerate, void *resampler, int adaptive, uint64_t log_pieces);
+void engine_read_int16(void *engine, int16_t *out, ptrdiff_t frames);
+uint64_t engine_take_log(void *engine); /* by one thread */
+engine_books engine_look(void *engine); /* from anywhere */
+
+/* Plays a queue, or an engine. */
+void *stream_new(void *capture, void *playout, void *engine, void *played, int input_channels, int output_channels);
 int stream_callback(void *state, const float *input, float *output, unsigned long frames, unsigned long flags);
 uint64_t stream_callbacks(void *state);
 void stream_detach(void *state);

@@ -21,6 +21,7 @@ ptrdiff_t playout_read_int16(void *queue, int16_t *out, ptrdiff_t frames)
     __atomic_store_n(&played, played + 1, __ATOMIC_RELAXED);
     return frames;
 }
+void engine_read_int16(void *engine, int16_t *out, ptrdiff_t frames) { (void)playout_read_int16(engine, out, frames); }
 void capture_write_int16(void *queue, const int16_t *block, ptrdiff_t frames) { (void)queue, (void)block, (void)frames; }
 void capture_write_float32(void *queue, const float *block, ptrdiff_t frames) { (void)queue, (void)block, (void)frames; }
 
@@ -37,7 +38,7 @@ int main(int count, char **arguments)
     pthread_t thread;
     link_kernels();
     link_callback();
-    stream = stream_new(0, &stream, 0, 1, 1);
+    stream = stream_new(0, &stream, 0, 0, 1, 1);
     pthread_create(&thread, 0, call_back, 0);
     for (long round = 0; round < rounds; round++)
     {

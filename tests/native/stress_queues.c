@@ -1,10 +1,11 @@
-/* Two threads, one queue, millions of samples: for ThreadSanitizer. What is read must be what was written, in order.
+/* Threads on one queue, millions of samples: for ThreadSanitizer. What is read must be what was written, in order.
  *
- *     stress_queues playout|capture|overtaken SAMPLES
+ *     stress_queues playout|capture|overtaken|engine SAMPLES
  *
  * playout: the playout queue, with a flush now and then.
  * capture: the capture queue with a reader that is never overtaken, so that ThreadSanitizer may see plain samples.
  * overtaken: the capture queue with a reader that is too slow, and pauses while it copies.
+ * engine: the playout queue, read by an engine in a callback, which a third thread asks. Its books must balance.
  *
  * The writers allocate segments, and free those that were read, all the time. */
 #include <pthread.h>
@@ -14,8 +15,9 @@
 #include <string.h>
 
 #include "modules.h"
+#include "speech.h"
 
-enum { LARGEST = 200 };
+enum { LARGEST = 200, WIRE = 16000, DEVICE = 24000, LOG = 256 };
 
 static void *queue;
 static uint64_t samples, flushes;
@@ -177,12 +179,103 @@ static void *read_capture(void *unused)
     return unused;
 }
 
+static void *engine;
+static uint64_t consistent, pieces; /* looks at the engine's books, and pieces of its log */
+
+/* Keeps to the time of the device, of which it knows without an order. Now and then it runs ahead of it. */
+static void *write_speech(void *unused)
+{
+    uint64_t state = 88172645463325252u, ahead = 0;
+    int16_t block[LARGEST];
+    for (uint64_t at = 0; at < samples;) {
+        const uint64_t now = __atomic_load_n(&progress, __ATOMIC_RELAXED) / (DEVICE / 1000);
+        const uint64_t due = speech_due(now, WIRE) + ahead;
+        if (at >= due) sched_yield();
+        while (at < due && at < samples) {
+            ptrdiff_t frames = 1 + random_u32(&state) % LARGEST;
+            if ((uint64_t)frames > due - at) frames = (ptrdiff_t)(due - at);
+            if ((uint64_t)frames > samples - at) frames = (ptrdiff_t)(samples - at);
+            for (ptrdiff_t i = 0; i < frames; i++) block[i] = speech_at(at + (uint64_t)i, WIRE);
+            const ptrdiff_t taken = playout_write(queue, block, frames * 2) / 2;
+            at += (uint64_t)taken;
+            if (taken < frames) sched_yield();
+        }
+        if (random_u32(&state) % 4096 == 0) playout_flush(queue), flushes++;
+        if (random_u32(&state) % 4096 == 0) playout_drain(queue);
+        if (random_u32(&state) % 65536 == 0) ahead += WIRE / 2;
+    }
+    playout_drain(queue);
+    __atomic_store_n(&finished, 1, __ATOMIC_RELEASE);
+    return unused;
+}
+
+static void *call_back(void *stream)
+{
+    uint64_t state = 1234567u, asked = 0;
+    float output[LARGEST];
+    do {
+        const unsigned long frames = 1 + random_u32(&state) % LARGEST;
+        stream_callback(stream, NULL, output, frames, 0);
+        for (unsigned long i = 0; i < frames; i++)
+            if (output[i] < -1 || output[i] >= 1) fail("no sample", asked);
+        asked += frames;
+        __atomic_store_n(&progress, asked, __ATOMIC_RELAXED);
+        if (asked % 7 == 0) sched_yield();
+    } while (!__atomic_load_n(&finished, __ATOMIC_ACQUIRE) || engine_look(engine).queued > 0);
+    __atomic_store_n(&finished, 2, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void balance(const engine_books *books)
+{
+    if (books->written != books->read + books->queued + books->dropped + books->removed - books->inserted)
+        fail("the engine's books", books->written);
+}
+
+static void *ask(void *unused)
+{
+    while (__atomic_load_n(&finished, __ATOMIC_ACQUIRE) < 2) {
+        const engine_books books = engine_look(engine);
+        if (books.consistent) balance(&books), consistent++;
+        pieces += engine_take_log(engine);
+        sched_yield();
+    }
+    return unused;
+}
+
+/* Returns an exit status. */
+static int play(void)
+{
+    pthread_t writer, caller, asker;
+    queue = playout_new(WIRE);
+    engine = engine_new(queue, WIRE, resampler_new(3, 2), 1, LOG);
+    pthread_create(&caller, NULL, call_back, stream_new(NULL, NULL, engine, NULL, 1, 1));
+    pthread_create(&asker, NULL, ask, NULL);
+    pthread_create(&writer, NULL, write_speech, NULL);
+    pthread_join(writer, NULL);
+    pthread_join(caller, NULL);
+    pthread_join(asker, NULL);
+    const engine_books end = engine_look(engine);
+    balance(&end);
+    if (end.written != samples || end.queued) fail("counters", samples);
+    printf("engine: %llu written, %llu read, %llu dropped, %llu removed, %llu inserted, %llu cut, %llu held, "
+           "%llu concealed, %llu flushes, %llu looks, %llu pieces, %llu freed\n",
+           (unsigned long long)end.written, (unsigned long long)end.read, (unsigned long long)end.dropped,
+           (unsigned long long)end.removed, (unsigned long long)end.inserted, (unsigned long long)end.cut,
+           (unsigned long long)end.held, (unsigned long long)end.concealed, (unsigned long long)flushes,
+           (unsigned long long)consistent, (unsigned long long)pieces, (unsigned long long)freed);
+    return 0;
+}
+
 int main(int count, char **arguments)
 {
     if (count != 3) return 2;
     const char *scenario = arguments[1];
     const int playout = strcmp(scenario, "playout") == 0;
     samples = strtoull(arguments[2], NULL, 10);
+    link_all();
+    fill_stretch_table();
+    if (strcmp(scenario, "engine") == 0) return play();
     bounded = strcmp(scenario, "capture") == 0;
     queue = playout ? playout_new(capacity) : capture_new(capacity);
 

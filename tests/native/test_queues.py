@@ -1,4 +1,4 @@
-"""Both queues between two threads under ThreadSanitizer, which must be silent, and must find planted faults.
+"""The queues between threads under ThreadSanitizer, which must be silent, and must find planted faults.
 
 The programs are C, without Python, whose locks would order everything. gcc does not model fences
 in ThreadSanitizer; the fences of the capture queue are for readers that are overtaken, whose samples
@@ -22,6 +22,7 @@ SAMPLE_ACCESS = {
     "playout": (),
     "capture": ("-DSF_LOAD_SAMPLE(p)=(*(p))", "-DSF_STORE_SAMPLE(p,v)=(*(p)=(v))"),
     "overtaken": ("-DPAUSE_IN_COPY",),
+    "engine": (),
 }
 UNORDERED_STORE = "-DSF_RELEASE=__ATOMIC_RELAXED"
 UNORDERED_LOAD = "-DSF_ACQUIRE=__ATOMIC_RELAXED"
@@ -30,29 +31,45 @@ WRONG_TIME = {
     "early": ("while of.behind < tail >> of.shift:", "while of.behind < (tail >> of.shift) + 1:"),
     "late": ("of.behind = (head >> of.shift) - of.slot_mask", "pass"),
 }
-MODULE = {"playout": "pcm", "capture": "capture", "overtaken": "capture"}
+MODULE = {"playout": "pcm", "capture": "capture", "overtaken": "capture", "engine": "pcm"}
+# A word of the engine that others may ask for is written as if they could not.
+NOT_ATOMIC = {
+    "told_state": (
+        "sf_store_relaxed(&engine.told_state, <uint64_t> engine.state)",
+        "engine.told_state = <uint64_t> engine.state",
+    ),
+    "counters": (
+        "sf_store_relaxed(counter, counter[0] + <uint64_t> frames)",
+        "counter[0] += frames",
+    ),
+}
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def common(workshop: Workshop) -> list[Path]:
+def common(workshop: Workshop) -> dict[str, Path]:
+    """The harness, and all modules without a fault."""
     empty = workshop.folder / "empty.c"
     empty.write_text("int main(void) { return 0; }")
     command = [workshop.compiler, "-fsanitize=thread", empty, "-o", empty.with_suffix("")]
     if subprocess.run(command, capture_output=True).returncode != 0:
         lacking("ThreadSanitizer")
-    return [workshop.compile("stress_queues.c", *FLAGS), workshop.module("kernels", *FLAGS)]
+    return {"": workshop.compile("stress_queues.c", *FLAGS), **workshop.modules(*FLAGS)}
 
 
 def stress(
-    workshop: Workshop, common: list[Path], scenario: str, *faults: str
+    workshop: Workshop,
+    common: dict[str, Path],
+    scenario: str,
+    *faults: str,
+    name: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run one of the scenarios of stress_queues.c."""
-    flags = [*FLAGS, *SAMPLE_ACCESS[scenario], *faults]
-    module = workshop.module(MODULE[scenario], *flags)
-    other = workshop.module({"pcm": "capture", "capture": "pcm"}[MODULE[scenario]], *FLAGS)
-    program = workshop.link(*common, module, other, flags=("-fsanitize=thread",))
+    """Run one of the scenarios of stress_queues.c, with a module of this workshop's own."""
+    name = name or MODULE[scenario]
+    module = workshop.module(name, *FLAGS, *SAMPLE_ACCESS[scenario], *faults)
+    objects = common | {name: module}
+    program = workshop.link(*objects.values(), flags=("-fsanitize=thread",))
     env = os.environ | {"TSAN_OPTIONS": f"halt_on_error=1:exitcode={RACE}"}
     command = [program, scenario, f"{SAMPLES}"]
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
@@ -66,7 +83,7 @@ def stress(
 
 @pytest.mark.parametrize("scenario", ["playout", "capture", "overtaken"])
 def test_every_sample_arrives_in_order_without_a_race(
-    workshop: Workshop, common: list[Path], scenario: str
+    workshop: Workshop, common: dict[str, Path], scenario: str
 ) -> None:
     done = stress(workshop, common, scenario)
     assert done.returncode == 0, done.stderr
@@ -78,12 +95,48 @@ def test_every_sample_arrives_in_order_without_a_race(
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("fault", [UNORDERED_STORE, UNORDERED_LOAD])
-@pytest.mark.parametrize("scenario", ["playout", "capture"])
-def test_a_missing_order_is_found(
-    workshop: Workshop, common: list[Path], scenario: str, fault: str
+def test_an_engine_that_others_ask_plays_all_that_can_happen_without_a_race(
+    workshop: Workshop, common: dict[str, Path]
 ) -> None:
-    done = stress(workshop, common, scenario, fault)
+    done = stress(workshop, common, "engine")
+    assert done.returncode == 0, done.stderr
+    figures = {name: int(number) for number, name in re.findall(r"(\d+) (\w+)", done.stdout)}
+    assert figures.pop("written") == SAMPLES
+    assert figures.pop("read") >= 9_000_000
+    assert figures.pop("looks") > 1000
+    assert min(figures.values()) > 100, figures
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("scenario", "name", "fault"),
+    [
+        ("playout", "pcm", UNORDERED_STORE),
+        ("playout", "pcm", UNORDERED_LOAD),
+        ("capture", "capture", UNORDERED_STORE),
+        ("capture", "capture", UNORDERED_LOAD),
+        ("engine", "pcm", UNORDERED_STORE),  # of what was written
+        ("engine", "reader", UNORDERED_LOAD),
+        ("engine", "reader", UNORDERED_STORE),  # of what was read, and may be freed
+        ("engine", "pcm", UNORDERED_LOAD),
+        ("engine", "engine", UNORDERED_STORE),  # of what was noted
+        ("engine", "playout", UNORDERED_LOAD),
+    ],
+)
+def test_a_missing_order_is_found(
+    workshop: Workshop, common: dict[str, Path], scenario: str, name: str, fault: str
+) -> None:
+    done = stress(workshop, common, scenario, fault, name=name)
+    assert done.returncode == RACE, done.stderr
+    assert "data race" in done.stderr
+
+
+@pytest.mark.parametrize("word", NOT_ATOMIC)
+def test_a_word_that_others_ask_for_and_is_not_atomic_is_found(
+    workshop: Workshop, common: dict[str, Path], word: str
+) -> None:
+    spoiled = workshop.spoiled(("engine",), ("_engine.pyx", *NOT_ATOMIC[word]))
+    done = stress(spoiled, common, "engine", name="engine")
     assert done.returncode == RACE, done.stderr
     assert "data race" in done.stderr
 
@@ -93,9 +146,9 @@ def spoiled(request: pytest.FixtureRequest, workshop: Workshop) -> Workshop:
     return workshop.spoiled(("pcm", "capture"), ("_segments.pxd", *WRONG_TIME[request.param]))
 
 
-@pytest.mark.parametrize("scenario", ["playout", "overtaken"])
+@pytest.mark.parametrize("scenario", ["playout", "overtaken", "engine"])
 def test_a_segment_that_is_freed_at_the_wrong_time_is_found(
-    spoiled: Workshop, common: list[Path], scenario: str
+    spoiled: Workshop, common: dict[str, Path], scenario: str
 ) -> None:
     done = stress(spoiled, common, scenario)
     assert done.returncode == RACE, done.stderr
@@ -103,7 +156,7 @@ def test_a_segment_that_is_freed_at_the_wrong_time_is_found(
 
 
 def test_a_reader_that_does_not_notice_being_overtaken_is_found(
-    workshop: Workshop, common: list[Path]
+    workshop: Workshop, common: dict[str, Path]
 ) -> None:
     done = stress(workshop, common, "overtaken", "-DCHECK_NOTHING")
     assert done.returncode == 1, done.stderr

@@ -8,6 +8,7 @@ import pytest
 from sfaudio import JitterBuffer, PlayoutEngine
 
 from .engine_player import Player, balanced, speaking, talk
+from .playout_model import TARGET_MAX
 from .playout_reference import Samples, reconstruct
 from .stretched_voices import steepest
 
@@ -183,7 +184,9 @@ def test_a_producer_that_is_slow_leaves_no_gap_that_is_heard() -> None:
         player.read(160)
     assert max(player.gaps(), default=0) <= 60
     assert player.statistics.inserted_frames > 1000 * MS
-    assert player.statistics.underruns_in_speech < 30
+    assert (
+        player.statistics.underruns_in_speech < 45
+    )  # 68 if it could not be slowed where 20 ms are queued
 
 
 @pytest.mark.slow
@@ -249,7 +252,7 @@ def test_nothing_is_removed_below_the_target_or_before_the_pace_is_known() -> No
             assert before - taken >= 16000 * said.target_seconds - 1
         assert taken <= before
         assert balanced(said)
-        assert 0.04 <= said.target_seconds <= 0.4 + message / 1000
+        assert 0.04 <= said.target_seconds <= (TARGET_MAX - 20 + message) / 1000
     assert said.removed_frames > 0
     assert said.cut_frames > 0
 

@@ -92,6 +92,13 @@ def concealing() -> Player:
     return player
 
 
+def nearly_dry() -> Player:
+    player = Player()
+    player.write(TURN[: 160 * 50 + 33])
+    player.blocks(50)
+    return player
+
+
 def stalled() -> Player:
     player = concealing()
     player.blocks(20)
@@ -121,6 +128,7 @@ STATES: dict[Callable[[], Player], str] = {
     removing: "playing",
     inserting: "playing",
     holding: "playing",
+    nearly_dry: "playing",
     concealing: "concealing",
     stalled: "stalled",
     resuming: "playing",
@@ -183,6 +191,36 @@ def test_what_is_written_after_a_flush_is_not_thrown_away(reach: Callable[[], Pl
     assert np.array_equal(player.reconstructed(), player.output)
 
 
+def test_a_flush_fades_nothing_that_was_written_after_it() -> None:
+    player = nearly_dry()
+    player.queue.flush()
+    player.write(TURN)
+    assert np.array_equal(player.read(80)[33:], TURN[:47])
+
+
+def test_silence_after_a_flush_is_no_speech_that_runs_dry() -> None:
+    player = playing()
+    player.queue.flush()
+    player.write(np.zeros(320, np.int16))
+    player.blocks(20)
+    assert player.statistics.underruns == 1
+    assert player.statistics.concealment_events == 0
+
+
+@in_each_state
+def test_after_a_flush_the_target_is_gathered_again(reach: Callable[[], Player]) -> None:
+    player = reach()
+    player.queue.flush()
+    player.read(FADE)
+    target = min(player.statistics.target_seconds, 0.16)
+    begins = len(player.output)
+    while not player.output[begins:].any():
+        player.write(TURN[:160])
+        player.read(160)
+    waited = (len(player.output) - begins) / 16000
+    assert target - 0.01 <= waited <= target + 0.02
+
+
 @in_each_state
 def test_an_abort_is_silence_at_once(reach: Callable[[], Player]) -> None:
     player = reach()
@@ -224,7 +262,7 @@ def test_a_drain_waits_for_nothing() -> None:
 def test_a_flush_leaves_no_underrun_and_no_gap_in_speech() -> None:
     player = concealing()
     player.queue.flush()
-    player.blocks(100)
+    player.blocks(10)
     player.write(TURN)
     player.blocks(50)
     said = player.statistics

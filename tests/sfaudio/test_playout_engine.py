@@ -8,6 +8,7 @@ import pytest
 from sfaudio import JitterBuffer, PlayoutEngine
 
 from .engine_player import Player, balanced, speaking, talk
+from .playout_model import TARGET_MAX
 from .playout_reference import Samples, reconstruct
 from .stretched_voices import steepest
 
@@ -183,7 +184,9 @@ def test_a_producer_that_is_slow_leaves_no_gap_that_is_heard() -> None:
         player.read(160)
     assert max(player.gaps(), default=0) <= 60
     assert player.statistics.inserted_frames > 1000 * MS
-    assert player.statistics.underruns_in_speech < 30
+    assert (
+        player.statistics.underruns_in_speech < 45
+    )  # 68 if it could not be slowed where 20 ms are queued
 
 
 @pytest.mark.slow
@@ -206,6 +209,23 @@ def test_an_hour_of_a_clock_that_is_off_has_no_gap_and_no_growth(ppm: int) -> No
 
 
 # ---- invariants
+
+
+@pytest.mark.parametrize("hertz", [75, 90, 140, 300])
+def test_speech_is_played_a_quarter_slower_at_most(hertz: int) -> None:
+    """Whatever its pitch: a period of more than 10 ms, and two at once, are counted as what they are."""
+    at = 2 * np.pi * hertz * np.arange(16000 * 16) / 16000
+    media = (4000 * sum(np.cos(k * at + k * k) / k for k in range(1, 8))).astype(np.int16)
+    player = Player()
+    late = np.random.default_rng(0).choice([0, 30], 400, p=[0.95, 0.05])  # the target becomes high
+    late[-25:] = 0
+    player.paced(media[: 320 * 400], late=late)
+    inserted, rest = player.statistics.inserted_frames, player.engine.queued_frames
+    assert rest > 250 * MS
+    while player.statistics.state == "playing":
+        player.read(160)
+    slower = player.statistics.inserted_frames - inserted
+    assert 0.15 * (rest + slower) < slower <= 0.25 * (rest + slower)
 
 
 def test_nothing_is_removed_below_the_target_or_before_the_pace_is_known() -> None:
@@ -232,7 +252,7 @@ def test_nothing_is_removed_below_the_target_or_before_the_pace_is_known() -> No
             assert before - taken >= 16000 * said.target_seconds - 1
         assert taken <= before
         assert balanced(said)
-        assert 0.04 <= said.target_seconds <= 0.4 + message / 1000
+        assert 0.04 <= said.target_seconds <= (TARGET_MAX - 20 + message) / 1000
     assert said.removed_frames > 0
     assert said.cut_frames > 0
 

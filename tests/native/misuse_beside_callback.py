@@ -25,14 +25,16 @@ def main(library: str, what: str, seconds: float) -> None:
     native = ctypes.CDLL(library)
     native.start_calling.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     native.stop_calling.restype = ctypes.c_uint64
-    capture, playout, played = CaptureQueue(500), JitterBuffer(500, fade=20), CaptureQueue(500)
-    queues: list[CaptureQueue | JitterBuffer | PlayoutEngine] = [capture, playout, played]
+    playout = JitterBuffer(500, fade=20)
+    queues: list[CaptureQueue | JitterBuffer | PlayoutEngine] = [playout]
     if what == "engine":
         engine = PlayoutEngine(playout, samplerate=8000, output_samplerate=12_000, log_pieces=100)
-        callback = StreamCallback(capture, engine, played)
+        callback = StreamCallback(None, engine)
         queues.append(engine)
     else:
+        capture, played = CaptureQueue(500), CaptureQueue(500)
         callback = StreamCallback(capture, playout, played)
+        queues += [capture, played]
     things = [*queues, callback]
     fuzzer = Fuzzer(random.Random(1), targets(things, with_endings=False), 0.0, things=things)
     shared = [np.zeros(2000, np.int16), np.zeros(480, np.float32)]

@@ -328,7 +328,6 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     moment.position = _ms(engine, position)
     is_loud = power > engine.floor.threshold
     moment.speech = is_loud or engine.quiet < HANGOVER_BLOCKS if left >= block else in_speech
-    moment.mid_speech = in_speech
     moment.draining = <int64_t> marks.drain_to > position
     asked.engine, asked.marks = engine, &marks
     moment.engine, moment.pause_left, moment.may_operate = &asked, _pause_left, _may_operate

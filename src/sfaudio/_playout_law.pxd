@@ -29,7 +29,6 @@ cdef struct playout_moment:
     double head  # ms of media written
     double position  # ms of media that left the queue, so that `head - position` is queued
     bint speech  # the next 10 ms are speech
-    bint mid_speech  # and so was what was played last: to run dry now would be heard
     bint draining  # no more will be written
     void *engine  # what the two questions are put to, each once at most, and only when the answer is needed
     # ms of silence queued from here on, looked for as far as `limit` or somewhat less

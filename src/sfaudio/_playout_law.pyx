@@ -38,24 +38,26 @@ cdef double AGREE = 25.0
 cdef double ON_TIME = 45.0
 
 # Target. A half second counts once, whatever number of messages it held, so that a stall counts as often as it is long.
-# At 50 s of memory and one half second of 25, rarer stalls are not held out: they would cost more delay than they save.
-# The steps are 20 x 1.25^i, so the margin is in the step; TARGET_MAX is the knob between delay and interruptions.
+# At 70 s of memory and one half second of 22, rarer stalls are not held out: they would cost more delay than they save;
+# 50 s and one of 25 let the target jump, for a longer p95 and as many interruptions. The steps are 20 x 1.25^i, so the
+# margin is in the step; TARGET_MAX is the knob between delay and interruptions where stalls are long, on trains.
 cdef double INTERVAL = 500.0
-cdef double EXCEED = 0.04
-cdef double FORGET = 0.99
+cdef double EXCEED = 0.045
+cdef double FORGET = 0.993
 cdef double COUNT_AT_FIRST = 5.0  # the first half second weighs 1/6, then 1/7, and so on
-cdef double TARGET_MAX = 420.0
-cdef double TOLERANCE = 1e-9  # one of exactly 25 is not more than 4 %
+cdef double TARGET_MAX = 680.0
+cdef double TOLERANCE = 1e-9  # of sums of shares
 cdef double MESSAGE = 20.0  # what a message spans at least; with longer ones the target may be higher
 cdef double[LAW_TARGETS] TARGETS = [
     40.0, 48.8, 61.0, 76.3, 95.4, 119.2, 149.0, 186.3, 232.8, 291.0, 363.8,
     454.7, 568.4, 710.5, 888.2, 1110.2, 1387.8, 1734.7, 2168.4, 2710.5, 3388.1, 4235.2,
 ]
 
-# Start. Two messages; more if the target is known to be higher, but none waits long for a beginning. In mid speech the
-# hole is as short as can be. Once dry for TURN, what comes is taken for a new turn: turns, too, end in speech.
+# Start. Two messages; more if the target is known to be higher, but none waits long for a beginning. A hole is as short
+# as can be, in a pause as in speech: where audio trickles in, to gather more makes many of one. Once dry for TURN, what
+# comes is taken for a new turn.
 cdef double START = 40.0
-cdef double START_MAX = 80.0
+cdef double START_MAX = 160.0  # 80 make twice the holes on mobile networks where silence is not sent
 cdef double RESUME = 20.0
 cdef double TURN = 500.0
 
@@ -245,7 +247,7 @@ cdef bint _plays(playout_law *law, const playout_moment *moment, double queued) 
     cdef bint some = queued >= BLOCK or moment.draining and queued > 0
     if law.playing and not some:
         law.playing, law.waiting_since, law.dry_since = False, INFINITY, moment.now
-        law.need = RESUME if moment.mid_speech else _prefill(law)
+        law.need = RESUME
     elif not law.playing and some:
         if law.waiting_since == INFINITY:
             law.waiting_since = moment.now
@@ -355,7 +357,7 @@ cdef class PlayoutLaw:
         """What the next 10 ms play, and how many ms of media leave the queue: once for each block.
 
         `now` grows by 10; `head` is how much was written, `position` how much has left the queue; `speech`: the next
-        10 ms are; `mid_speech`: and so was what was played last; `pause_left(limit)`: a tuple that begins with the
+        10 ms are; `mid_speech` is for other laws with this signature; `pause_left(limit)`: a tuple that begins with the
         silence queued from here on; `period`: the pitch period; `can_stretch`: whether it may be removed or inserted.
 
         Answers "wait" (nothing was played yet), "pad", "play", "remove", "insert", "cut" or "hold". What `pause_left`
@@ -364,7 +366,7 @@ cdef class PlayoutLaw:
         cdef playout_moment moment
         cdef playout_decision decision
         moment.now, moment.head, moment.position = now, head, position
-        moment.speech, moment.mid_speech, moment.draining = speech, mid_speech, draining
+        moment.speech, moment.draining = speech, draining
         moment.engine, moment.pause_left, moment.may_operate = <void *> self, _pause_left, _may_operate
         hold(&self.user, CALL, "PlayoutLaw")
         try:

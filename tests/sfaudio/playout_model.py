@@ -10,7 +10,7 @@ from math import inf
 
 BLOCK = 10.0
 TARGETS = [max(40.0, round(20 * 1.25**i, 1)) for i in range(3, 25)]
-TARGET_MAX = 420.0
+TARGET_MAX = 680.0
 
 PauseLeft = Callable[[float], tuple[float, bool]]
 """How much silence is queued, looked for up to a limit, and whether speech follows it there."""
@@ -58,7 +58,7 @@ class PlayoutModel:
         queued = head - position
         if head > self.head:
             self._arrived(now, head, position)
-        if not self._plays(now, queued, mid_speech, draining):
+        if not self._plays(now, queued, draining):
             return "pad" if position > 0 else "wait", 0.0
         more = not draining
         stalled = self.paced and more and now - self.last_arrival >= self.message + 20
@@ -135,14 +135,14 @@ class PlayoutModel:
         self.latest = max(self.latest, late)
         if now - self.interval_start < 500:
             return
-        keep = min(0.99, self.count / (self.count + 1))
+        keep = min(0.993, self.count / (self.count + 1))
         needed = next((i for i, target in enumerate(TARGETS) if target > self.latest), 21)
         self.counts = [share * keep for share in self.counts]
         self.counts[needed] += 1 - keep
         self.count += 1
         self.latest, self.interval_start = 0.0, now
         above, exceeded = self.counts[-1], len(TARGETS) - 1
-        while above <= 0.04 + 1e-9 and exceeded > 0:
+        while above <= 0.045 + 1e-9 and exceeded > 0:
             exceeded -= 1
             above += self.counts[exceeded]
         self.target = min(TARGETS[exceeded], TARGET_MAX + max(0.0, self.message - 20))
@@ -156,11 +156,11 @@ class PlayoutModel:
 
     # ---- decisions
 
-    def _plays(self, now: float, queued: float, mid_speech: bool, draining: bool) -> bool:
+    def _plays(self, now: float, queued: float, draining: bool) -> bool:
         some = queued >= BLOCK or (draining and queued > 0)
         if self.playing and not some:
             self.playing, self.waiting_since, self.dry_since = False, inf, now
-            self.need = 20.0 if mid_speech else self._prefill()
+            self.need = 20.0
         elif some and not self.playing:
             if self.waiting_since == inf:
                 self.waiting_since = now
@@ -171,7 +171,7 @@ class PlayoutModel:
         return self.playing
 
     def _prefill(self) -> float:
-        return min(max(self.target, 40.0), 80.0)
+        return min(max(self.target, 40.0), 160.0)
 
     def _excess(self, delay: float, queued: float, stalled: bool) -> float:
         if not self.paced or self.doubt:

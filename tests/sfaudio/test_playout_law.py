@@ -319,7 +319,7 @@ def test_long_messages_in_time_are_not_late(chunks: int) -> None:
 
 def by_hand(law: PlayoutLaw, now: float, head: float, position: float, **named: Any) -> str:
     return law.block(
-        now, head, position, True, True, lambda limit: (0.0, True), 8.0, True, **named
+        now, head, position, True, False, lambda limit: (0.0, True), 8.0, True, **named
     )[0]
 
 

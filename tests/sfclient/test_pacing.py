@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from sfaudio import JitterBuffer
+from sfaudio import JitterBuffer, PlayoutEngine
 from sfclient import MemoryInput
 from sfclient._devices import Queues
 from sfclient._devices._virtual import VirtualLine
@@ -256,7 +256,7 @@ async def test_what_a_headless_line_missed_is_made_up_for_whatever_its_clock_mak
     frames = round(chunk_seconds * SAMPLERATE)
     line = LateLine(MemoryInput(samplerate=SAMPLERATE), None, SAMPLERATE, 0, chunk_seconds)
     uplink = PacedUplink(SAMPLERATE, SAMPLERATE, frames, line=line)
-    queues = Queues(uplink.queue, JitterBuffer(SAMPLERATE), None)
+    queues = Queues(uplink.queue, PlayoutEngine(JitterBuffer(SAMPLERATE)), None)
     await nursery.start(line.run, queues, lambda _: None)
     await collect(uplink, 2)
     autojump_clock.jump(0.15)
@@ -278,7 +278,7 @@ async def test_what_a_headless_line_missed_in_a_long_stall_is_dropped_whoever_wa
     for _ in range(10):
         line = VirtualLine(MemoryInput(samplerate=SAMPLERATE), None, SAMPLERATE, 0, chunk_seconds)
         uplinks.append(uplink := PacedUplink(SAMPLERATE, SAMPLERATE, frames, line=line))
-        queues = Queues(uplink.queue, JitterBuffer(SAMPLERATE), None)
+        queues = Queues(uplink.queue, PlayoutEngine(JitterBuffer(SAMPLERATE)), None)
         await nursery.start(line.run, queues, lambda _: None)
         nursery.start_soon(collect, uplink, 10)
     await trio.sleep(2)

@@ -21,6 +21,7 @@ from sfclient import (
 from sfclient._devices._portaudio import PortAudioLine
 from sfclient._devices._virtual import VirtualLine
 from sfclient._playout import Playout
+from sfclient.cli._hold import line_of_playout
 from sfclient.simulator import SimulatedCall
 
 from .books import playout_errors
@@ -131,6 +132,21 @@ class TestBursts:
         counts = playout.statistics()
         assert counts.played_frames == len(speech)
         assert counts.underruns == 1
+
+
+@pytest.mark.parametrize("policy", ["adaptive", "lossless"])
+@pytest.mark.parametrize("played", [0, 160_000])
+def test_what_is_told_at_the_end_is_an_average_and_two_counts(policy: str, played: int) -> None:
+    figures = PlayoutStatistics(
+        policy,
+        played_frames=played,
+        jitter_buffer_delay=0.0642 * played,
+        underruns=9,
+        underruns_in_speech=3,
+        interruptions=1,
+    )
+    told = "The agent's speech was queued for 64 ms on average; gaps in it: 3, of 150 ms or more: 1"
+    assert line_of_playout(figures) == (told if policy == "adaptive" and played else None)
 
 
 def in_messages(seconds: float, *, late: tuple[float, float] = (0, 0), then: str = ""):

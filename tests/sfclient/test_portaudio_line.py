@@ -5,12 +5,12 @@ import threading
 import pytest
 import trio
 
-from sfaudio import CaptureQueue, JitterBuffer
+from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine
 from sfaudio._callback import StreamCallback
 from sfclient._devices import _portaudio
 from sfclient._devices._interface import Queues
 
-QUEUES = Queues(CaptureQueue(480), JitterBuffer(480), None)
+QUEUES = Queues(CaptureQueue(480), PlayoutEngine(JitterBuffer(480)), None)
 
 
 class LostStream:

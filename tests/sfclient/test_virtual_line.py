@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from numpy.typing import NDArray
 
-from sfaudio import CaptureQueue, JitterBuffer
+from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine
 from sfclient import Audio, MemoryInput, NullOutput
 from sfclient._clock import SLOT_SECONDS, shared_clock
 from sfclient._devices import Queues, open_lines
@@ -39,7 +39,7 @@ class Counted(MemoryInput):
 
 
 def queues() -> Queues:
-    return Queues(CaptureQueue(RATE), JitterBuffer(RATE), None)
+    return Queues(CaptureQueue(RATE), PlayoutEngine(JitterBuffer(RATE)), None)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ async def test_program_that_was_kept_from_running_at_the_start_does_not_blame_th
     line = VirtualLine(Counted(), None, RATE, 0, 0.02)
     uplinks = [Uplink(RATE, RATE, 320, line=line), Uplink(RATE, RATE, 320)]
     await nursery.start(
-        line.run, Queues(uplinks[0].queue, JitterBuffer(RATE), None), lambda _: None
+        line.run, Queues(uplinks[0].queue, PlayoutEngine(JitterBuffer(RATE)), None), lambda _: None
     )
     for uplink in uplinks:
         nursery.start_soon(uplink.wait_recorded)

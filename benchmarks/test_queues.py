@@ -1,28 +1,39 @@
-"""int16 samples through a queue and out again, from Python: ours beside the ring of python-rtmixer."""
+"""int16 samples through a queue and out again, from Python: ours beside the ring of python-rtmixer.
 
+`PlayoutEngine` reads a `JitterBuffer` of 16 kHz as it does most of the time: all is on time, and it plays what it has.
+"""
+
+import random
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
 
-from sfaudio import CaptureQueue, JitterBuffer
+from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine
 
 pytestmark = pytest.mark.benchmark(max_time=0.3, min_rounds=10, warmup=True, warmup_iterations=10)
 
 FRAMES = 180 * 16_000  # that each has room for
+SPEECH = random.Random(1).randbytes(2000)
 
 
-@pytest.mark.parametrize("who", ["sfaudio", "CaptureQueue", "rtmixer"])
-@pytest.mark.parametrize("n", [320, 960])
+@pytest.mark.parametrize(
+    ("n", "who"),
+    [
+        *product((320, 960), ("sfaudio", "CaptureQueue", "rtmixer")),
+        (320, "PlayoutEngine"),  # of more it would play faster, to come to its target
+    ],
+)
 def test_queue(measure: Callable[..., None], n: int, who: str) -> None:
     queue: Any
     if who == "rtmixer":
         queue = pytest.importorskip("rtmixer").RingBuffer(2, 1 << 22)
         read = queue.readinto
     else:
-        queue = JitterBuffer(FRAMES) if who == "sfaudio" else CaptureQueue(FRAMES)
-        read = queue.read_into
-    block, out = bytes(2 * n), bytearray(2 * n)
+        queue = CaptureQueue(FRAMES) if who == "CaptureQueue" else JitterBuffer(FRAMES)
+        read = (PlayoutEngine(queue) if who == "PlayoutEngine" else queue).read_into
+    block, out = SPEECH[: 2 * n], bytearray(2 * n)
     queue.write(block)  # so many are always queued
     names = {"write": queue.write, "read": read, "block": block, "out": out}
     measure(f"through a queue, {n}", who, "write(block); read(out)", 200, **names)

@@ -1,8 +1,8 @@
 """Python calls every method of queues that a native callback is using at that time, in its own thread.
 
-    python -m tests.native.misuse_beside_callback LIBRARY SECONDS
+    python -m tests.native.misuse_beside_callback LIBRARY queue|engine SECONDS
 
-The library is callback_thread.c. Prints figures as JSON.
+The library is callback_thread.c, which plays a queue as it is, or by an engine. Prints figures as JSON.
 """
 
 import ctypes
@@ -14,20 +14,28 @@ from collections import Counter
 
 import numpy as np
 
-from sfaudio import CaptureQueue, JitterBuffer
+from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine
 from sfaudio._callback import StreamCallback
 
 from ..sfaudio.hostile_calls import Fuzzer, check_books
 from ..sfaudio.misuse import CALLS, prepare, repeat, targets
 
 
-def main(library: str, seconds: float) -> None:
+def main(library: str, what: str, seconds: float) -> None:
     native = ctypes.CDLL(library)
     native.start_calling.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     native.stop_calling.restype = ctypes.c_uint64
-    capture, playout, played = CaptureQueue(500), JitterBuffer(500, fade=20), CaptureQueue(500)
-    callback = StreamCallback(capture, playout, played)
-    things = [capture, playout, played, callback]
+    playout = JitterBuffer(500, fade=20)
+    queues: list[CaptureQueue | JitterBuffer | PlayoutEngine] = [playout]
+    if what == "engine":
+        engine = PlayoutEngine(playout, samplerate=8000, output_samplerate=12_000, log_pieces=100)
+        callback = StreamCallback(None, engine)
+        queues.append(engine)
+    else:
+        capture, played = CaptureQueue(500), CaptureQueue(500)
+        callback = StreamCallback(capture, playout, played)
+        queues += [capture, played]
+    things = [*queues, callback]
     fuzzer = Fuzzer(random.Random(1), targets(things, with_endings=False), 0.0, things=things)
     shared = [np.zeros(2000, np.int16), np.zeros(480, np.float32)]
     outcomes: Counter[str] = Counter()
@@ -36,7 +44,7 @@ def main(library: str, seconds: float) -> None:
     while time.monotonic() < until:
         repeat([prepare(fuzzer, shared) for _ in range(CALLS)], time.monotonic() + 0.01, outcomes)
     callbacks = native.stop_calling()
-    for queue in (capture, playout, played):
+    for queue in queues:
         check_books(queue)
     assert callback.statistics().callbacks == callbacks
     callback.close()
@@ -44,4 +52,4 @@ def main(library: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], float(sys.argv[3]))

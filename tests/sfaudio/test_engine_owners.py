@@ -10,6 +10,7 @@ import pytest
 
 from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine, PlayoutEngineStatistics
 from sfaudio._callback import StreamCallback
+from sfaudio.stream import Stream
 
 from .test_owners import STREAM, native
 
@@ -79,6 +80,13 @@ def test_what_is_neither_queue_nor_engine_is_not_played() -> None:
     with pytest.raises(TypeError, match="a JitterBuffer or a PlayoutEngine, not CaptureQueue"):
         StreamCallback(None, capture)
     StreamCallback(capture)
+
+
+def test_an_engine_of_another_rate_is_not_played() -> None:
+    engine = PlayoutEngine(JitterBuffer(9), output_samplerate=44_100)
+    with pytest.raises(ValueError, match="48000 Hz, but the engine plays at 44100 Hz: make it"):
+        Stream(None, engine, samplerate=48_000)
+    engine.read_into(bytearray(2))
 
 
 def test_an_engine_that_a_stream_plays_outlives_its_object_and_its_queue_too() -> None:

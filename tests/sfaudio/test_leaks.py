@@ -12,6 +12,7 @@ import pytest
 from sfaudio import (
     CaptureQueue,
     JitterBuffer,
+    PlayoutEngine,
     Resampler,
     alaw_to_int16,
     apply_gain,
@@ -37,16 +38,31 @@ DOUBLES, FROZEN = np.zeros(64), bytes(128)
 jitter_buffer = JitterBuffer(100, prefill=10, fade=5)
 capture_queue = CaptureQueue(100)
 up = Resampler(16000, 48000)
+engine = PlayoutEngine(JitterBuffer(1000), output_samplerate=48_000, log_pieces=100)
 
 
 held_buffer, held_queue = JitterBuffer(9), CaptureQueue(9)
 holder = StreamCallback(held_queue, held_buffer)
+held_engine = PlayoutEngine(JitterBuffer(9))
+engine_holder = StreamCallback(None, held_engine)
 
 
 def opened_and_closed() -> None:
     callback = StreamCallback(CaptureQueue(9), JitterBuffer(9))
     assert callback.userdata
     callback.close()
+
+
+def engine_opened_and_closed() -> None:
+    callback = StreamCallback(None, PlayoutEngine(JitterBuffer(9), log_pieces=9))
+    assert callback.userdata
+    callback.close()
+
+
+def spoken() -> None:
+    engine.queue.write(INTS)
+    engine.queue.drain()
+    engine.read_into(FLOATS)
 
 
 def call(name: str, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -136,10 +152,27 @@ CALLS = [
     call("Resampler.output_frames float", up.output_frames, 1e6),
     call("Resampler.output_frames error", up.output_frames, 0.5),
     call("Resampler.reset", up.reset),
+    call("PlayoutEngine", PlayoutEngine, JitterBuffer(9), log_pieces=9),
+    call("PlayoutEngine held", PlayoutEngine, held_engine.queue),
+    call("PlayoutEngine rate", PlayoutEngine, JitterBuffer(9), log_pieces=9, output_samplerate=1),
+    call("PlayoutEngine policy", PlayoutEngine, JitterBuffer(9), policy="browser"),
+    call("PlayoutEngine used", spoken),
+    call("PlayoutEngine.read_into", engine.read_into, INTS),
+    call("PlayoutEngine.read_into type", engine.read_into, DOUBLES),
+    call("PlayoutEngine.read_into held", held_engine.read_into, INTS),
+    call("PlayoutEngine.read_log", engine.read_log),
+    call("PlayoutEngine.read_log none", held_engine.read_log),
+    call("PlayoutEngine.abort", engine.abort),
+    call("PlayoutEngine.abort held", held_engine.abort),
+    call("PlayoutEngine.queued_frames", lambda: engine.queued_frames),
+    call("PlayoutEngine.statistics", engine.statistics),
     call("StreamCallback", StreamCallback, CaptureQueue(9), JitterBuffer(9), CaptureQueue(9)),
     call("StreamCallback held", StreamCallback, CaptureQueue(9), held_buffer),
     call("StreamCallback channels", StreamCallback, capture_queue, input_channels=65),
     call("StreamCallback closed", opened_and_closed),
+    call("StreamCallback engine", StreamCallback, None, held_engine),
+    call("StreamCallback engine closed", engine_opened_and_closed),
+    call("StreamCallback.run engine", engine_holder.run, None, FLOATS),
     call("StreamCallback.run", holder.run, FLOATS, FLOATS),
     call("StreamCallback.run error", holder.run, FLOATS, DOUBLES),
     call("StreamCallback.detach", StreamCallback().detach),
@@ -178,11 +211,17 @@ def used_capture_queue() -> None:
     CaptureQueue(1 << 15).write(bytes(1 << 17))
 
 
+def large_log() -> None:
+    PlayoutEngine(JitterBuffer(9), output_samplerate=48_000, log_pieces=1 << 14)
+
+
 def large_resampler() -> None:
     Resampler(1001, 1024)
 
 
-@pytest.mark.parametrize("make", [used_jitter_buffer, used_capture_queue, large_resampler])
+@pytest.mark.parametrize(
+    "make", [used_jitter_buffer, used_capture_queue, large_log, large_resampler]
+)
 def test_objects_give_their_memory_back(make: Callable[[], None]) -> None:
     repeat(make, (), {}, 10)
     before = peak()

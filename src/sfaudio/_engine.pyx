@@ -238,7 +238,7 @@ cdef void _run_dry(engine_core *engine, bint in_speech, bint is_drained) noexcep
         conceal_gap(&engine.shape, context + looked_at, engine.tail)
         engine.spent = 0
         _add(&engine.concealments, 1)
-        gap_begins(&engine.gaps, engine.law.stalls)
+        gap_begins(&engine.gaps, &engine.law)
 
 
 cdef void _make_gap(engine_core *engine, const playout_marks *marks, Py_ssize_t left, bint in_speech) noexcept nogil:
@@ -279,7 +279,7 @@ cdef void _make_sound(engine_core *engine, playout_decision decision) noexcept n
     else:
         resumes = False
     _meet(engine, PLAYS)
-    gap_ends(&engine.gaps, &engine.law)
+    gap_ends(&engine.gaps)
     if decision.kind == HOLD:
         _append_hold(engine)
     else:
@@ -334,7 +334,6 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     decision = law_decide(&engine.law, &moment)
     if decision.kind == HOLD and _ahead(engine):
         decision.kind = PLAY  # first what an operation has prepared
-    gap_reconsidered(&engine.gaps, &engine.law)
     _add(&engine.waited, left * block)
     if decision.kind == PAD:
         _make_gap(engine, &marks, left, in_speech)
@@ -347,6 +346,7 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
         if decision.kind != HOLD:
             floor_hear(&engine.floor, power)
         _add(&engine.targeted, <Py_ssize_t> (engine.law.target * block / ms))
+    gap_reconsidered(&engine.gaps, &engine.law)
     sf_store_relaxed(&engine.target, <uint64_t> (engine.law.target / ms))
 
 

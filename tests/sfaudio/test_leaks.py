@@ -43,7 +43,7 @@ engine = PlayoutEngine(JitterBuffer(1000), output_samplerate=48_000, log_pieces=
 
 held_buffer, held_queue = JitterBuffer(9), CaptureQueue(9)
 holder = StreamCallback(held_queue, held_buffer)
-held_engine = PlayoutEngine(JitterBuffer(9))
+held_engine = PlayoutEngine(JitterBuffer(900))
 engine_holder = StreamCallback(None, held_engine)
 
 
@@ -54,7 +54,7 @@ def opened_and_closed() -> None:
 
 
 def engine_opened_and_closed() -> None:
-    callback = StreamCallback(None, PlayoutEngine(JitterBuffer(9), log_pieces=9))
+    callback = StreamCallback(None, PlayoutEngine(JitterBuffer(900), log_pieces=9))
     assert callback.userdata
     callback.close()
 
@@ -212,7 +212,7 @@ def used_capture_queue() -> None:
 
 
 def large_log() -> None:
-    PlayoutEngine(JitterBuffer(9), output_samplerate=48_000, log_pieces=1 << 14)
+    PlayoutEngine(JitterBuffer(900), output_samplerate=48_000, log_pieces=1 << 14)
 
 
 def large_resampler() -> None:

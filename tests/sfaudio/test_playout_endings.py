@@ -233,6 +233,14 @@ def test_an_abort_is_silence_at_once(reach: Callable[[], Player]) -> None:
     assert heard_again(player)
 
 
+def test_after_an_abort_the_resampler_has_nothing_left_of_the_sound() -> None:
+    player = Player(output_samplerate=48000)
+    player.write(TURN)
+    assert player.read(24077)[-100:].any()
+    player.engine.abort()
+    assert not player.read(480).any()
+
+
 @in_each_state
 def test_a_drain_plays_all_and_is_no_underrun(reach: Callable[[], Player]) -> None:
     player = reach()

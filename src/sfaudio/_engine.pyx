@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memmove, memset
 from sfaudio._gaps cimport gap_begins, gap_ends, gap_forgotten, gap_lasts, gap_reconsidered
 from sfaudio._pieces cimport CONCEALED, FLUSHED_OUT, HELD, INSERTED, LEFT_OUT, REMOVED, RESUMED, SAID, SILENCE
 from sfaudio._pieces cimport note_piece
-from sfaudio._playout_law cimport CUT, HOLD, INSERT, PAD, REMOVE
+from sfaudio._playout_law cimport CUT, HOLD, INSERT, PAD, PLAY, REMOVE
 from sfaudio._playout_law cimport law_decide, law_flushed, law_operated, playout_decision, playout_moment
 from sfaudio._reader cimport playout_drop, playout_look, playout_marks, playout_peek, playout_take
 from sfaudio._ring cimport sf_store_relaxed
@@ -332,6 +332,8 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     _remember(engine)
     engine.block_at = engine.block_end = 0
     decision = law_decide(&engine.law, &moment)
+    if decision.kind == HOLD and _ahead(engine):
+        decision.kind = PLAY  # first what an operation has prepared
     gap_reconsidered(&engine.gaps, &engine.law)
     _add(&engine.waited, left * block)
     if decision.kind == PAD:

@@ -51,8 +51,8 @@ def removing() -> Player:
     player, media = Player(), speaking()
     player.write(media[:16000])
     player.paced(media[16000:56000])
-    at, before = 56000, player.pieces["remove"]
-    while player.pieces["remove"] == before and at < 72000:
+    at = 56000
+    while player.engine.queued_frames == player.queue.queued_frames and at < 72000:
         player.write(media[at : at + 160])
         player.read(160)
         at += 160

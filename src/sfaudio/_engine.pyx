@@ -9,7 +9,7 @@ from libc.math cimport fabs, lrint, rint
 from libc.stdint cimport int16_t, int64_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
-from sfaudio._gaps cimport gap_begins, gap_ends, gap_forgotten, gap_lasts, gap_reconsidered
+from sfaudio._gaps cimport gap_begins, gap_drained, gap_ends, gap_forgotten, gap_lasts, gap_reconsidered
 from sfaudio._pieces cimport CONCEALED, FLUSHED_OUT, HELD, INSERTED, LEFT_OUT, REMOVED, RESUMED, SAID, SILENCE
 from sfaudio._pieces cimport note_piece
 from sfaudio._playout_law cimport CUT, HOLD, INSERT, PAD, PLAY, REMOVE
@@ -250,6 +250,8 @@ cdef void _make_gap(engine_core *engine, const playout_marks *marks, Py_ssize_t 
         _run_dry(engine, in_speech, marks.drain_to == marks.head)
     elif left:
         _meet(engine, WAITS)
+    elif marks.drain_to == marks.head:
+        gap_drained(&engine.gaps)
     gap = engine.shape.block - engine.block_end
     if engine.state == CONCEALING:
         _append_concealment(engine)

@@ -76,6 +76,11 @@ cdef inline void gap_reconsidered(speech_gaps *of, const playout_law *law) noexc
     of.stalls = law.stalls
 
 
+cdef inline void gap_drained(speech_gaps *of) noexcept nogil:
+    """That was the end, as is told only now."""
+    of.open = False
+
+
 cdef inline void gap_forgotten(speech_gaps *of) noexcept nogil:
     """What was queued was thrown away."""
     of.open = False

@@ -267,6 +267,17 @@ def test_a_drain_waits_for_nothing() -> None:
         assert player.statistics.state == "idle"
 
 
+def test_a_drain_that_comes_late_leaves_no_gap_in_speech() -> None:
+    player = concealing()
+    player.queue.drain()
+    player.blocks(22)
+    player.write(TURN)
+    player.blocks(50)
+    said = player.statistics
+    assert said.underruns_in_speech == said.interruptions == said.silent_concealed_frames == 0
+    assert said.underruns == said.concealment_events == 1
+
+
 def test_a_flush_leaves_no_underrun_and_no_gap_in_speech() -> None:
     player = concealing()
     player.queue.flush()

@@ -29,7 +29,9 @@ class JitterBufferStatistics:
 class PlayoutEngineStatistics:
     """A consistent snapshot: ``written == read + queued + dropped + removed - inserted``, each of them ``..._frames``.
 
-    Where W3C's *Identifiers for WebRTC's Statistics API* has a word, its meaning is taken, and it is named.
+    Where W3C's *Identifiers for WebRTC's Statistics API* has a word, its meaning is taken, and it is named. Silence and
+    concealment are counted when they are made, up to 10 ms before they are handed out. Under ``"lossless"``, nothing is
+    told but frames written, read, queued, dropped, padded and handed out, and underruns: all else is 0, `state` "idle".
     """
 
     written_frames: int
@@ -61,7 +63,7 @@ class PlayoutEngineStatistics:
     underruns: int
     """Times that it ran dry and was not drained."""
     underruns_in_speech: int
-    """Of these: with speech to come that was late, as is known some time after. 0 under ``"lossless"``."""
+    """Of these: with speech to come that was late, as is known some time after."""
     interruptions: int
     """Of these: for 150 ms or more (interruptionCount)."""
     interrupted_seconds: float

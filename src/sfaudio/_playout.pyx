@@ -73,11 +73,14 @@ cdef inline void _changed(playout_engine *engine) noexcept nogil:
 
 
 cdef void _hand_out(playout_engine *engine, int16_t *out, Py_ssize_t frames) noexcept nogil:
-    """At the wire's rate."""
     cdef engine_core *core = &engine.core
+    cdef playout_marks marks
     cdef Py_ssize_t count
     cdef uint64_t queued
     while frames > 0:
+        marks = playout_look(core.queue)
+        if marks.flush_to != core.flushed_to:
+            engine_flush(core, &marks)
         if core.block_at == core.block_end:
             engine_make_block(core)
         count = min(frames, core.block_end - core.block_at)
@@ -93,14 +96,10 @@ cdef void _hand_out(playout_engine *engine, int16_t *out, Py_ssize_t frames) noe
 
 cdef void _read(playout_engine *engine, int16_t *out, Py_ssize_t frames) noexcept nogil:
     """At the wire's rate."""
-    cdef playout_marks marks
-    if not engine.adaptive:
+    if engine.adaptive:
+        _hand_out(engine, out, frames)
+    else:
         playout_read_int16(engine.core.queue, out, frames)
-        return
-    marks = playout_look(engine.core.queue)
-    if marks.flush_to != engine.core.flushed_to:
-        engine_flush(&engine.core, &marks)
-    _hand_out(engine, out, frames)
 
 
 cdef void engine_read_int16(playout_engine *engine, int16_t *out, Py_ssize_t frames) noexcept nogil:

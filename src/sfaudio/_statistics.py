@@ -29,7 +29,8 @@ class JitterBufferStatistics:
 class PlayoutEngineStatistics:
     """A consistent snapshot: ``written == read + queued + dropped + removed - inserted``, each of them ``..._frames``.
 
-    Where W3C's *Identifiers for WebRTC's Statistics API* has a word, its meaning is taken, and it is named.
+    Where W3C's *Identifiers for WebRTC's Statistics API* has a word, its meaning is taken, and it is named. What only
+    ``"adaptive"`` does or knows is 0 under ``"lossless"``, and `state` is ``"idle"``.
     """
 
     written_frames: int
@@ -61,7 +62,7 @@ class PlayoutEngineStatistics:
     underruns: int
     """Times that it ran dry and was not drained."""
     underruns_in_speech: int
-    """Of these: with speech to come that was late, as is known some time after. 0 under ``"lossless"``."""
+    """Of these: with speech to come that was late, as is known some time after."""
     interruptions: int
     """Of these: for 150 ms or more (interruptionCount)."""
     interrupted_seconds: float

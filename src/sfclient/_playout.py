@@ -96,7 +96,7 @@ class PlayoutStatistics:
     flush_seconds: float = 0.0
     """From when the last flush was seen until silence."""
     state: str = ""
-    """Of the engine, now."""
+    """Of the engine, now; empty under the other policies, which have none."""
 
 
 class Playout:
@@ -235,5 +235,5 @@ class Playout:
             target_seconds=told.target_seconds,
             first_sound_seconds=told.first_sound_seconds,
             flush_seconds=told.flush_seconds,
-            state=told.state,
+            state=told.state if self.engine.policy == "adaptive" else "",
         )

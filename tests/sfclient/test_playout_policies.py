@@ -83,6 +83,7 @@ class TestChoice:
         await playout.play(noise(1, 11_025))
         heard = np.zeros(11_025, np.int16)
         playout.engine.read_into(heard)
+        assert playout.statistics().state == ""
         assert heard.tobytes() == noise(1, 11_025)
 
     async def test_where_somebody_listens_it_is_adaptive(self, hold, fast_clock, monkeypatch):
@@ -176,7 +177,7 @@ class TestStall:
         assert before < 0.15
         assert after > 0.7
         assert counts.queued_frames < (counts.target_seconds + 0.05) * WIRE
-        assert counts.target_seconds < 0.5
+        assert counts.target_seconds <= 0.68
         assert counts.removed_frames > 0.3 * WIRE
         assert (counts.underruns_in_speech, counts.interruptions) == (1, 1)
         assert 0.5 < counts.interrupted_seconds <= 1

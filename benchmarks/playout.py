@@ -99,8 +99,9 @@ def plot(
     for family, names in families_of(traces).items():
         trade(family, figures_of(names, policies, scores), folder / f"{family}.png")
     stalled = {trace.name: trace for trace in traces if not trace.is_ahead and trace.turns is None}
-    worst = stalled.get("stall-1000-continuous") or next(iter(stalled.values()))
-    timeline(worst, speech, folder / f"timeline-{worst.name}.png")
+    worst = stalled.get("stall-1000-continuous") or next(iter(stalled.values()), None)
+    if worst:
+        timeline(worst, speech, folder / f"timeline-{worst.name}.png")
 
 
 def show_noise(traces: list[Trace], scores: Scores, quiet: Scores) -> None:

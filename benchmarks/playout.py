@@ -160,6 +160,8 @@ def main() -> None:
     if args.noise is not None:
         speech = quiet.with_noise(args.noise)
     scores = measure(traces, speech, policies, args.phases)
+    if args.json:
+        args.json.write_text(json.dumps(rows_of(scores), indent=1) + "\n")
     show(traces, policies, scores, is_recorded=args.traces is not None)
     if args.noise is not None and "adaptive" in policies:
         show_noise(traces, scores, measure(traces, quiet, ["adaptive"], args.phases))
@@ -167,8 +169,6 @@ def main() -> None:
         plot(args.plots, traces, speech, policies, scores)
     if not args.traces and "adaptive" in policies:
         show_verdicts(traces, speech)
-    if args.json:
-        args.json.write_text(json.dumps(rows_of(scores), indent=1) + "\n")
 
 
 if __name__ == "__main__":

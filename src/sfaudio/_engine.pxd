@@ -66,7 +66,7 @@ cdef struct engine_core:
     uint64_t told_state
 
 
-# With the GIL, before anything else. `samples` is to be freed. TypeError, ValueError: no rate for a stretcher. MemoryError.
+# With the GIL, before anything else; `samples` is to be freed. TypeError, ValueError: no rate for a stretcher.
 cdef int engine_begin(engine_core *engine, object samplerate) except -1
 # When all of the block was handed out: make the next one.
 cdef void engine_make_block(engine_core *engine) noexcept nogil

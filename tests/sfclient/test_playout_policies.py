@@ -195,7 +195,7 @@ class TestStall:
         assert after > 0.7
         assert counts.queued_frames < (counts.target_seconds + 0.05) * WIRE
         assert counts.target_seconds <= 0.68
-        assert counts.removed_frames > 0.3 * WIRE
+        assert counts.removed_frames > 0.2 * WIRE  # of 0.25, down to the highest target
         assert (counts.underruns_in_speech, counts.interruptions) == (1, 1)
         assert 0.5 < counts.interrupted_seconds <= 1
         assert counts.concealed_frames - counts.silent_concealed_frames == 0.06 * WIRE
@@ -243,7 +243,7 @@ class TestStall:
         counts = held.call.statistics()
         assert counts.playout.output_frames == len(played)
         assert counts.capture.captured_frames == len(played)
-        assert counts.playout.removed_frames > 0.3 * WIRE
+        assert counts.playout.removed_frames > 0.2 * WIRE  # of 0.25, down to the highest target
         assert held.call.ended.audio == "drained"
 
     @every_policy

@@ -66,8 +66,8 @@ cdef struct engine_core:
     uint64_t told_state
 
 
-# With the GIL, before anything else; `samples` is to be freed. TypeError, ValueError: no rate for a stretcher.
-cdef int engine_begin(engine_core *engine, object samplerate) except -1
+# Before anything else, when `shape` is known: memory for `samples`, which is to be freed. Whether there is some.
+cdef bint engine_begin(engine_core *engine) noexcept nogil
 # When all of the block was handed out: make the next one.
 cdef void engine_make_block(engine_core *engine) noexcept nogil
 # A flush was asked for: fade out what sounds, throw away what was queued before.

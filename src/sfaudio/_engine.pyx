@@ -20,7 +20,7 @@ from sfaudio._ring cimport sf_store_relaxed
 from sfaudio._speech cimport QUIET_BLOCKS, floor_hear
 from sfaudio._stretch cimport LARGEST_BLOCK, LARGEST_LAG, stretcher
 from sfaudio._stretch cimport best_lag, conceal_gap, cross_fade, fade_out, insert_period, mean_square, mirror
-from sfaudio._stretch cimport may_operate, remove_period, stretcher_begin
+from sfaudio._stretch cimport may_operate, remove_period
 
 
 cdef enum:
@@ -59,20 +59,19 @@ cdef inline void _add(uint64_t *counter, Py_ssize_t frames) noexcept nogil:
     sf_store_relaxed(counter, counter[0] + <uint64_t> frames)
 
 
-cdef int engine_begin(engine_core *engine, object samplerate) except -1:
+cdef bint engine_begin(engine_core *engine) noexcept nogil:
     cdef stretcher *shape = &engine.shape
-    stretcher_begin(shape, samplerate)
     engine.samples = <int16_t *> calloc(
         shape.block + 2 * shape.lag_max + 2 * shape.history + shape.conceal, sizeof(int16_t)
     )
     if engine.samples == NULL:
-        raise MemoryError
+        return False
     engine.block = engine.samples
     engine.ahead = engine.block + shape.block
     engine.history = engine.ahead + 2 * shape.lag_max
     engine.held = engine.history + shape.history
     engine.tail = engine.held + shape.history
-    return 0
+    return True
 
 
 # ---- what lies before it

@@ -36,6 +36,7 @@ from sfaudio._ring cimport LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
 from sfaudio._speech cimport QUIET_BLOCKS, floor_begin
+from sfaudio._stretch cimport stretcher_begin
 
 from time import sleep
 
@@ -233,7 +234,9 @@ cdef class PlayoutEngine:
         self.policy = POLICIES[POLICIES.index(policy)]
         self.engine.adaptive = self.policy == "adaptive"
         if self.engine.adaptive:
-            engine_begin(core, samplerate)
+            stretcher_begin(&core.shape, samplerate)
+            if not engine_begin(core):
+                raise MemoryError
         self.samplerate = core.samplerate = in_range(samplerate, "samplerate", "Hz", 1000, 768_000)
         core.gaps.samplerate = core.samplerate
         law_begin(&core.law)

@@ -18,6 +18,9 @@ cdef enum state_kind:
     CONCEALING  # ran dry in speech: the last pitch period, fading
     STALLED  # silence after that, or after a pause
 
+cdef enum:
+    WORKED_ON = 22  # blocks of samples: one, an operation of two lags, history and what is held, a concealment
+
 cdef struct engine_core:
     playout_queue *queue
     int samplerate
@@ -66,8 +69,8 @@ cdef struct engine_core:
     uint64_t told_state
 
 
-# Before anything else, when `shape` is known: memory for `samples`, which is to be freed. Whether there is some.
-cdef bint engine_begin(engine_core *engine) noexcept nogil
+# Before anything else, when `shape` is known: where its samples are, zeros, WORKED_ON times `shape.block` of them.
+cdef void engine_begin(engine_core *engine, int16_t *samples) noexcept nogil
 # When all of the block was handed out: make the next one.
 cdef void engine_make_block(engine_core *engine) noexcept nogil
 # A flush was asked for: fade out what sounds, throw away what was queued before.

@@ -7,10 +7,9 @@ to the sound is a function that fills the block, keeps the books, and notes the 
 
 from libc.math cimport fabs, lrint, rint
 from libc.stdint cimport int16_t, int64_t, uint64_t
-from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memmove, memset
 
-from sfaudio._gaps cimport gap_begins, gap_ends, gap_forgotten, gap_lasts, gap_reconsidered
+from sfaudio._gaps cimport gap_begins, gap_drained, gap_ends, gap_forgotten, gap_lasts, gap_reconsidered
 from sfaudio._pieces cimport CONCEALED, FLUSHED_OUT, HELD, INSERTED, LEFT_OUT, REMOVED, RESUMED, SAID, SILENCE
 from sfaudio._pieces cimport note_piece
 from sfaudio._playout_law cimport CUT, HOLD, INSERT, PAD, PLAY, REMOVE
@@ -59,19 +58,13 @@ cdef inline void _add(uint64_t *counter, Py_ssize_t frames) noexcept nogil:
     sf_store_relaxed(counter, counter[0] + <uint64_t> frames)
 
 
-cdef bint engine_begin(engine_core *engine) noexcept nogil:
+cdef void engine_begin(engine_core *engine, int16_t *samples) noexcept nogil:
     cdef stretcher *shape = &engine.shape
-    engine.samples = <int16_t *> calloc(
-        shape.block + 2 * shape.lag_max + 2 * shape.history + shape.conceal, sizeof(int16_t)
-    )
-    if engine.samples == NULL:
-        return False
-    engine.block = engine.samples
+    engine.samples = engine.block = samples
     engine.ahead = engine.block + shape.block
     engine.history = engine.ahead + 2 * shape.lag_max
     engine.held = engine.history + shape.history
     engine.tail = engine.held + shape.history
-    return True
 
 
 # ---- what lies before it
@@ -255,7 +248,7 @@ cdef void _run_dry(engine_core *engine, bint in_speech, bint is_drained) noexcep
         conceal_gap(&engine.shape, context + looked_at, engine.tail)
         engine.spent = 0
         _add(&engine.concealments, 1)
-        gap_begins(&engine.gaps, engine.law.stalls)
+        gap_begins(&engine.gaps, &engine.law)
 
 
 cdef void _make_gap(engine_core *engine, const playout_marks *marks, Py_ssize_t left, bint in_speech) noexcept nogil:
@@ -266,6 +259,8 @@ cdef void _make_gap(engine_core *engine, const playout_marks *marks, Py_ssize_t 
         _run_dry(engine, in_speech, marks.drain_to == marks.head)
     elif left:
         _meet(engine, WAITS)
+    elif marks.drain_to == marks.head:
+        gap_drained(&engine.gaps)
     gap = engine.shape.block - engine.block_end
     if engine.state == CONCEALING:
         _append_concealment(engine)
@@ -296,7 +291,7 @@ cdef void _make_sound(engine_core *engine, playout_decision decision) noexcept n
     else:
         resumes = False
     _meet(engine, PLAYS)
-    gap_ends(&engine.gaps, &engine.law)
+    gap_ends(&engine.gaps)
     if decision.kind == HOLD:
         _append_hold(engine)
     else:
@@ -351,7 +346,6 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
     decision = law_decide(&engine.law, &moment)
     if decision.kind == HOLD and _ahead(engine):
         decision.kind = PLAY  # first what an operation has prepared
-    gap_reconsidered(&engine.gaps, &engine.law)
     _add(&engine.waited, left * block)
     if decision.kind == PAD:
         _make_gap(engine, &marks, left, in_speech)
@@ -364,6 +358,7 @@ cdef void engine_make_block(engine_core *engine) noexcept nogil:
         if decision.kind != HOLD:
             floor_hear(&engine.floor, power)
         _add(&engine.targeted, <Py_ssize_t> (engine.law.target * block / ms))
+    gap_reconsidered(&engine.gaps, &engine.law)
     sf_store_relaxed(&engine.target, <uint64_t> (engine.law.target / ms))
 
 

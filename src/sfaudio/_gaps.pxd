@@ -17,10 +17,13 @@ cdef enum:
 cdef struct speech_gaps:
     uint64_t samplerate
     bint open  # it ran dry in speech, and does not play yet
-    bint in_doubt  # it plays again, and the law does not know yet what that was
     uint64_t frames
     uint64_t silent_frames  # of these
-    uint64_t stalls  # the law's count before
+    # Long ones, after which it plays again, and the law does not know yet what they were.
+    uint64_t doubted
+    uint64_t doubted_frames
+    uint64_t doubted_silent_frames
+    uint64_t stalls  # the law's count before these
     # Counters, readable from anywhere.
     uint64_t underruns_in_speech
     uint64_t interruptions
@@ -32,9 +35,26 @@ cdef inline void _count(uint64_t *counter, uint64_t more) noexcept nogil:
     sf_store_relaxed(counter, counter[0] + more)
 
 
-cdef inline void _settle(speech_gaps *of, bint was_stall) noexcept nogil:
-    of.open = of.in_doubt = False
-    if not was_stall:
+cdef inline void gap_begins(speech_gaps *of, const playout_law *law) noexcept nogil:
+    of.open, of.frames, of.silent_frames = True, 0, 0
+    if not of.doubted:
+        of.stalls = law.stalls
+
+
+cdef inline void gap_lasts(speech_gaps *of, Py_ssize_t frames, Py_ssize_t silent_frames) noexcept nogil:
+    of.frames += <uint64_t> frames
+    of.silent_frames += <uint64_t> silent_frames
+
+
+cdef inline void gap_ends(speech_gaps *of) noexcept nogil:
+    """It plays again."""
+    if not of.open:
+        return
+    of.open = False
+    if of.frames * 1000 >= <uint64_t> TURN_MS * of.samplerate:
+        of.doubted += 1
+        of.doubted_frames += of.frames
+        of.doubted_silent_frames += of.silent_frames
         return
     _count(&of.underruns_in_speech, 1)
     _count(&of.silent_concealed_frames, of.silent_frames)
@@ -43,33 +63,25 @@ cdef inline void _settle(speech_gaps *of, bint was_stall) noexcept nogil:
         _count(&of.interrupted_frames, of.frames)
 
 
-cdef inline void gap_begins(speech_gaps *of, uint64_t stalls) noexcept nogil:
-    of.open, of.in_doubt, of.frames, of.silent_frames, of.stalls = True, False, 0, 0, stalls
-
-
-cdef inline void gap_lasts(speech_gaps *of, Py_ssize_t frames, Py_ssize_t silent_frames) noexcept nogil:
-    of.frames += <uint64_t> frames
-    of.silent_frames += <uint64_t> silent_frames
-
-
-cdef inline void gap_ends(speech_gaps *of, const playout_law *law) noexcept nogil:
-    """It plays again."""
-    if not of.open:
-        return
-    if of.frames * 1000 < <uint64_t> TURN_MS * of.samplerate:
-        _settle(of, True)
-    elif law.doubt:
-        of.open, of.in_doubt = False, True
-    else:
-        _settle(of, law.stalls > of.stalls)
-
-
 cdef inline void gap_reconsidered(speech_gaps *of, const playout_law *law) noexcept nogil:
-    """The law has looked at what came."""
-    if of.in_doubt and not law.doubt:
-        _settle(of, law.stalls > of.stalls)
+    """The law has looked at what came; all that it doubted until then was the same."""
+    if of.open or not of.doubted or law.doubt:
+        return
+    if law.stalls > of.stalls:
+        _count(&of.underruns_in_speech, of.doubted)
+        _count(&of.silent_concealed_frames, of.doubted_silent_frames)
+        _count(&of.interruptions, of.doubted)
+        _count(&of.interrupted_frames, of.doubted_frames)
+    of.doubted = of.doubted_frames = of.doubted_silent_frames = 0
+    of.stalls = law.stalls
+
+
+cdef inline void gap_drained(speech_gaps *of) noexcept nogil:
+    """That was the end, as is told only now."""
+    of.open = False
 
 
 cdef inline void gap_forgotten(speech_gaps *of) noexcept nogil:
     """What was queued was thrown away."""
-    of.open = of.in_doubt = False
+    of.open = False
+    of.doubted = of.doubted_frames = of.doubted_silent_frames = 0

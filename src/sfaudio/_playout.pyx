@@ -22,7 +22,7 @@ from libc.string cimport memcpy
 cimport cython
 
 from sfaudio._buffers cimport acquire, in_range
-from sfaudio._engine cimport engine_abort, engine_begin, engine_core, engine_flush, engine_make_block
+from sfaudio._engine cimport WORKED_ON, engine_abort, engine_begin, engine_core, engine_flush, engine_make_block
 from sfaudio._kernels cimport int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._pcm cimport JitterBuffer, playout_abort, playout_hold_reader, playout_hold_writer, playout_read_int16
@@ -30,8 +30,8 @@ from sfaudio._pcm cimport playout_release_reader, playout_release_writer
 from sfaudio._pieces cimport piece, piece_at, pieces_taken
 from sfaudio._playout_law cimport law_begin
 from sfaudio._reader cimport playout_count, playout_counts, playout_look, playout_marks
-from sfaudio._resample cimport Resampler, resample_some_int16, resampler, resampler_hold, resampler_input_frames
-from sfaudio._resample cimport resampler_release
+from sfaudio._resample cimport Resampler, resample_some_int16, resampler, resampler_forget, resampler_hold
+from sfaudio._resample cimport resampler_input_frames, resampler_release
 from sfaudio._ring cimport LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
@@ -193,7 +193,7 @@ cdef class PlayoutEngine:
     Parameters
     ----------
     queue
-        The jitter buffer, at the wire's rate.
+        The jitter buffer, at the wire's rate; for ``"adaptive"`` with a capacity of 10 ms at least.
     samplerate
         In Hz, of the wire; for ``"adaptive"`` a multiple of 100 from 8,000 to 48,000.
     output_samplerate
@@ -206,7 +206,7 @@ cdef class PlayoutEngine:
     Raises
     ------
     TypeError, ValueError
-        A rate is out of range, there is no such policy, or `queue` is no JitterBuffer.
+        A rate is out of range, there is no such policy, or `queue` is no JitterBuffer, or too small.
     RuntimeError
         Somebody reads the queue already.
     MemoryError
@@ -217,6 +217,7 @@ cdef class PlayoutEngine:
         self, JitterBuffer queue not None, *, samplerate=16_000, output_samplerate=None, policy="adaptive", log_pieces=0
     ):
         cdef engine_core *core
+        cdef playout_marks marks
         cdef uint64_t pieces = 1
         self.engine = <playout_engine *> calloc(1, sizeof(playout_engine))
         if self.engine == NULL:
@@ -227,7 +228,8 @@ cdef class PlayoutEngine:
         self.queue = queue
         playout_hold_reader(queue.queue, ENGINE)
         core.queue = queue.queue
-        core.flushed_to = playout_look(core.queue).flush_to
+        marks = playout_look(core.queue)
+        core.flushed_to = min(marks.flush_to, marks.tail)  # what was asked of whoever had it before is still to be done
         self.engine.read = playout_count(core.queue).read  # by whoever had it before
         if policy not in POLICIES:
             raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
@@ -235,8 +237,15 @@ cdef class PlayoutEngine:
         self.engine.adaptive = self.policy == "adaptive"
         if self.engine.adaptive:
             stretcher_begin(&core.shape, samplerate)
-            if not engine_begin(core):
+            if queue.queue.capacity < <uint64_t> core.shape.block:
+                raise ValueError(
+                    f"queue holds {queue.capacity} frames at most, but {core.shape.block} are played at a time:"
+                    f" make it with a capacity of {core.shape.block} or more"
+                )
+            samples = <int16_t *> calloc(WORKED_ON * core.shape.block, sizeof(int16_t))
+            if samples == NULL:
                 raise MemoryError
+            engine_begin(core, samples)
         self.samplerate = core.samplerate = in_range(samplerate, "samplerate", "Hz", 1000, 768_000)
         core.gaps.samplerate = core.samplerate
         law_begin(&core.law)
@@ -293,6 +302,8 @@ cdef class PlayoutEngine:
             if self.engine.adaptive:
                 engine_abort(&self.engine.core)
             playout_abort(queue.queue)
+            if self.engine.after != NULL:
+                resampler_forget(self.engine.after)  # or the next device would begin with the end of a word
             _changed(self.engine)
             engine_release_reader(self.engine)
         finally:

@@ -19,6 +19,8 @@ cdef Py_ssize_t resample_float32(resampler *state, const float *src, Py_ssize_t 
 cdef Py_ssize_t resample_some_int16(
     resampler *state, const int16_t *src, Py_ssize_t frames, int16_t *out, Py_ssize_t most
 ) noexcept nogil
+# Forget the stream so far: what comes next begins after silence.
+cdef void resampler_forget(resampler *state) noexcept nogil
 
 # With the GIL: be its only user until it is released; as those of a playout_queue.
 cdef int resampler_hold(resampler *state, const char *holder) except -1

@@ -145,6 +145,13 @@ cdef Py_ssize_t resample_some_int16(
     return _resample(state, src, frames, out, most, False)
 
 
+cdef void resampler_forget(resampler *state) noexcept nogil:
+    memset(state.history, 0, state.taps * sizeof(float))
+    state.ahead += state.skip * state.up + state.phase
+    state.phase = 0
+    state.skip = 0
+
+
 cdef Py_ssize_t _count(object frames) except -1:
     # Times any rate, it still fits 64 bits.
     return <Py_ssize_t> in_range(frames, "frames", "frames", 0, 1 << 40)
@@ -350,10 +357,7 @@ cdef class Resampler:
     def reset(self):
         """Forget the stream so far, and what was held back: what comes next begins after silence."""
         resampler_hold(self.state, CALL)
-        memset(self.state.history, 0, self.state.taps * sizeof(float))
-        self.state.ahead += self.state.skip * self.state.up + self.state.phase
-        self.state.phase = 0
-        self.state.skip = 0
+        resampler_forget(self.state)
         resampler_release(self.state)
 
     def statistics(self):

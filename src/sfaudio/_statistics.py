@@ -29,8 +29,9 @@ class JitterBufferStatistics:
 class PlayoutEngineStatistics:
     """A consistent snapshot: ``written == read + queued + dropped + removed - inserted``, each of them ``..._frames``.
 
-    Where W3C's *Identifiers for WebRTC's Statistics API* has a word, its meaning is taken, and it is named. What only
-    ``"adaptive"`` does or knows is 0 under ``"lossless"``, and `state` is ``"idle"``.
+    Where W3C's *Identifiers for WebRTC's Statistics API* has a word, its meaning is taken, and it is named. Silence and
+    concealment are counted when they are made, up to 10 ms before they are handed out. Under ``"lossless"``, nothing is
+    told but frames written, read, queued, dropped, padded and handed out, and underruns: all else is 0, `state` "idle".
     """
 
     written_frames: int

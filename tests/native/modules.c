@@ -260,7 +260,7 @@ void *engine_new(void *queue, int samplerate, void *resampler, int adaptive, uin
     FUNCTION(7_speech, floor_begin)(&engine->core.floor);
     stretcher_scale_to(&engine->core.shape, samplerate);
     if (adaptive)
-        FUNCTION(7_engine, engine_begin)(&engine->core);
+        FUNCTION(7_engine, engine_begin)(&engine->core, calloc((size_t)samplerate, sizeof(int16_t)));
     engine->core.log.mask = log_pieces - 1;
     engine->core.log.pieces = log_pieces ? calloc(log_pieces, sizeof *engine->core.log.pieces) : NULL;
     return engine;

@@ -44,7 +44,7 @@ def callback(rng: random.Random) -> list[Any]:
 
 def engine(rng: random.Random) -> list[Any]:
     """Beside what writes to its queue; small blocks run it dry, large ones fill it."""
-    playout = JitterBuffer(rng.choice((64, 1000, 48_000)))
+    playout = JitterBuffer(rng.choice((80, 1000, 48_000)))
     output_samplerate = rng.choice((8000, 44_100))
     return [
         playout,

@@ -192,7 +192,7 @@ def test_a_resampler_is_used_from_cython(example: Any, dtype: Any) -> None:
 
 
 def test_what_native_code_holds_is_refused_to_python_until_it_is_released(example: Any) -> None:
-    engine = PlayoutEngine(JitterBuffer(10), log_pieces=1)
+    engine = PlayoutEngine(JitterBuffer(1000), log_pieces=1)
     held = JitterBuffer(10), CaptureQueue(10), Resampler(16000, 48000), engine
     buffer, queue, resampler, engine = held
     out, block = bytearray(20), bytes(20)

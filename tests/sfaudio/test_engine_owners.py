@@ -67,7 +67,7 @@ def test_an_engine_has_one_user_at_a_time(policy: str) -> None:
 
 
 def test_a_stream_that_is_refused_leaves_the_engine() -> None:
-    engine, played = PlayoutEngine(JitterBuffer(9)), CaptureQueue(9)
+    engine, played = PlayoutEngine(JitterBuffer(900)), CaptureQueue(9)
     other = StreamCallback(played)
     with pytest.raises(RuntimeError, match=STREAM):
         StreamCallback(None, engine, played)
@@ -83,7 +83,7 @@ def test_what_is_neither_queue_nor_engine_is_not_played() -> None:
 
 
 def test_an_engine_of_another_rate_is_not_played() -> None:
-    engine = PlayoutEngine(JitterBuffer(9), output_samplerate=44_100)
+    engine = PlayoutEngine(JitterBuffer(900), output_samplerate=44_100)
     with pytest.raises(ValueError, match="48000 Hz, but the engine plays at 44100 Hz: make it"):
         Stream(None, engine, samplerate=48_000)
     engine.read_into(bytearray(2))
@@ -136,7 +136,7 @@ def test_engine_and_queue_that_know_each_other_are_collected_in_any_order() -> N
     ],
 )
 def test_an_engine_that_is_refused_leaves_the_queue(wrong: dict[str, Any]) -> None:
-    queue = JitterBuffer(9)
+    queue = JitterBuffer(900)
     with pytest.raises((ValueError, TypeError)):
         PlayoutEngine(queue, **wrong)
     queue.read_into(bytearray(2))
@@ -183,7 +183,7 @@ def test_a_constructor_may_be_watched_by_each_of_its_arguments() -> None:
 
         __hash__ = None  # type: ignore[assignment]
 
-    queue = JitterBuffer(9)
+    queue = JitterBuffer(900)
     queue.write(bytes(8))
     Kept(
         queue,
@@ -219,3 +219,29 @@ def test_the_books_of_a_queue_that_somebody_else_had_before_balance(policy: str)
         engine.read_into(np.zeros(1000, np.int16))
         assert balanced(engine.statistics())
         del engine
+
+
+def test_a_flush_that_nobody_has_seen_yet_is_the_first_that_an_engine_does() -> None:
+    queue = JitterBuffer(16_000)
+    queue.write(SPEECH[:8000])
+    queue.flush()
+    engine, out = PlayoutEngine(queue), np.zeros(8000, np.int16)
+    engine.read_into(out)
+    assert not out.any()
+    assert (engine.queued_frames, engine.statistics().dropped_frames) == (0, 8000)
+
+
+def test_a_queue_that_can_hold_no_block_is_refused() -> None:
+    """It would be full, and silent, for ever."""
+    with pytest.raises(
+        ValueError,
+        match="159 frames at most, but 160 are played at a time: make it with a capacity",
+    ):
+        PlayoutEngine(JitterBuffer(159))
+    PlayoutEngine(JitterBuffer(159), policy="lossless")
+    queue, written = JitterBuffer(160), 0
+    engine = PlayoutEngine(queue)
+    for _ in range(100):
+        written += queue.write(SPEECH[written // 2 :])
+        engine.read_into(np.zeros(160, np.int16))
+    assert engine.statistics().read_frames > 80 * 160

@@ -45,7 +45,7 @@ engine = PlayoutEngine(JitterBuffer(1000), output_samplerate=48_000, log_pieces=
 
 held_buffer, held_queue = JitterBuffer(9), CaptureQueue(9)
 holder = StreamCallback(held_queue, held_buffer)
-held_engine = PlayoutEngine(JitterBuffer(9))
+held_engine = PlayoutEngine(JitterBuffer(900))
 engine_holder = StreamCallback(None, held_engine)
 
 
@@ -56,7 +56,7 @@ def opened_and_closed() -> None:
 
 
 def engine_opened_and_closed() -> None:
-    callback = StreamCallback(None, PlayoutEngine(JitterBuffer(9), log_pieces=9))
+    callback = StreamCallback(None, PlayoutEngine(JitterBuffer(900), log_pieces=9))
     assert callback.userdata
     callback.close()
 
@@ -214,7 +214,7 @@ def used_capture_queue() -> None:
 
 
 def large_log() -> None:
-    PlayoutEngine(JitterBuffer(9), output_samplerate=48_000, log_pieces=1 << 14)
+    PlayoutEngine(JitterBuffer(900), output_samplerate=48_000, log_pieces=1 << 14)
 
 
 def large_resampler() -> None:
@@ -235,7 +235,7 @@ ENGINES = 2000
 WITHOUT_WAVEFORMS = f"""
 import resource
 from sfaudio import JitterBuffer, PlayoutEngine
-queues = [JitterBuffer(9) for _ in range({ENGINES})]
+queues = [JitterBuffer(1000) for _ in range({ENGINES})]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 engines = [PlayoutEngine(queue, policy="lossless") for queue in queues]
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

@@ -233,6 +233,14 @@ def test_an_abort_is_silence_at_once(reach: Callable[[], Player]) -> None:
     assert heard_again(player)
 
 
+def test_after_an_abort_the_resampler_has_nothing_left_of_the_sound() -> None:
+    player = Player(output_samplerate=48000)
+    player.write(TURN)
+    assert player.read(24077)[-100:].any()
+    player.engine.abort()
+    assert not player.read(480).any()
+
+
 @in_each_state
 def test_a_drain_plays_all_and_is_no_underrun(reach: Callable[[], Player]) -> None:
     player = reach()
@@ -257,6 +265,17 @@ def test_a_drain_waits_for_nothing() -> None:
         assert np.array_equal(output[:frames], TURN[:frames])
         assert not output[frames:].any()
         assert player.statistics.state == "idle"
+
+
+def test_a_drain_that_comes_late_leaves_no_gap_in_speech() -> None:
+    player = concealing()
+    player.queue.drain()
+    player.blocks(22)
+    player.write(TURN)
+    player.blocks(50)
+    said = player.statistics
+    assert said.underruns_in_speech == said.interruptions == said.silent_concealed_frames == 0
+    assert said.underruns == said.concealment_events == 1
 
 
 def test_a_flush_leaves_no_underrun_and_no_gap_in_speech() -> None:

@@ -295,6 +295,19 @@ def test_a_stall_in_speech_is_told_as_one(blocks: int, in_speech: int, interrupt
     assert said.concealment_events == 1
 
 
+def test_stalls_one_after_the_other_are_told_as_many() -> None:
+    """The law knows what they were when the last is over."""
+    player, media = Player(), speaking(16000, 8)
+    late = stall(400, 200, 160)
+    late[203:206] = 60 - 2 * np.arange(3, 6)  # A little comes amid the stall, and is heard.
+    late[:203] = stall(400, 200, 60)[:203]
+    player.paced(media, late=late)
+    said = player.statistics
+    assert [gap >= 500 for gap in player.gaps()] == [True, True]
+    assert said.interruptions == said.underruns_in_speech == 2
+    assert said.interrupted_seconds == pytest.approx(sum(player.gaps()) / 1000, abs=0.002)
+
+
 def test_the_end_of_a_sentence_is_no_fault() -> None:
     player, media = Player(), speaking(16000, 20)
     for turn in range(3):

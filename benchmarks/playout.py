@@ -99,8 +99,9 @@ def plot(
     for family, names in families_of(traces).items():
         trade(family, figures_of(names, policies, scores), folder / f"{family}.png")
     stalled = {trace.name: trace for trace in traces if not trace.is_ahead and trace.turns is None}
-    worst = stalled.get("stall-1000-continuous") or next(iter(stalled.values()))
-    timeline(worst, speech, folder / f"timeline-{worst.name}.png")
+    worst = stalled.get("stall-1000-continuous") or next(iter(stalled.values()), None)
+    if worst:
+        timeline(worst, speech, folder / f"timeline-{worst.name}.png")
 
 
 def show_noise(traces: list[Trace], scores: Scores, quiet: Scores) -> None:
@@ -149,22 +150,25 @@ def main() -> None:
     )
     args = parser.parse_args()
 
+    if args.json and not args.json.absolute().parent.is_dir():
+        parser.error(f"there is no folder {args.json.parent} to write {args.json.name} to")
+    policies = list(dict.fromkeys(args.policy))
     traces = chosen(recorded(args.traces) if args.traces else generated(), args.only)
     if not traces:
         parser.error(f"no trace has a name that begins with {' or '.join(args.only)}")
     quiet = speech = speech_of(args.speech) if args.speech else bundled_speech()
     if args.noise is not None:
         speech = quiet.with_noise(args.noise)
-    scores = measure(traces, speech, args.policy, args.phases)
-    show(traces, args.policy, scores, is_recorded=args.traces is not None)
-    if args.noise is not None and "adaptive" in args.policy:
-        show_noise(traces, scores, measure(traces, quiet, ["adaptive"], args.phases))
-    if args.plots:
-        plot(args.plots, traces, speech, args.policy, scores)
-    if not args.traces and "adaptive" in args.policy:
-        show_verdicts(traces, speech)
+    scores = measure(traces, speech, policies, args.phases)
     if args.json:
         args.json.write_text(json.dumps(rows_of(scores), indent=1) + "\n")
+    show(traces, policies, scores, is_recorded=args.traces is not None)
+    if args.noise is not None and "adaptive" in policies:
+        show_noise(traces, scores, measure(traces, quiet, ["adaptive"], args.phases))
+    if args.plots:
+        plot(args.plots, traces, speech, policies, scores)
+    if not args.traces and "adaptive" in policies:
+        show_verdicts(traces, speech)
 
 
 if __name__ == "__main__":

@@ -176,21 +176,20 @@ def play_law(laid: Laid, law: Law) -> Played:
     positions, sounded, stretched = [0.0], [], []
     position = head = 0.0
     messages = 0
-    arrivals, spoken = laid.arrivals.tolist(), laid.spoken.tolist()
+    arrivals = laid.arrivals.tolist()
     last, count, ever = arrivals[-1] + BLOCK, len(arrivals), False
     while now < last or (head - position >= BLOCK and now < last + LONGEST_TAIL):
         while messages < count and arrivals[messages] <= now:
             messages += 1
         head = float(MESSAGE * messages)
         step = law.block(now, head, position)
-        speaks = step is not None and step != BLOCK and spoken[int(position / MESSAGE)]
         if step is not None:
             position, ever = min(head, position + step), True
         elif ever and head - position < BLOCK:
             position = head  # what is left of a block is played
         positions.append(position)
         sounded.append(step is not None)
-        stretched.append(speaks)
+        stretched.append(step not in (None, BLOCK))
         now += BLOCK
     return Played(first, np.array(positions), np.array(sounded), np.array(stretched))
 

@@ -4,7 +4,7 @@
 - *Interruption*: 60 ms or more in which speech should have played and did not; 50 ms of playing end it. A turn that
   begins late is no interruption. Of 150 ms or more: those that webrtc-stats would count.
 - *Underrun*: each time it ran dry within speech. *Concealed*: what should have been speech and was none, in per cent of
-  speech. *Stretched*: 30 ms around each operation.
+  speech. *Stretched*: 30 ms around each operation in it.
 - *Impairment*: ITU-T G.107's of delay (100 ms are for network and devices) and of loss (Bpl of 4.3, G.711).
 
 Rates are per minute of speech, and pooled over a family; delays of a family are means of its traces by minutes.
@@ -32,7 +32,7 @@ class Played(NamedTuple):
     sounded: Bools
     """The whole block was media, or a pause held."""
     stretched: Bools
-    """A period was removed or inserted in speech."""
+    """A period was removed or inserted, in speech or in a pause."""
 
     @property
     def now(self) -> Floats:
@@ -114,7 +114,7 @@ def account(laid: Laid, played: Played) -> Score:
     return Score(
         speech_ms=BLOCK * int(speech.sum()),
         interrupted_ms=BLOCK * int(missing.sum()),
-        stretched_ms=30.0 * int(stretched.sum()),
+        stretched_ms=30.0 * int((stretched & speech).sum()),
         underruns=int(dry.sum()),
         gaps=_gaps(sounded, missing),
         delay=np.bincount(np.clip(delay, 0, LONGEST - 1).astype(int), minlength=LONGEST),

@@ -54,13 +54,16 @@ class Speech:
 
 def read_wav(path: Path) -> Samples:
     """The first channel of a WAV file of 16 bits, at 16 kHz."""
-    with wave.open(str(path)) as file:
-        if file.getsampwidth() != 2:
-            raise SystemExit(
-                f"{path} has {8 * file.getsampwidth()} bits a sample; give a WAV file of 16"
-            )
-        pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")[:: file.getnchannels()]
-        rate = file.getframerate()
+    try:
+        with wave.open(str(path)) as file:
+            if file.getsampwidth() != 2:
+                raise SystemExit(
+                    f"{path} has {8 * file.getsampwidth()} bits a sample; give a WAV file of 16"
+                )
+            pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")[:: file.getnchannels()]
+            rate = file.getframerate()
+    except (OSError, EOFError, wave.Error) as error:
+        raise SystemExit(f"{path} is no WAV file of PCM that can be read: {error}") from None
     if rate != SAMPLERATE:
         from scipy.signal import resample_poly
 
@@ -90,7 +93,10 @@ def speech_of(path: Path) -> Speech:
     """A file as it is, in a loop, with the pauses that it has."""
     samples = read_wav(path)
     samples = samples[: len(samples) // MESSAGE_FRAMES * MESSAGE_FRAMES]
-    return Speech(samples, spoken_blocks(samples, BRIDGED))
+    spoken = spoken_blocks(samples, BRIDGED)
+    if not spoken.any():
+        raise SystemExit(f"{path} holds no speech: no 20 ms of it are louder than -50 dBFS")
+    return Speech(samples, spoken)
 
 
 def bundled_speech() -> Speech:
@@ -173,7 +179,17 @@ def recorded(folder: Path) -> list[Trace]:
         raise SystemExit(
             f"{folder} holds no traces: files NAME.txt with an arrival time in each line"
         )
-    return [Trace(path.stem, np.loadtxt(path)) for path in files]
+    return [Trace(path.stem, read_arrivals(path)) for path in files]
+
+
+def read_arrivals(path: Path) -> Floats:
+    try:
+        arrivals = np.array(path.read_text("utf-8").splitlines(), float)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{path} is no trace, of a number in each line: {error}") from None
+    if len(arrivals) < 2 or not np.isfinite(arrivals).all() or (np.diff(arrivals) < 0).any():
+        raise SystemExit(f"{path} is no trace: give two or more times in ms, none before another")
+    return arrivals
 
 
 def paced(seconds: float, rate: float = 1.0) -> Floats:

@@ -1,6 +1,7 @@
 """The laboratory of playout (`benchmarks/playout.py`) counts what was played, and counts it right."""
 
 import importlib
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,41 @@ def test_the_json_has_what_was_promised(room: Any) -> None:
         "trace", "policy", "minutes", "interruptions_per_min", "interruptions_150_per_min", "underruns_per_min",
         "delay_mean_ms", "delay_p50_ms", "delay_p95_ms", "delay_p99_ms", "concealed_percent", "stretched_percent",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "two or more times"),
+        ("20\n", "two or more times"),
+        ("20\n40\nlate\n", "'late'"),
+        ("20 40\n60 80\n", "'20 40'"),
+        ("20\nnan\n", "two or more times"),
+        ("20\n60\n40\n", "none before another"),
+    ],
+)
+def test_a_trace_that_is_none_is_named(room: Any, tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "bad.txt").write_text(text)
+    with pytest.raises(SystemExit, match=rf"bad\.txt is no trace.*{told}"):
+        room("playout_traces").recorded(tmp_path)
+
+
+def test_speech_that_is_none_is_named(room: Any, tmp_path: Path) -> None:
+    traces = room("playout_traces")
+    with pytest.raises(SystemExit, match=r"none\.wav is no WAV file"):
+        traces.speech_of(tmp_path / "none.wav")
+    (tmp_path / "text.wav").write_text("hello")
+    with pytest.raises(SystemExit, match=r"text\.wav is no WAV file"):
+        traces.speech_of(tmp_path / "text.wav")
+    with wave.open(str(tmp_path / "quiet.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000))
+    with pytest.raises(SystemExit, match=r"quiet\.wav holds no speech"):
+        traces.speech_of(tmp_path / "quiet.wav")
+
+
+def test_what_is_stretched_in_a_pause_is_none_of_the_speech(room: Any) -> None:
+    """For the engine, whose log does not know what is speech, as for the laws."""
+    traces, score = room("playout_traces"), room("playout_score")
+    all_stretched = played(score, "x" * 100)._replace(stretched=np.ones(100, bool))
+    assert score.account(laid_out(traces, "S-"), all_stretched).stretched_ms == 30 * 50

@@ -8,7 +8,7 @@ from sfaudio._playout_law cimport playout_law
 from sfaudio._queue cimport playout_queue
 from sfaudio._reader cimport playout_marks
 from sfaudio._speech cimport speech_floor
-from sfaudio._stretch cimport LARGEST_AHEAD, LARGEST_BLOCK, LARGEST_CONCEAL, LARGEST_HISTORY, stretcher
+from sfaudio._stretch cimport stretcher
 
 
 cdef enum state_kind:
@@ -17,6 +17,9 @@ cdef enum state_kind:
     PLAYING
     CONCEALING  # ran dry in speech: the last pitch period, fading
     STALLED  # silence after that, or after a pause
+
+cdef enum:
+    WORKED_ON = 22  # blocks of samples: one, an operation of two lags, history and what is held, a concealment
 
 cdef struct engine_core:
     playout_queue *queue
@@ -30,17 +33,18 @@ cdef struct engine_core:
     bint played  # something of the queue
     int quiet  # blocks from the queue since one that was speech, up to QUIET_BLOCKS
     uint64_t flushed_to  # the request that was seen last
-    int16_t block[LARGEST_BLOCK]  # what is handed out; frames that came from the queue first
+    int16_t *samples  # that it works on, in one piece: these five. NULL if it is not adaptive
+    int16_t *block  # what is handed out; frames that came from the queue first
     Py_ssize_t block_at
     Py_ssize_t block_end
-    int16_t ahead[LARGEST_AHEAD]  # what an operation has prepared: plays before the queue
+    int16_t *ahead  # what an operation has prepared: plays before the queue
     Py_ssize_t ahead_at
     Py_ssize_t ahead_end
-    int16_t history[LARGEST_HISTORY]  # what was handed out last
-    int16_t tail[LARGEST_CONCEAL]  # the concealment under way
+    int16_t *history  # what was handed out last
+    int16_t *tail  # the concealment under way
     Py_ssize_t spent  # of it
     bint holding  # a pause is lengthened
-    int16_t held[LARGEST_HISTORY]  # by this
+    int16_t *held  # by this
     Py_ssize_t held_steps
     Py_ssize_t lag  # of the search in this block
     Py_ssize_t room  # queued frames that an operation may use
@@ -65,6 +69,8 @@ cdef struct engine_core:
     uint64_t told_state
 
 
+# Before anything else, when `shape` is known: where its samples are, zeros, WORKED_ON times `shape.block` of them.
+cdef void engine_begin(engine_core *engine, int16_t *samples) noexcept nogil
 # When all of the block was handed out: make the next one.
 cdef void engine_make_block(engine_core *engine) noexcept nogil
 # A flush was asked for: fade out what sounds, throw away what was queued before.

@@ -58,6 +58,15 @@ cdef inline void _add(uint64_t *counter, Py_ssize_t frames) noexcept nogil:
     sf_store_relaxed(counter, counter[0] + <uint64_t> frames)
 
 
+cdef void engine_begin(engine_core *engine, int16_t *samples) noexcept nogil:
+    cdef stretcher *shape = &engine.shape
+    engine.samples = engine.block = samples
+    engine.ahead = engine.block + shape.block
+    engine.history = engine.ahead + 2 * shape.lag_max
+    engine.held = engine.history + shape.history
+    engine.tail = engine.held + shape.history
+
+
 # ---- what lies before it
 
 cdef inline Py_ssize_t _ahead(const engine_core *engine) noexcept nogil:

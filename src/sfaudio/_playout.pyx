@@ -22,7 +22,7 @@ from libc.string cimport memcpy
 cimport cython
 
 from sfaudio._buffers cimport acquire, in_range
-from sfaudio._engine cimport engine_abort, engine_core, engine_flush, engine_make_block
+from sfaudio._engine cimport WORKED_ON, engine_abort, engine_begin, engine_core, engine_flush, engine_make_block
 from sfaudio._kernels cimport int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._pcm cimport JitterBuffer, playout_abort, playout_hold_reader, playout_hold_writer, playout_read_int16
@@ -241,6 +241,10 @@ cdef class PlayoutEngine:
                     f"queue holds {queue.capacity} frames at most, but {core.shape.block} are played at a time:"
                     f" make it with a capacity of {core.shape.block} or more"
                 )
+            samples = <int16_t *> calloc(WORKED_ON * core.shape.block, sizeof(int16_t))
+            if samples == NULL:
+                raise MemoryError
+            engine_begin(core, samples)
         self.samplerate = core.samplerate = in_range(samplerate, "samplerate", "Hz", 1000, 768_000)
         core.gaps.samplerate = core.samplerate
         law_begin(&core.law)
@@ -270,6 +274,7 @@ cdef class PlayoutEngine:
             if self.engine.core.queue != NULL:
                 playout_release_reader(self.engine.core.queue)
             free(self.engine.core.log.pieces)
+            free(self.engine.core.samples)
             free(self.engine)
 
     def read_into(self, out):

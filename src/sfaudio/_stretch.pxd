@@ -13,9 +13,6 @@ cdef enum:
     LARGEST_BLOCK = 480
     LARGEST_LAG = 720
     LARGEST_FADE = 240
-    LARGEST_HISTORY = 2880
-    LARGEST_CONCEAL = 2880
-    LARGEST_AHEAD = 2 * LARGEST_LAG  # what an operation writes at most
 
 
 # What depends on the rate, in frames.

@@ -96,7 +96,7 @@ class PlayoutStatistics:
     flush_seconds: float = 0.0
     """From when the last flush was seen until silence."""
     state: str = ""
-    """Of the engine, now."""
+    """Of the engine, now; empty under the other policies, which have none."""
 
 
 class Playout:
@@ -124,6 +124,7 @@ class Playout:
             raise UsageError(f"speech cannot be played with playout={policy!r}: {error}") from None
         self._refill_frames = round(min(REFILL_SECONDS, PLAYOUT_SECONDS / 2) * wire_samplerate)
         self._is_resampled = device_samplerate != wire_samplerate
+        self._resampling_frames = round(RESAMPLING_SECONDS * wire_samplerate)
         self._waiting = bytearray()  # behind a full queue, or for the other half of a sample
         self._dropped_frames = 0  # of what waited
         self._more = trio.lowlevel.ParkingLot()  # to wait for what has no room, or a burst
@@ -194,7 +195,11 @@ class Playout:
         self.queue.drain()
         while self.engine.queued_frames:  # noqa: ASYNC110 -- callbacks set no events
             await trio.sleep(LOOK_SECONDS)
-        await trio.sleep(latency + (RESAMPLING_SECONDS if self._is_resampled else 0.0))
+        if self._is_resampled:  # the end of it comes with the next block, however long a line's are
+            end = self.engine.statistics().output_frames + self._resampling_frames
+            while self.engine.statistics().output_frames < end:  # noqa: ASYNC110 -- callbacks set no events
+                await trio.sleep(RESAMPLING_SECONDS)
+        await trio.sleep(latency)
 
     def close(self) -> None:
         """The device has stopped: what is left counts as dropped."""
@@ -230,5 +235,5 @@ class Playout:
             target_seconds=told.target_seconds,
             first_sound_seconds=told.first_sound_seconds,
             flush_seconds=told.flush_seconds,
-            state=told.state,
+            state=told.state if self.engine.policy == "adaptive" else "",
         )

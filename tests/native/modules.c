@@ -203,6 +203,7 @@ void stretcher_scale_to(void *stretcher, ptrdiff_t samplerate) { FUNCTION(8_stre
 #include "_engine.c"
 #include "modules.h"
 
+GIVE(7_engine, engine_begin);
 GIVE(7_engine, engine_flush);
 GIVE(7_engine, engine_make_block);
 
@@ -237,6 +238,7 @@ void link_playout(void)
 {
     TAKE(7_engine, engine_flush);
     TAKE(7_engine, engine_make_block);
+    TAKE(7_engine, engine_begin);
     TAKE(12_playout_law, law_begin);
     TAKE(7_reader, playout_count);
     TAKE(7_reader, playout_look);
@@ -257,6 +259,8 @@ void *engine_new(void *queue, int samplerate, void *resampler, int adaptive, uin
     FUNCTION(12_playout_law, law_begin)(&engine->core.law);
     FUNCTION(7_speech, floor_begin)(&engine->core.floor);
     stretcher_scale_to(&engine->core.shape, samplerate);
+    if (adaptive)
+        FUNCTION(7_engine, engine_begin)(&engine->core, calloc((size_t)samplerate, sizeof(int16_t)));
     engine->core.log.mask = log_pieces - 1;
     engine->core.log.pieces = log_pieces ? calloc(log_pieces, sizeof *engine->core.log.pieces) : NULL;
     return engine;

@@ -27,7 +27,7 @@ extern void *const law_begin_at, *const law_decide_at, *const law_flushed_at, *c
 extern void *const best_lag_at, *const conceal_gap_at, *const cross_fade_at, *const fade_out_at;
 extern void *const insert_period_at, *const may_operate_at, *const mean_square_at, *const mirror_at;
 extern void *const remove_period_at;
-extern void *const engine_flush_at, *const engine_make_block_at;
+extern void *const engine_begin_at, *const engine_flush_at, *const engine_make_block_at;
 
 void float32_to_int16_wire(const float *src, int16_t *dst, ptrdiff_t frames);
 void int16_samples_to_float32(const int16_t *src, float *dst, ptrdiff_t frames);

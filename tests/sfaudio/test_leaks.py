@@ -3,6 +3,8 @@
 import array
 import contextlib
 import gc
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -227,3 +229,23 @@ def test_objects_give_their_memory_back(make: Callable[[], None]) -> None:
     before = peak()
     repeat(make, (), {}, 200)  # each holds 128 KiB or more
     assert peak() - before < 5000
+
+
+ENGINES = 2000
+WITHOUT_WAVEFORMS = f"""
+import resource
+from sfaudio import JitterBuffer, PlayoutEngine
+queues = [JitterBuffer(1000) for _ in range({ENGINES})]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+engines = [PlayoutEngine(queue, policy="lossless") for queue in queues]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tells it in another unit")
+def test_an_engine_that_does_not_stretch_has_no_memory_to_do_so() -> None:
+    """Twenty KiB in each of a thousand calls without a device."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_WAVEFORMS], capture_output=True, check=True, text=True
+    )
+    assert int(done.stdout) < 6 * ENGINES

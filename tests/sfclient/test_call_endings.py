@@ -6,10 +6,11 @@ import pytest
 import trio
 from websockets.exceptions import ConnectionClosed
 
+from sfaudio import Resampler
 from sfclient._devices._virtual import open_virtual_line
 from sfclient.simulator import SimulatedCall, SpeakAgent
 
-from .conftest import every_policy, exactly, listen, noise
+from .conftest import every_policy, exactly, listen, noise, without_silence
 
 
 async def test_leaving_the_block_hangs_up(hold, fast_clock):
@@ -117,6 +118,27 @@ async def test_agent_who_pings_while_we_hang_up_does_no_harm(hold, fast_clock):
         async with hold(agent) as held:
             await trio.sleep(0.3)
         assert held.call.ended.by == "caller"
+
+
+@every_policy
+@pytest.mark.parametrize("dialect", ["ws-media"])
+@pytest.mark.parametrize("device_samplerate", [8000, 44_100, 48_000])
+async def test_the_last_sample_has_left_the_resampler_before_the_line_stops(
+    hold, fast_clock, device_samplerate, policy
+):
+    """Though it comes with a block of its own, where speech fills the one before."""
+    speech = noise(1, 16_000)
+
+    async def speak(call: SimulatedCall) -> None:
+        await call.client_ready()
+        await call.send_audio(speech)
+        await call.close(1000, "bye")
+
+    async with hold(speak, playout=policy) as held:
+        await held.call.wait_ended()
+    resampler = Resampler(16_000, device_samplerate)
+    expected = without_silence(resampler.process(speech).tobytes() + resampler.drain().tobytes())
+    assert len(held.heard) >= len(expected) - 4
 
 
 @exactly

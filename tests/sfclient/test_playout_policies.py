@@ -2,6 +2,7 @@
 
 import math
 import wave
+from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from sfclient import (
     open_call,
 )
 from sfclient._devices._portaudio import PortAudioLine
-from sfclient._devices._virtual import VirtualLine
+from sfclient._devices._virtual import open_virtual_line
 from sfclient._playout import Playout
 from sfclient.cli._hold import line_of_playout
 from sfclient.simulator import SimulatedCall
@@ -83,12 +84,29 @@ class TestChoice:
         await playout.play(noise(1, 11_025))
         heard = np.zeros(11_025, np.int16)
         playout.engine.read_into(heard)
+        assert playout.statistics().state == ""
         assert heard.tobytes() == noise(1, 11_025)
 
-    async def test_where_somebody_listens_it_is_adaptive(self, hold, fast_clock, monkeypatch):
-        monkeypatch.setattr(VirtualLine, "is_real", PortAudioLine.is_real)
+    @pytest.mark.parametrize("listens", [True, False])
+    async def test_where_somebody_listens_it_is_adaptive(
+        self, hold, fast_clock, monkeypatch, listens
+    ):
+        """Whoever speaks: a microphone beside a sink, or a file beside a loudspeaker."""
+
+        @asynccontextmanager
+        async def open_lines(audio, input_samplerate, output_samplerate, chunk_seconds):
+            async with (
+                open_virtual_line(audio.input, None, output_samplerate) as recording,
+                open_virtual_line(None, audio.output, output_samplerate) as playing,
+            ):
+                real = playing if listens else recording
+                real.is_real = PortAudioLine.is_real
+                yield [recording, playing]
+
+        monkeypatch.setattr("sfclient._open.open_lines", open_lines)
         async with hold(listen) as held:
-            assert held.call.statistics().playout.policy == "adaptive"
+            policy = held.call.statistics().playout.policy
+            assert policy == ("adaptive" if listens else "lossless")
 
     @exactly
     @pytest.mark.parametrize("speaker", [MemoryOutput, NullOutput, WavOutput])
@@ -225,7 +243,7 @@ class TestStall:
         counts = held.call.statistics()
         assert counts.playout.output_frames == len(played)
         assert counts.capture.captured_frames == len(played)
-        assert counts.playout.removed_frames > 0.3 * WIRE
+        assert counts.playout.removed_frames > 0.2 * WIRE  # of 0.25, down to the highest target
         assert held.call.ended.audio == "drained"
 
     @every_policy

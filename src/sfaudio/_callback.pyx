@@ -25,9 +25,9 @@ from sfaudio._capture cimport CaptureQueue, capture_hold_writer, capture_queue, 
 from sfaudio._capture cimport capture_write_float32, capture_write_int16
 from sfaudio._kernels cimport int16_samples_to_float32
 from sfaudio._owners cimport CALL, give_back, hold, sf_hold
+from sfaudio._pcm cimport JitterBuffer, playout_hold_reader, playout_queue, playout_read_int16, playout_release_reader
 from sfaudio._playout cimport PlayoutEngine, engine_hold_reader, engine_read_int16, engine_release_reader
 from sfaudio._playout cimport playout_engine
-from sfaudio._pcm cimport JitterBuffer, playout_hold_reader, playout_queue, playout_read_int16, playout_release_reader
 from sfaudio._ring cimport sf_exchange, sf_load_acquire, sf_load_ordered, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
 

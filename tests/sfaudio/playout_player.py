@@ -159,3 +159,11 @@ def turns(seconds: float, rate: float) -> tuple[list[float], list[float]]:
     said = [k for k, talks in enumerate(talking(int(seconds * 50))) if talks]
     sent = [k * CHUNK for k in said]
     return [START + t // 5000 * 5000 + t % 5000 / rate for t in sent], sent
+
+
+def often_stalled(seconds: float) -> list[float]:
+    """So that the target is above 200 ms."""
+    arrivals = paced(seconds)
+    for at in range(1000, 9000, 2000):
+        arrivals = stalled(arrivals, at, 200)
+    return arrivals

@@ -1,15 +1,13 @@
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 class PlayoutLaw:
-    ledger: ClassVar[float]
     def block(
         self,
         now: float,
         head: float,
         position: float,
         speech: bool,
-        mid_speech: bool,
         pause_left: Callable[[float], tuple[Any, ...]],
         period: float,
         can_stretch: bool,

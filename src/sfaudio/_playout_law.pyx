@@ -337,8 +337,6 @@ cdef class PlayoutLaw:
     One thread at a time, and not from `pause_left`: a second call is refused with RuntimeError.
     """
 
-    ledger = 0.0  # There is none; the series of other laws have one.
-
     def __cinit__(self):
         law_begin(&self.law)
 
@@ -348,7 +346,6 @@ cdef class PlayoutLaw:
         double head,
         double position,
         bint speech,
-        bint mid_speech,
         pause_left,
         double period,
         bint can_stretch,
@@ -357,8 +354,8 @@ cdef class PlayoutLaw:
         """What the next 10 ms play, and how many ms of media leave the queue: once for each block.
 
         `now` grows by 10; `head` is how much was written, `position` how much has left the queue; `speech`: the next
-        10 ms are; `mid_speech` is for other laws with this signature; `pause_left(limit)`: a tuple that begins with the
-        silence queued from here on; `period`: the pitch period; `can_stretch`: whether it may be removed or inserted.
+        10 ms are; `pause_left(limit)`: a tuple that begins with the silence queued from here on; `period`: the pitch
+        period; `can_stretch`: whether it may be removed or inserted.
 
         Answers "wait" (nothing was played yet), "pad", "play", "remove", "insert", "cut" or "hold". What `pause_left`
         raises is raised.

@@ -12,7 +12,6 @@ from libc.stdint cimport int16_t
 cdef enum:
     LARGEST_BLOCK = 480
     LARGEST_LAG = 720
-    LARGEST_FADE = 240
 
 
 # What depends on the rate, in frames.

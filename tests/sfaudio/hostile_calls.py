@@ -62,7 +62,7 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     **dict.fromkeys(("channels", "input_channels"), lambda fuzzer: fuzzer.rng.randint(1, 8)),
     "output_channels": lambda fuzzer: fuzzer.rng.choice((1, 2, 64)),
     **dict.fromkeys(("pad", "measure_cpu"), lambda fuzzer: fuzzer.rng.random() < 0.5),
-    **dict.fromkeys(("speech", "mid_speech"), lambda fuzzer: fuzzer.rng.random() < 0.5),
+    "speech": lambda fuzzer: fuzzer.rng.random() < 0.5,
     **dict.fromkeys(("can_stretch", "draining"), lambda fuzzer: fuzzer.rng.random() < 0.5),
     **dict.fromkeys(("now", "head", "position"), lambda fuzzer: 10.0 * count(fuzzer.rng)),
     **dict.fromkeys(("period", "assumed", "really"), lambda fuzzer: fuzzer.rng.uniform(-20, 20)),

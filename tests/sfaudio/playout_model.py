@@ -49,7 +49,6 @@ class PlayoutModel:
         head: float,
         position: float,
         speech: bool,
-        mid_speech: bool,
         pause_left: PauseLeft,
         period: float,
         can_stretch: bool,

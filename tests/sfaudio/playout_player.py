@@ -24,7 +24,6 @@ class Law(Protocol):
         head: float,
         position: float,
         speech: bool,
-        mid_speech: bool,
         pause_left: PauseLeft,
         period: float,
         can_stretch: bool,
@@ -113,7 +112,7 @@ def play(
         k = at(position)
         mid = talk[k] and not (starts[k] and position - CHUNK * k < 1e-6)
         what, advance = law.block(
-            *(now, head, position, talk[k], mid),
+            *(now, head, position, talk[k]),
             *(pause_left, period(position), can_stretch(position)),
         )
         queued = head - position

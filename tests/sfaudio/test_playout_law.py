@@ -41,14 +41,14 @@ class Pair:
         return self.law.target
 
     def block(self, *told: Any) -> tuple[str, float]:
-        now, head, position, speech, mid_speech, pause_left, *rest = told
+        now, head, position, speech, pause_left, *rest = told
         asked: list[float] = []
 
         def asking(limit: float) -> tuple[float, bool]:
             asked.append(limit)
             return pause_left(limit)
 
-        told = (now, head, position, speech, mid_speech, asking, *rest)
+        told = (now, head, position, speech, asking, *rest)
         self.blocks += 1
         self.longest_message = max(self.longest_message, self.model.message)
         what, advance = decided = self.law.block(*told)
@@ -156,7 +156,7 @@ def test_after_hours_without_arrivals_law_and_model_agree() -> None:
     for begin in (0.0, 4 * 3600e3, 4 * 3600e3 + 9999):
         for k in range(500):
             head += 20 * (k % 2)
-            pair.block(begin + k * 10, head, head - 30, True, True, None, 8.0, True)
+            pair.block(begin + k * 10, head, head - 30, True, None, 8.0, True)
 
 
 # ---- what comes early

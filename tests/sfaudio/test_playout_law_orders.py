@@ -13,9 +13,7 @@ from .playout_player import often_stalled, play, stalled
 
 
 def by_hand(law: PlayoutLaw, now: float, head: float, position: float, **named: Any) -> str:
-    return law.block(
-        now, head, position, True, False, lambda limit: (0.0, True), 8.0, True, **named
-    )[0]
+    return law.block(now, head, position, True, lambda limit: (0.0, True), 8.0, True, **named)[0]
 
 
 def played_by_hand(law: PlayoutLaw, blocks: int) -> None:
@@ -65,9 +63,9 @@ def test_what_was_really_operated_is_booked(kind: str) -> None:
 def test_what_is_left_is_played_while_draining() -> None:
     law = PlayoutLaw()
     told = (lambda limit: (0.0, True), 8.0, True)
-    assert law.block(10, 15, 0, True, True, *told, draining=True) == ("play", 10)
-    assert law.block(20, 15, 10, True, True, *told, draining=True) == ("play", 5)
-    assert law.block(30, 15, 15, True, True, *told, draining=True) == ("pad", 0)
+    assert law.block(10, 15, 0, True, *told, draining=True) == ("play", 10)
+    assert law.block(20, 15, 10, True, *told, draining=True) == ("play", 5)
+    assert law.block(30, 15, 15, True, *told, draining=True) == ("pad", 0)
 
 
 @pytest.mark.parametrize(("speech", "speed"), [(True, 1.0), (False, 1.0), (True, 0.9)])
@@ -80,7 +78,7 @@ def test_what_is_drained_is_not_made_to_last_longer(speech: bool, speed: float) 
         for now in range(0, 6000, 10):
             if now % 20 == 0 and now < 5000:
                 head = 60 + speed * now // 20 * 20
-            told = (now, head, position, speech, speech, lambda limit: (0.0, True), 5.0, True)
+            told = (now, head, position, speech, lambda limit: (0.0, True), 5.0, True)
             what, advance = decided = law.block(*told, draining=draining and now >= 5000)
             assert decided == model.block(*told, draining=draining and now >= 5000)
             position += advance
@@ -95,7 +93,7 @@ def test_what_is_drained_is_not_made_to_last_longer(speech: bool, speed: float) 
 def in_a_long_pause(law: PlayoutLaw, pause_left: PauseLeft) -> list[tuple[str, float]]:
     """Paced for 3 s, then there is a second more than is due, and a pause: it can be cut."""
     played_by_hand(law, 300)
-    told = (False, False, pause_left, 8.0, False)
+    told = (False, pause_left, 8.0, False)
     return [law.block(3000 + k * 10, 3040 + k * 10, 2000 + k * 10, *told) for k in range(8)]
 
 
@@ -111,14 +109,14 @@ def test_what_the_answer_raises_is_raised_and_the_law_goes_on() -> None:
     law = PlayoutLaw()
     with pytest.raises(KeyError, match="planted"):
         in_a_long_pause(law, broken)
-    assert law.block(4000, 4020, 4000, True, True, broken, 8.0, True) == ("play", 10)
+    assert law.block(4000, 4020, 4000, True, broken, 8.0, True) == ("play", 10)
 
 
 def test_a_call_from_inside_a_call_is_refused() -> None:
     law = PlayoutLaw()
 
     def again(limit: float) -> tuple[float, bool]:
-        law.block(4000, 4020, 4000, True, True, again, 8.0, True)
+        law.block(4000, 4020, 4000, True, again, 8.0, True)
         raise AssertionError
 
     with pytest.raises(RuntimeError, match="PlayoutLaw is held by another call"):

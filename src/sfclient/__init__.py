@@ -3,8 +3,10 @@
 - `request_session`, `Session`: from an API key to the right to hold one call (`_session`)
 - `open_call`, `Call`, `StartedCall`: a call, as an async context manager (`_open`, `_call`); `TimeLimits`: how
   long it waits for what (`_limits`)
-- `Event`, one of `Connecting`, `Connected`, `MessageReceived`, `DeviceLost`, `DeviceReturned`,
-  `RecordingFailed`, `Disconnected`: what happens in it; `Ended`: how it ended (`_events`)
+- `Event`: what happens in it, and when; `Ended`: how it ended (`_events`). Of the call `Connecting`, `AgentAwaited`,
+  `Connected`, `MessageReceived`, `InputEnded`, `Disconnected`; of speech `SpeechBegan`, `SpeechEnded`, `Responded`,
+  `Interrupted`; of the network `SpeechLate`, `NetworkStalled`, `NetworkReturned`; of devices `MicrophoneSilent`,
+  `MicrophoneReturned`, `DeviceLost`, `DeviceReturned`, `DeviceChanged`; of the disk `RecordingFailed`
 - `CallStatistics` of `CaptureStatistics` (`_uplink`), `PlayoutStatistics` (`_playout`),
   `RecordingStatistics` (`_recording`), `DeviceStatistics`: its counters
 - `request_result`, `CallResult`: what became of a call (`_result`)
@@ -45,15 +47,27 @@ from sfclient._errors import (
     UsageError,
 )
 from sfclient._events import (
+    AgentAwaited,
     Connected,
     Connecting,
+    DeviceChanged,
     DeviceLost,
     DeviceReturned,
     Disconnected,
     Ended,
     Event,
+    InputEnded,
+    Interrupted,
     MessageReceived,
+    MicrophoneReturned,
+    MicrophoneSilent,
+    NetworkReturned,
+    NetworkStalled,
     RecordingFailed,
+    Responded,
+    SpeechBegan,
+    SpeechEnded,
+    SpeechLate,
 )
 from sfclient._limits import TimeLimits
 from sfclient._open import open_call
@@ -64,6 +78,7 @@ from sfclient._session import Session, request_session
 from sfclient._uplink import CaptureStatistics
 
 __all__ = [
+    "AgentAwaited",
     "AgentNotFoundError",
     "Audio",
     "AudioFileError",
@@ -75,6 +90,7 @@ __all__ = [
     "Connected",
     "Connecting",
     "Device",
+    "DeviceChanged",
     "DeviceError",
     "DeviceLost",
     "DeviceReturned",
@@ -82,21 +98,31 @@ __all__ = [
     "Disconnected",
     "Ended",
     "Event",
+    "InputEnded",
     "InsecureURLError",
+    "Interrupted",
     "MemoryInput",
     "MemoryOutput",
     "MessageReceived",
+    "MicrophoneReturned",
+    "MicrophoneSilent",
     "NetworkError",
+    "NetworkReturned",
+    "NetworkStalled",
     "NullOutput",
     "PlayoutStatistics",
     "RecordingFailed",
     "RecordingStatistics",
     "RemoteError",
+    "Responded",
     "ServiceError",
     "Session",
     "SfclientError",
     "Sink",
     "Source",
+    "SpeechBegan",
+    "SpeechEnded",
+    "SpeechLate",
     "StartedCall",
     "TimeLimits",
     "UsageError",

@@ -32,16 +32,20 @@ from sfclient._events import (
     Connecting,
     DeviceLost,
     DeviceReturned,
+    Disconnected,
     Ended,
     Event,
     RecordingFailed,
 )
+from sfclient._hearing import Hearing
 from sfclient._limits import TimeLimits
+from sfclient._network import Network
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._playout import Playout, PlayoutStatistics
 from sfclient._recording import Recorder, RecordingStatistics
 from sfclient._running import sleep_on_time
 from sfclient._uplink import CaptureStatistics, Uplink
+from sfclient._watch import HEADLESS_LOOK_SECONDS, LOOK_SECONDS, CallClock, Watch
 from sfclient._websocket import WebSocket, WebSocketClosed
 
 
@@ -81,6 +85,7 @@ class Call:
         recorder: Recorder | None,
         on_call_id: Callable[[str], None] | None,
         limits: TimeLimits,
+        clock: CallClock,
     ) -> None:
         self._dialect = dialect
         self._lines = lines
@@ -100,7 +105,16 @@ class Call:
         self._over = trio.Event()
         self._uplink_scope = trio.CancelScope()
         self._ended: Ended | None = None
+        self._clock = clock
         self._events = EventQueue()
+        self._hearing = Hearing(self._events.tell)
+        self._network = Network(self._events.tell)
+        is_seen = any(line.is_real for line in lines)
+        self._watch = Watch(
+            clock,
+            (self._hearing, self._network),
+            LOOK_SECONDS if is_seen else HEADLESS_LOOK_SECONDS,
+        )
         self._events.tell(Connecting())
 
     # What a program does with it.
@@ -190,6 +204,7 @@ class Call:
                 tasks.start_soon(websocket.keep_alive)
                 tasks.start_soon(self._playout.run)
                 tasks.start_soon(self._await_agent)
+                tasks.start_soon(self._watch.run, self._lines[0])
                 if self._recorder:
                     tasks.start_soon(self._recorder.run, self._recording_failed)
                 started()
@@ -202,10 +217,11 @@ class Call:
                 tasks.cancel_scope.cancel()
 
     def _device_changed(self, is_there: bool) -> None:
-        self._events.tell(DeviceReturned() if is_there else DeviceLost())
+        changed = DeviceReturned if is_there else DeviceLost
+        self._events.tell(changed(at=self._clock.now))
 
     def _recording_failed(self, reason: str) -> None:
-        self._events.tell(RecordingFailed(reason))
+        self._events.tell(RecordingFailed(reason, at=self._clock.now))
 
     async def _talk(self, websocket: WebSocket) -> None:
         async def send(chunk: bytes) -> None:
@@ -253,6 +269,7 @@ class Call:
     async def _act(self, websocket: WebSocket, action: Action) -> None:
         match action:
             case Play(data):
+                self._network.arrived(self._clock.now, len(data))
                 await self._playout.play(data)
             case Send(message):
                 await websocket.send(message)
@@ -260,9 +277,9 @@ class Call:
                 self._heard_agent = True
                 if not self._connected:
                     self._connected = True
-                    self._events.tell(Connected(self._call_id))
+                    self._events.tell(Connected(self._call_id, at=self._clock.now))
             case PassOn():
-                self._events.pass_on(action, websocket.secrets.hidden)
+                self._events.pass_on(action, websocket.secrets.hidden, self._clock.now)
             case _:
                 raise AssertionError(f"{action} in mid-call: it is a step of the handshake")
 
@@ -278,5 +295,6 @@ class Call:
         self._uplink.close()
         self._playout.close()
         self._ended = Ended(*self._closed, "cut" if is_cut else "drained")
-        self._events.close(self._ended)
+        self._watch.look()
+        self._events.close(Disconnected(self._ended, at=self._clock.now))
         self._over.set()

@@ -12,7 +12,7 @@ from typing import Any
 import trio
 
 from sfclient._dialects import PassOn, json_object
-from sfclient._events import Disconnected, Ended, Event, MessageReceived
+from sfclient._events import Disconnected, Event, MessageReceived
 
 UNREAD_EVENTS = 1000
 UNREAD_BYTES = 1 << 20  # of the agent's texts among them, in UTF-8, as they came
@@ -25,11 +25,12 @@ class _Unread:
     utf8: bytes
     cut_characters: int
     hide: Callable[[str], str]
+    at: float
 
     def read(self) -> MessageReceived:
         text = self.utf8.decode(errors="surrogatepass")
         fields = None if self.cut_characters else json_object(text)
-        return MessageReceived(*masked(text, fields, self.hide), self.cut_characters)
+        return MessageReceived(*masked(text, fields, self.hide), self.cut_characters, at=self.at)
 
 
 def masked(
@@ -52,17 +53,17 @@ class EventQueue:
     def __init__(self) -> None:
         self._in, self._out = trio.open_memory_channel[Event | _Unread](UNREAD_EVENTS)
         self._unread_bytes = 0
-        self._ended: Ended | None = None
+        self._last: Disconnected | None = None
         self.dropped_events = 0
 
     def tell(self, event: Event) -> None:
         """Never waits."""
         self._put(event, 0)
 
-    def pass_on(self, message: PassOn, hide: Callable[[str], str]) -> None:
-        """Tell a text of the agent, as `hide` leaves it when it is read. Never waits."""
+    def pass_on(self, message: PassOn, hide: Callable[[str], str], at: float) -> None:
+        """Tell a text of the agent that came at `at`, as `hide` leaves it when it is read. Never waits."""
         utf8 = message.text.encode(errors="surrogatepass")
-        self._put(_Unread(utf8, message.cut_characters, hide), len(utf8))
+        self._put(_Unread(utf8, message.cut_characters, hide, at), len(utf8))
 
     def _put(self, event: Event | _Unread, length: int) -> None:
         try:
@@ -73,9 +74,9 @@ class EventQueue:
         except trio.WouldBlock:
             self.dropped_events += 1
 
-    def close(self, ended: Ended) -> None:
-        """No more is to come but the end."""
-        self._ended = ended
+    def close(self, last: Disconnected) -> None:
+        """No more is to come but this one."""
+        self._last = last
         self._in.close()
 
     async def receive(self) -> Event:
@@ -83,10 +84,10 @@ class EventQueue:
         try:
             event = await self._out.receive()
         except trio.EndOfChannel:
-            if self._ended is None:
+            if self._last is None:
                 raise StopAsyncIteration from None
-            ended, self._ended = self._ended, None
-            return Disconnected(ended)
+            last, self._last = self._last, None
+            return last
         if isinstance(event, _Unread):
             self._unread_bytes -= len(event.utf8)
             return event.read()

@@ -21,6 +21,7 @@ from sfclient._playout import POLICIES, Playout
 from sfclient._recording import open_recorder
 from sfclient._session import Session, SessionRequest
 from sfclient._uplink import PacedUplink, Uplink
+from sfclient._watch import CallClock
 from sfclient._websocket import WebSocket, open_websocket
 
 
@@ -88,6 +89,7 @@ async def open_call(
     NetworkError, ServiceError
         The connection or the agent failed, at the start or in mid-call.
     """
+    clock = CallClock()
     if isinstance(session, str):
         session = Session(session, dialect)
     if not isinstance(session, Session | SessionRequest):
@@ -122,6 +124,7 @@ async def open_call(
                 connect,
                 on_call_id,
                 limits,
+                clock,
             )
             try:
                 yield call
@@ -154,6 +157,7 @@ async def _run(
     connect: Callable[..., AbstractAsyncContextManager[WebSocket]],
     on_call_id: Callable[[str], None] | None,
     limits: TimeLimits,
+    clock: CallClock,
     *,
     task_status: trio.TaskStatus[Call],
 ) -> None:
@@ -185,7 +189,7 @@ async def _run(
                 playing.output_samplerate,
                 policy or ("adaptive" if playing.is_real else "lossless"),
             )
-            call = Call(dialect, lines, uplink, playout, recorder, on_call_id, limits)
+            call = Call(dialect, lines, uplink, playout, recorder, on_call_id, limits, clock)
             if isinstance(session, SessionRequest):
                 session = await session.request()
             url: str | None = session.url

@@ -27,7 +27,7 @@ async def test_text_is_hidden_and_parsed_when_it_is_read(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("sfclient._event_queue.json_object", parse)
     queue = EventQueue()
-    queue.pass_on(PassOn("tok-73ab"), hide)
+    queue.pass_on(PassOn("tok-73ab"), hide, 0.0)
     assert done == []
     assert await queue.receive() == MessageReceived("***", None)
     assert done == ["parsed", "hidden", "parsed"]
@@ -36,7 +36,7 @@ async def test_text_is_hidden_and_parsed_when_it_is_read(monkeypatch: pytest.Mon
 async def test_secret_that_is_known_only_later_is_hidden_too() -> None:
     secrets = Secrets()
     queue = EventQueue()
-    queue.pass_on(PassOn('{"url": "wss:\\/\\/a\\/tok\\u002d73ab"}'), secrets.hidden)
+    queue.pass_on(PassOn('{"url": "wss:\\/\\/a\\/tok\\u002d73ab"}'), secrets.hidden, 0.0)
     secrets.add("tok-73ab")
     told = {"url": "wss://a/***"}
     assert await queue.receive() == MessageReceived(json.dumps(told), told)
@@ -45,7 +45,7 @@ async def test_secret_that_is_known_only_later_is_hidden_too() -> None:
 async def test_order_is_kept_among_texts_and_other_events() -> None:
     queue = EventQueue()
     for number in range(3):
-        queue.pass_on(PassOn(f'{{"n": {number}}}'), str)
+        queue.pass_on(PassOn(f'{{"n": {number}}}'), str, 0.0)
         queue.tell(DeviceLost())
     events = [await queue.receive() for _ in range(6)]
     assert events[::2] == [MessageReceived(f'{{"n": {n}}}', {"n": n}) for n in range(3)]
@@ -54,14 +54,14 @@ async def test_order_is_kept_among_texts_and_other_events() -> None:
 
 async def test_text_that_was_cut_says_so_and_is_not_looked_into() -> None:
     queue = EventQueue()
-    queue.pass_on(PassOn("{}", 7), str)
+    queue.pass_on(PassOn("{}", 7), str, 0.0)
     assert await queue.receive() == MessageReceived("{}", None, 7)
 
 
 @pytest.mark.parametrize("text", ["\N{GRINNING FACE}" * 9, "schön", "\ud83d, half of a pair", ""])
 async def test_any_text_comes_as_it_is(text: str) -> None:
     queue = EventQueue()
-    queue.pass_on(PassOn(text), str)
+    queue.pass_on(PassOn(text), str, 0.0)
     assert await queue.receive() == MessageReceived(text, None)
 
 
@@ -71,13 +71,13 @@ async def test_any_text_comes_as_it_is(text: str) -> None:
 async def test_unread_texts_are_bounded_by_their_bytes(letter: str, fit: int) -> None:
     queue = EventQueue()
     for _ in range(20):
-        queue.pass_on(PassOn(letter * (1 << 16)), str)
+        queue.pass_on(PassOn(letter * (1 << 16)), str, 0.0)
     assert queue.dropped_events == 20 - fit
     queue.tell(Connected())  # of which there are few
     assert queue.dropped_events == 20 - fit
     for _ in range(fit):
         assert await queue.receive() == MessageReceived(letter * (1 << 16), None)
-        queue.pass_on(PassOn(letter * (1 << 16)), str)  # there is room again
+        queue.pass_on(PassOn(letter * (1 << 16)), str, 0.0)  # there is room again
     assert queue.dropped_events == 20 - fit
 
 
@@ -94,7 +94,7 @@ def test_unread_texts_take_no_more_memory_than_their_bytes(text: Callable[[int],
     queue = EventQueue()
     tracemalloc.start()
     for number in range(1100):
-        queue.pass_on(PassOn(text(number)), str)
+        queue.pass_on(PassOn(text(number)), str, 0.0)
     traced, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert queue.dropped_events >= 100

@@ -11,16 +11,7 @@ import trio
 from sfclient._call import Call
 from sfclient._devices import Audio
 from sfclient._errors import UsageError
-from sfclient._events import (
-    Connected,
-    Connecting,
-    DeviceLost,
-    DeviceReturned,
-    Disconnected,
-    Event,
-    MessageReceived,
-    RecordingFailed,
-)
+from sfclient._events import Connecting
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._open import open_call
 from sfclient._playout import PlayoutStatistics
@@ -98,7 +89,7 @@ class _Held:
         tell: Callable[[str], object],
     ) -> None:
         """Hold it, whatever happens."""
-        tell(line_of(Connecting()))
+        tell(str(Connecting()))
         try:
             with self._leave:
                 async with opening as self._call:
@@ -130,7 +121,7 @@ async def _tell_all(call: Call, duration: float | None, tell: Callable[[str], ob
             nursery.start_soon(_after, duration, call.hang_up)
         async for event in call:
             if not isinstance(event, Connecting):
-                tell(line_of(event))
+                tell(str(event))
         nursery.cancel_scope.cancel()
     if told := line_of_playout(call.statistics().playout):
         tell(told)
@@ -161,24 +152,3 @@ def line_of_playout(playout: PlayoutStatistics) -> str | None:
     queued = 1000 * playout.jitter_buffer_delay / playout.played_frames
     gaps = f"{playout.underruns_in_speech}, of 150 ms or more: {playout.interruptions}"
     return f"The agent's speech was queued for {queued:.0f} ms on average; gaps in it: {gaps}"
-
-
-def line_of(event: Event) -> str:
-    """What is told of it."""
-    match event:
-        case Connecting():
-            return "Connecting to server"
-        case Connected(call_id):
-            return "Connected to call" + (f" {call_id}" if call_id else "")
-        case MessageReceived(text):
-            return f"Message from the agent: {text[:500]!r}"
-        case DeviceLost():
-            return "The sound device stopped; the call goes on in silence"
-        case DeviceReturned():
-            return "The sound device is back"
-        case RecordingFailed(reason):
-            return f"The recording stopped; the call goes on: {reason}"
-        case Disconnected(ended):
-            code = "" if ended.code is None else f", {ended.code}"
-            reason = f": {ended.reason}" if ended.reason else ""
-            return f"Disconnected from server (by {ended.by}{code}{reason})"

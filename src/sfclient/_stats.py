@@ -1,16 +1,13 @@
 """What a call leaves behind in figures: the file that ``--stats`` writes."""
 
 import json
-import os
-import stat
-import tempfile
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from sfclient._call import CallStatistics
-from sfclient._errors import SfclientError, UsageError
+from sfclient._errors import SfclientError
 from sfclient._events import Ended
+from sfclient._whole_file import write_whole
 
 
 def without_a_call(error: BaseException | None, call_id: str | None) -> CallStatistics:
@@ -32,19 +29,4 @@ def write_stats(path: Path, statistics: CallStatistics | None) -> None:
     `UsageError` if it cannot be written.
     """
     figures = {} if statistics is None else asdict(statistics)
-    try:
-        target = Path(os.path.realpath(path))
-        with suppress(FileNotFoundError):
-            if not stat.S_ISREG(target.stat().st_mode):
-                raise UsageError(f"cannot write {path}: it is not a file: give the name of one")
-        fd, name = tempfile.mkstemp(prefix=".sfclient.", dir=target.parent)
-        try:
-            with open(fd, "w", encoding="utf-8") as file:
-                file.write(json.dumps(figures, indent=2) + "\n")
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except (OSError, ValueError) as error:  # ValueError: no name of a file
-        told = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot write {path}: {told}") from None
+    write_whole(path, json.dumps(figures, indent=2) + "\n")

@@ -78,6 +78,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--stats", metavar="FILE.json", type=Path, help="write the figures of the call"
     )
 
+    _add_plain(call)
+
     result = commands.add_parser(
         "result",
         help="tell what became of a call",
@@ -99,6 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
         "demo", help="hold a call with a local agent: no account, no sound hardware"
     )
     demo.set_defaults(command=run_demo)
+    _add_plain(demo)
 
     devices = commands.add_parser("devices", help="list the sound devices")
     devices.set_defaults(command=run_devices)
@@ -112,6 +115,12 @@ def make_parser() -> argparse.ArgumentParser:
     else:
         add_arguments(simulator)
     return parser
+
+
+def _add_plain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--plain", action="store_true", help="lines instead of a screen, on a terminal too"
+    )
 
 
 def _latency(text: str) -> float | str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sfclient._devices import Audio, Device, check_distinct
 from sfclient._dialects import DIALECTS
 from sfclient._errors import UsageError
+from sfclient._open import open_call
 from sfclient._session import Session, SessionRequest, request_session
 from sfclient._spool import in_thread
 from sfclient._stats import write_stats
@@ -41,14 +42,20 @@ async def run_call(args: argparse.Namespace) -> int:
     """Everything that can be looked at is looked at before a session is asked for."""
     session = _session(args)
     await in_thread(partial(_check_files, args))
-    return await hold(
+    opening = partial(
+        open_call,
         session,
         Audio(_end(args.input, args), _end(args.output, args)),
-        duration=args.duration,
         record=args.record,
         playout=args.playout,
-        stats=args.stats,
         allow_insecure=args.allow_insecure,
+    )
+    return await hold(
+        opening,
+        title=f"{args.assistant_id or 'a session'}, {args.dialect}",
+        duration=args.duration,
+        stats=args.stats,
+        plain=args.plain,
     )
 
 

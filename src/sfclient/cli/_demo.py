@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sfclient._devices import Audio, WavInput
 from sfclient._errors import UsageError
+from sfclient._open import open_call
 from sfclient._session import SessionRequest, request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
@@ -19,7 +20,7 @@ DEMO_ECHO_SECONDS = 0.5
 DEMO_MARGIN_SECONDS = 1.0
 
 
-async def run_demo(_args: argparse.Namespace) -> int:
+async def run_demo(args: argparse.Namespace) -> int:
     """Raises `UsageError` without the simulator."""
     try:
         from sfclient.simulator import EchoAgent, open_simulator
@@ -35,11 +36,17 @@ async def run_demo(_args: argparse.Namespace) -> int:
             request = partial(
                 request_session, "demo", api_key=simulator.key, base_url=simulator.base_url
             )
-            status = await hold(
+            opening = partial(
+                open_call,
                 SessionRequest(request),
                 Audio(hello, "none"),
-                duration=seconds + DEMO_ECHO_SECONDS + DEMO_MARGIN_SECONDS,
                 record=Path(DEMO_RECORDING),
+            )
+            status = await hold(
+                opening,
+                title="a simulated agent",
+                duration=seconds + DEMO_ECHO_SECONDS + DEMO_MARGIN_SECONDS,
+                plain=args.plain,
             )
     say(f"Both sides of the call are in {DEMO_RECORDING}: you left, the agent right.")
     say(

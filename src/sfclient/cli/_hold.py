@@ -1,6 +1,7 @@
-"""A call while it lasts: it is told, ended by a signal or when its time is up, and leaves its figures."""
+"""A call while it lasts: it is told, ended by a signal, a key or when its time is up, and leaves its figures."""
 
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -9,49 +10,46 @@ from pathlib import Path
 import trio
 
 from sfclient._call import Call
-from sfclient._devices import Audio
 from sfclient._errors import UsageError
 from sfclient._events import Connecting
 from sfclient._nursery import open_unwrapped_nursery
-from sfclient._open import open_call
 from sfclient._playout import PlayoutStatistics
-from sfclient._session import Session, SessionRequest
 from sfclient._spool import in_time
 from sfclient._stats import without_a_call, write_stats
-from sfclient.cli._telling import complain, open_teller
+from sfclient.cli._display import open_display
+from sfclient.cli._facts import ROUTINE, Facts, Snapshot
+from sfclient.cli._keys import HANG_UP, KEYS
+from sfclient.cli._look import look_at
+from sfclient.cli._telling import complain
 
 UNWRITTEN = 1  # exit status of a call that went well, but for its figures
+STILL_SECONDS = 5.0  # between lines of a call that is still being set up
+NEVER_HEARD = "The agent sent no sound in all of the call"
+
+Opening = Callable[..., AbstractAsyncContextManager[Call]]
+Tell = Callable[[str], object]
 
 
 async def hold(
-    session: Session | SessionRequest,
-    audio: Audio,
+    opening: Opening,
     *,
+    title: str,
     duration: float | None = None,
-    record: Path | None = None,
-    playout: str | None = None,
     stats: Path | None = None,
-    allow_insecure: bool = False,
+    plain: bool = False,
 ) -> int:
-    """Hold a call and tell of it, until it ends, the time is up, or a signal comes; the exit status.
+    """Hold a call and tell of it, until it ends or a signal or a key ends it; the exit status.
 
-    Raises what ended it, when its files and figures are written.
+    `opening` is `open_call` with all that it needs but for `on_call_id`. Raises what ended the call, when its files and
+    figures are written.
     """
-    held = _Held()
+    held = _Held(title)
     status = 0
     with trio.open_signal_receiver(*_signals()) as signals:
         # Until all is written: one that nobody took would strike when the receiver is closed.
         async with open_unwrapped_nursery() as watch:
             watch.start_soon(_at_each, signals, held.stop)
-            async with open_teller() as tell:
-                opening = open_call(
-                    session,
-                    audio,
-                    record=record,
-                    playout=playout,
-                    allow_insecure=allow_insecure,
-                    on_call_id=held.note,
-                )
+            async with open_display(sys.stdout, plain, held.look, held.press) as tell:
                 await held.run(opening, duration, tell)
             if stats is not None and not await held.write(stats):
                 status = UNWRITTEN
@@ -64,8 +62,11 @@ async def hold(
 class _Held:
     """A call that may not have begun, and may have been asked to end."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str) -> None:
         self.problem: BaseException | None = None
+        self._title = title
+        self._began = trio.current_time()
+        self._facts = Facts()
         self._call: Call | None = None
         self._call_id: str | None = None
         self._asked = 0
@@ -82,22 +83,55 @@ class _Held:
         else:
             self._call.hang_up()
 
-    async def run(
-        self,
-        opening: AbstractAsyncContextManager[Call],
-        duration: float | None,
-        tell: Callable[[str], object],
-    ) -> None:
+    def press(self, key: str) -> None:
+        """What a key asks for."""
+        if key == HANG_UP:
+            self.stop()
+        elif self._call is not None and key in KEYS:
+            KEYS[key].act(self._call)
+
+    def look(self) -> Snapshot:
+        """All that is to be seen of it now."""
+        now = trio.current_time() - self._began
+        return look_at(self._call, self._facts, self._title, now, self._asked > 0)
+
+    async def run(self, opening: Opening, duration: float | None, tell: Tell) -> None:
         """Hold it, whatever happens."""
         tell(str(Connecting()))
         try:
             with self._leave:
-                async with opening as self._call:
-                    await _tell_all(self._call, duration, tell)
+                async with open_unwrapped_nursery() as nursery:
+                    nursery.start_soon(self._tell_still, tell)
+                    async with opening(on_call_id=self.note) as self._call:
+                        if duration is not None:
+                            nursery.start_soon(_after, duration, self._call.hang_up)
+                        await self._tell_all(self._call, tell)
+                    nursery.cancel_scope.cancel()
         except BaseException as error:
             self.problem = error
         if self._call is None and self.problem is None and self._call_id is not None:
             tell(f"Hung up before the call {self._call_id} began")
+
+    async def _tell_still(self, tell: Tell) -> None:
+        """That there is no call yet, again and again."""
+        while True:
+            await trio.sleep(STILL_SECONDS)
+            if self._call is not None:
+                return
+            tell(f"{Connecting()}, for {trio.current_time() - self._began:.0f} s so far")
+
+    async def _tell_all(self, call: Call, tell: Tell) -> None:
+        """What happens in it, until it is over, and what is to be said of it then."""
+        async for event in call:
+            self._facts.learn(event)
+            if not isinstance(event, ROUTINE):
+                tell(str(event))
+        playout = call.statistics().playout
+        told = (str(self._facts.answers() or ""), line_of_playout(playout))
+        for line in filter(None, told):
+            tell(line)
+        if call.connected and not playout.received_frames:
+            tell(NEVER_HEARD)
 
     async def write(self, stats: Path) -> bool:
         """Its figures; whether they could be written, which is told if not."""
@@ -112,19 +146,6 @@ class _Held:
         else:
             return True
         return False
-
-
-async def _tell_all(call: Call, duration: float | None, tell: Callable[[str], object]) -> None:
-    """What happens in it, until it is over, and its time."""
-    async with open_unwrapped_nursery() as nursery:
-        if duration is not None:
-            nursery.start_soon(_after, duration, call.hang_up)
-        async for event in call:
-            if not isinstance(event, Connecting):
-                tell(str(event))
-        nursery.cancel_scope.cancel()
-    if told := line_of_playout(call.statistics().playout):
-        tell(told)
 
 
 def _signals() -> list[signal.Signals]:
@@ -145,10 +166,10 @@ async def _after(seconds: float, act: Callable[[], None]) -> None:
     act()
 
 
-def line_of_playout(playout: PlayoutStatistics) -> str | None:
+def line_of_playout(playout: PlayoutStatistics) -> str:
     """What is told of it at the end, if its policy knows."""
     if playout.policy != "adaptive" or not playout.played_frames:
-        return None
+        return ""
     queued = 1000 * playout.jitter_buffer_delay / playout.played_frames
     gaps = f"{playout.underruns_in_speech}, of 150 ms or more: {playout.interruptions}"
     return f"The agent's speech was queued for {queued:.0f} ms on average; gaps in it: {gaps}"

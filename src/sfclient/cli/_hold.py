@@ -11,7 +11,7 @@ import trio
 
 from sfclient._call import Call
 from sfclient._errors import UsageError
-from sfclient._events import Connecting
+from sfclient._events import Connecting, Disconnected
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._playout import PlayoutStatistics
 from sfclient._spool import in_time
@@ -124,14 +124,13 @@ class _Held:
         """What happens in it, until it is over, and what is to be said of it then."""
         async for event in call:
             self._facts.learn(event)
+            if isinstance(event, Disconnected) and was_never_heard(call):
+                tell(NEVER_HEARD)
             if not isinstance(event, ROUTINE):
                 tell(str(event))
-        playout = call.statistics().playout
-        told = (str(self._facts.answers() or ""), line_of_playout(playout))
-        for line in filter(None, told):
-            tell(line)
-        if call.connected and not playout.received_frames:
-            tell(NEVER_HEARD)
+        for line in (str(self._facts.answers() or ""), line_of_playout(call.statistics().playout)):
+            if line:
+                tell(line)
 
     async def write(self, stats: Path) -> bool:
         """Its figures; whether they could be written, which is told if not."""
@@ -164,6 +163,11 @@ async def _at_each(signals: AsyncIterator[int], act: Callable[[], None]) -> None
 async def _after(seconds: float, act: Callable[[], None]) -> None:
     await trio.sleep(seconds)
     act()
+
+
+def was_never_heard(call: Call) -> bool:
+    """Whether the agent was there, and sent no sound at all."""
+    return call.connected and not call.statistics().playout.received_frames
 
 
 def line_of_playout(playout: PlayoutStatistics) -> str:

@@ -15,7 +15,7 @@ from sfclient._events import Connecting, Disconnected
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._playout import PlayoutStatistics
 from sfclient._spool import in_time
-from sfclient._stats import without_a_call, write_stats
+from sfclient._stats import record_of, without_a_call, write_stats
 from sfclient.cli._display import open_display
 from sfclient.cli._facts import ROUTINE, Facts, Snapshot
 from sfclient.cli._keys import HANG_UP, KEYS
@@ -136,8 +136,9 @@ class _Held:
         """Its figures; whether they could be written, which is told if not."""
         call, problem = self._call, self.problem
         figures = call.statistics() if call else without_a_call(problem, self._call_id)
+        record = record_of(figures)
         try:
-            await in_time(partial(write_stats, stats, figures))
+            await in_time(partial(write_stats, stats, record))
         except UsageError as error:
             complain(f"sfclient: {error}")
         except TimeoutError as error:
@@ -175,5 +176,5 @@ def line_of_playout(playout: PlayoutStatistics) -> str:
     if playout.policy != "adaptive" or not playout.played_frames:
         return ""
     queued = 1000 * playout.jitter_buffer_delay / playout.played_frames
-    gaps = f"{playout.underruns_in_speech}, of 150 ms or more: {playout.interruptions}"
+    gaps = f"{playout.underruns}, of 150 ms or more: {playout.interruptions}"
     return f"The agent's speech was queued for {queued:.0f} ms on average; gaps in it: {gaps}"

@@ -1,8 +1,9 @@
 """What is heard on both sides of a call: levels, a silent microphone, who speaks when, how fast the agent answers."""
 
 from collections.abc import Callable
+from math import inf
 
-from sfclient._events import Event
+from sfclient._events import Event, Speaker
 
 
 class Hearing:
@@ -13,3 +14,7 @@ class Hearing:
 
     def look(self, now: float) -> None:
         """See `sfclient._watch.Observer`."""
+
+    def spoke_until(self, speaker: Speaker) -> float:
+        """When this side was last heard to speak, up to now."""
+        return -inf

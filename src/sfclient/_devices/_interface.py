@@ -94,6 +94,12 @@ class Line(Waits, Protocol):
     """Seconds from the playout engine to the ear, as far as the device knows."""
     is_real: bool
     """Whether it is sound hardware, so that what it plays is heard as it comes."""
+    is_file: bool
+    """Whether a file is what it records, so that the call has an end."""
+
+    @property
+    def is_said(self) -> bool:
+        """Whether nothing is left to be recorded; True where there is no telling, as of a microphone."""
 
     async def run(
         self,

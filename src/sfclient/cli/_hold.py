@@ -11,11 +11,11 @@ import trio
 
 from sfclient._call import Call
 from sfclient._errors import UsageError
-from sfclient._events import Connecting
+from sfclient._events import Connecting, Disconnected
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._playout import PlayoutStatistics
 from sfclient._spool import in_time
-from sfclient._stats import without_a_call, write_stats
+from sfclient._stats import record_of, without_a_call, write_stats
 from sfclient.cli._display import open_display
 from sfclient.cli._facts import ROUTINE, Facts, Snapshot
 from sfclient.cli._keys import HANG_UP, KEYS
@@ -124,21 +124,21 @@ class _Held:
         """What happens in it, until it is over, and what is to be said of it then."""
         async for event in call:
             self._facts.learn(event)
+            if isinstance(event, Disconnected) and was_never_heard(call):
+                tell(NEVER_HEARD)
             if not isinstance(event, ROUTINE):
                 tell(str(event))
-        playout = call.statistics().playout
-        told = (str(self._facts.answers() or ""), line_of_playout(playout))
-        for line in filter(None, told):
-            tell(line)
-        if call.connected and not playout.received_frames:
-            tell(NEVER_HEARD)
+        for line in (str(self._facts.answers() or ""), line_of_playout(call.statistics().playout)):
+            if line:
+                tell(line)
 
     async def write(self, stats: Path) -> bool:
         """Its figures; whether they could be written, which is told if not."""
         call, problem = self._call, self.problem
         figures = call.statistics() if call else without_a_call(problem, self._call_id)
+        record = record_of(figures)
         try:
-            await in_time(partial(write_stats, stats, figures))
+            await in_time(partial(write_stats, stats, record))
         except UsageError as error:
             complain(f"sfclient: {error}")
         except TimeoutError as error:
@@ -166,10 +166,15 @@ async def _after(seconds: float, act: Callable[[], None]) -> None:
     act()
 
 
+def was_never_heard(call: Call) -> bool:
+    """Whether the agent was there, and sent no sound at all."""
+    return call.connected and not call.statistics().playout.received_frames
+
+
 def line_of_playout(playout: PlayoutStatistics) -> str:
     """What is told of it at the end, if its policy knows."""
     if playout.policy != "adaptive" or not playout.played_frames:
         return ""
     queued = 1000 * playout.jitter_buffer_delay / playout.played_frames
-    gaps = f"{playout.underruns_in_speech}, of 150 ms or more: {playout.interruptions}"
+    gaps = f"{playout.underruns}, of 150 ms or more: {playout.interruptions}"
     return f"The agent's speech was queued for {queued:.0f} ms on average; gaps in it: {gaps}"

@@ -126,7 +126,7 @@ class TestCall:
         assert "news" in done.stdout
         assert all(line.isprintable() for line in done.stdout.splitlines())
         assert len(done.stdout.splitlines()) == 5
-        assert done.stdout.endswith("\nThe agent sent no sound in all of the call\n")
+        assert "\nThe agent sent no sound in all of the call\nDisconnected" in done.stdout
 
     async def test_terminal_that_lacks_letters(self) -> None:
         async def talk(call: SimulatedCall) -> None:

@@ -107,7 +107,7 @@ def made_record(turns: int = 4, turn_seconds: float = 9.0) -> dict[str, Any]:
         },
         "agent_id": "agent-7",
         "call_id": "5f0c",
-        "dialect_name": "ws-media",
+        "dialect": "ws-media",
         "conversation": {
             "turns": turns,
             "response_seconds": responses,

@@ -30,6 +30,7 @@ from sfclient._devices._files import check_distinct
 from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Queues, Waits
 from sfclient._devices._portaudio import Device, PortAudioLine, list_devices
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
+from sfclient._devices._wav import StereoSound, open_stereo
 from sfclient._devices._wav_writer import SpooledWav
 from sfclient._spool import in_thread
 
@@ -122,6 +123,7 @@ __all__ = [
     "Sink",
     "Source",
     "SpooledWav",
+    "StereoSound",
     "Waits",
     "WavInput",
     "WavOutput",
@@ -130,4 +132,5 @@ __all__ = [
     "is_stuck",
     "list_devices",
     "open_lines",
+    "open_stereo",
 ]

@@ -10,6 +10,8 @@ from sfclient._playout import POLICIES
 from sfclient.cli._call import read_session_url, run_call
 from sfclient.cli._demo import run_demo
 from sfclient.cli._devices import run_devices
+from sfclient.cli._report import add_arguments as add_report
+from sfclient.cli._report import run_report
 from sfclient.cli._result import run_result
 from sfclient.cli._service import KEY_VARIABLE, add_service
 from sfclient.cli._simulator import run_simulator
@@ -86,6 +88,14 @@ def make_parser() -> argparse.ArgumentParser:
     result.set_defaults(command=run_result)
     result.add_argument("call_id", metavar="CALL_ID", help="as a ws-media call tells it")
     add_service(result)
+
+    report = commands.add_parser(
+        "report",
+        help="make a page of a call",
+        description="Make a page of a call that is over: what was heard when, and what went wrong.",
+    )
+    report.set_defaults(command=run_report)
+    add_report(report)
 
     demo = commands.add_parser(
         "demo", help="hold a call with a local agent: no account, no sound hardware"

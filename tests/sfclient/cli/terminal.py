@@ -116,7 +116,7 @@ class Pty:
     def __init__(self, columns: int = 80, lines: int = 24) -> None:
         self.screen = Screen(columns, lines)
         self.end, self.other_end = pty.openpty()
-        self.stream = open(self.other_end, "w", closefd=False)
+        self.stream = open(self.other_end, "w", closefd=False)  # noqa: SIM115 -- `close` does
         os.set_blocking(self.end, False)
         self.resize(columns, lines)
         self._mode = termios.tcgetattr(self.other_end)

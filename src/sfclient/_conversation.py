@@ -136,7 +136,9 @@ class Conversation:
     def statistics(self, seconds: float) -> ConversationStatistics:
         """Of a call in which sound has flowed for so long."""
         responses = sorted(self._responses)
-        shares = (min(1.0, spoken / seconds) if seconds > 0 else 0.0 for spoken in self._seconds.values())
+        shares = (
+            min(1.0, spoken / seconds) if seconds > 0 else 0.0 for spoken in self._seconds.values()
+        )
         return ConversationStatistics(
             self._turns,
             tuple(self._responses),

@@ -22,7 +22,9 @@ def told(*speech: tuple[str, float, float]) -> tuple[Conversation, list]:
 
 
 def test_an_answer_is_measured_from_the_end_of_what_was_said():
-    conversation, found = told(("caller", 1, 2), ("agent", 2.75, 4), ("caller", 5, 6), ("agent", 7, 8))
+    conversation, found = told(
+        ("caller", 1, 2), ("agent", 2.75, 4), ("caller", 5, 6), ("agent", 7, 8)
+    )
     assert found == [Responded(0.75), Responded(1.0)]
     assert [fact.at for fact in found] == [2.75, 7]
     figures = conversation.statistics(10)
@@ -45,7 +47,9 @@ def test_a_greeting_is_no_answer():
 
 
 def test_one_who_begins_while_the_other_speaks_interrupts():
-    conversation, found = told(("agent", 1, 3), ("caller", 2.5, 4), ("agent", 4.6, 6), ("caller", 7, 9))
+    conversation, found = told(
+        ("agent", 1, 3), ("caller", 2.5, 4), ("agent", 4.6, 6), ("caller", 7, 9)
+    )
     found += told(("caller", 1, 3), ("agent", 2, 4))[1]
     assert found == [Interrupted("caller"), Responded(pytest.approx(0.6)), Interrupted("agent")]
     assert found[0].at == 2.5
@@ -57,7 +61,9 @@ def test_what_is_said_while_the_agent_speaks_on_awaits_no_answer():
     assert found == [Interrupted("caller")]
 
 
-@pytest.mark.parametrize(("overlap", "what"), [(0.11, Responded(0.0)), (0.13, Interrupted("agent"))])
+@pytest.mark.parametrize(
+    ("overlap", "what"), [(0.11, Responded(0.0)), (0.13, Interrupted("agent"))]
+)
 def test_an_overlap_that_nobody_notices_is_none(overlap, what):
     assert told(("caller", 1, 2), ("agent", 2 - overlap, 3))[1] == [what]
 
@@ -140,7 +146,9 @@ def test_each_state_knows_all_that_can_happen_in_it():
     for state, changes in TABLE.items():
         assert set(changes) == {(who, who not in speaking[state]) for who in ("caller", "agent")}
         for (who, begins), (then, _) in changes.items():
-            assert speaking[then] == (speaking[state] | {who} if begins else speaking[state] - {who})
+            assert speaking[then] == (
+                speaking[state] | {who} if begins else speaking[state] - {who}
+            )
 
 
 def test_the_responses_of_a_call_that_lasts_for_days_are_bounded():

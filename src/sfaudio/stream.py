@@ -18,11 +18,12 @@ from __future__ import annotations
 import warnings
 from importlib import import_module
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from sfaudio._buffers import whole_number
 from sfaudio._callback import StreamCallback
 from sfaudio._capture import CaptureQueue
+from sfaudio._meter import Meter
 from sfaudio._opened import Opened, exclusively, is_any_closing
 from sfaudio._pcm import JitterBuffer
 from sfaudio._playout import PlayoutEngine
@@ -65,12 +66,12 @@ class Stream:
     forked child leaves the stream to its parent.
 
     Which directions it has is told by the queues: one of `capture` and `playout` at least. Every
-    channel is float32 at the device. Several input channels are recorded as their mean; every
-    output channel plays the same.
+    channel is float32 at the device. Of several input channels one is recorded, or their mean;
+    every output channel plays the same.
 
-    Threads: PortAudio's own runs the callback. The stream is the writer of `capture` and `played`
-    and the reader of `playout` until it is closed or detached; who else tries to be gets a
-    RuntimeError. The methods may be called from anywhere.
+    Threads: PortAudio's own runs the callback. The stream is the writer of `capture`, `played` and
+    the meters and the reader of `playout` until it is closed or detached; who else tries to be gets
+    a RuntimeError. The methods may be called from anywhere.
 
     Parameters
     ----------
@@ -86,6 +87,13 @@ class Stream:
         or None for the default.
     channels
         One number for both directions, or a pair of input and output.
+    input_channel
+        The input channel that is recorded alone, counted from 1; None for the mean of all.
+    capture_meter, playout_meter
+        A `Meter` of the stream's `samplerate` each, which hears what is recorded and what is played;
+        see `StreamCallback` for its clock.
+    output_gain
+        See the property.
     latency
         In seconds, or ``"low"`` or ``"high"``.
     native
@@ -118,6 +126,10 @@ class Stream:
         blocksize: _Whole = 0,
         device: Device | tuple[Device, Device] = None,
         channels: int | tuple[int, int] = 1,
+        input_channel: _Whole | None = None,
+        capture_meter: Meter | None = None,
+        playout_meter: Meter | None = None,
+        output_gain: SupportsFloat = 1.0,
         latency: float | str | None = None,
         native: bool = True,
         measure_cpu: bool = False,
@@ -130,6 +142,12 @@ class Stream:
                 f"samplerate is {rate} Hz, but the engine plays at {playout.output_samplerate} Hz: make it with"
                 f" output_samplerate={rate}"
             )
+        for meter, name in ((capture_meter, "capture_meter"), (playout_meter, "playout_meter")):
+            if meter is not None and meter.samplerate != rate:
+                raise ValueError(
+                    f"samplerate is {rate} Hz, but {name} is for {meter.samplerate} Hz: make it with"
+                    f" Meter({rate})"
+                )
         frames = _whole(blocksize, "blocksize", "frames", 0)
         inputs, outputs = (
             _whole(number, name, "channels", 1)
@@ -153,8 +171,12 @@ class Stream:
             capture,
             playout,
             played,
+            capture_meter=capture_meter,
+            playout_meter=playout_meter,
             input_channels=inputs,
+            input_channel=input_channel,
             output_channels=outputs,
+            output_gain=output_gain,
             measure_cpu=measure_cpu,
         )
         is_native = native and hasattr(sounddevice, "_StreamBase")
@@ -227,6 +249,15 @@ class Stream:
     def active(self) -> bool:
         """Whether it runs, as far as PortAudio knows."""
         return self._opened.is_active()
+
+    @property
+    def output_gain(self) -> float:
+        """The factor on what is played; see `StreamCallback.output_gain`. It may be set while the stream runs."""
+        return self._callback.output_gain
+
+    @output_gain.setter
+    def output_gain(self, gain: SupportsFloat) -> None:
+        self._callback.output_gain = gain
 
     @property
     def idle_seconds(self) -> float | None:

@@ -148,7 +148,7 @@ class Interrupted(_Told):
 
 @dataclass(frozen=True, slots=True)
 class SpeechLate(_Told):
-    """The agent's speech came late, in the midst of it. It was due at `at`, and is told when what was missing has come."""
+    """The agent's speech came late, in the midst of it; due at `at`, it is told when what was missing has come."""
 
     seconds: float
     """How much later it came."""

@@ -113,4 +113,9 @@ def write_stats(path: Path, record: Mapping[str, Any]) -> None:
     The file is private to the user (0600), and takes the place of an older one as a whole or not at all. Raises
     `UsageError` if it cannot be written.
     """
-    write_whole(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+    write_whole(path, text_of(record))
+
+
+def text_of(record: Mapping[str, Any]) -> str:
+    """The record as JSON."""
+    return json.dumps(record, indent=2, allow_nan=False) + "\n"

@@ -147,17 +147,17 @@ def _waves(row: Row, sound: Sound | None) -> list[Markup]:
         return [_label("no recording", GUTTER + 8, CALLER + LANE / 2 + 4, "start")]
     peak = max(LEAST_PEAK, sound.peak)
     return [
-        _wave(row, sound.first_column, sound.caller, CALLER, "caller", peak),
-        _wave(row, sound.first_column, sound.agent, AGENT, "agent", peak),
+        _wave(row, sound.caller, CALLER, "caller", peak),
+        _wave(row, sound.agent, AGENT, "agent", peak),
     ]
 
 
-def _wave(row: Row, first: int, side: Envelope, top: int, name: str, peak: float) -> Markup:
+def _wave(row: Row, side: Envelope, top: int, name: str, peak: float) -> Markup:
     """The samples of each column from the lowest to the highest, and around the middle their RMS."""
     middle, scale = top + LANE / 2, (LANE / 2 - 2) / peak
-    begin = max(0, row.index * COLUMNS - first)
-    end = min(len(side.rms), (row.index + 1) * COLUMNS - first)
-    left = GUTTER + first + begin - row.index * COLUMNS
+    ahead = side.first_column - row.index * COLUMNS
+    begin, end = max(0, -ahead), min(len(side.rms), COLUMNS - ahead)
+    left = GUTTER + ahead + begin
 
     def area(upper: Values, lower: Values) -> str:
         """Not thinner than half a pixel, so that silence is a line."""

@@ -249,8 +249,8 @@ def test_the_page_of_an_hour_is_no_longer_than_some() -> None:
     scale = scale_of(checked(record, "the record"))
     columns = scale.rows * COLUMNS
     chance = np.random.default_rng(1)
-    side = Envelope(*(chance.random(columns, np.float32) * sign for sign in (-1, 1, 1)))
-    page = page_of(record, Sound(scale, 0, side, side, scale.seconds))
+    side = Envelope(0, *(chance.random(columns) * sign for sign in (-1, 1, 1)))
+    page = page_of(record, Sound(scale, side, side))
     assert scale.rows == MOST_ROWS
     assert len(page.encode()) < 2_000_000
     assert page.count("<td>The caller speaks</td>") <= MOST_EVENTS

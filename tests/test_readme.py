@@ -7,23 +7,14 @@ names that a piece of a program takes from the rest of it are given to it.
 import ast
 import inspect
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import trio
 
-from sfclient import MemoryInput, Session, open_call, request_session
 from sfclient._dialects._widget import WidgetOrder
 from sfclient._dialects._ws_media_http import WsMediaOrder
-from sfclient.cli._arguments import make_parser
-from sfclient.simulator import EchoAgent, Simulator, open_simulator
-
-from .sfclient.conftest import UnhurriedClock, noise, write_wav
+from sfclient.simulator import Simulator
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)

@@ -62,3 +62,24 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setenv("SYNTHFLOW_API_KEY", KEY)
     return lead
+
+
+async def test_the_first_program(
+    service: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_wav(tmp_path / "question.wav", noise(0.3, 16_000), 16_000)
+    async with open_simulator(EchoAgent()) as simulator:
+        service(simulator)
+        # It runs a trio of its own.
+        await trio.to_thread.run_sync(exec, program("call"), {})
+    told = capfd.readouterr().out
+    assert "All of the input was said" not in told or "Disconnected" in told
+    assert (tmp_path / "answer.wav").stat().st_size > 1000
+
+
+async def test_a_session_for_ws_media(service: Any) -> None:
+    async with open_simulator() as simulator:
+        service(simulator)
+        made = await run(program("ws-media"), key=KEY, request_session=request_session)
+    assert made["session"].dialect == "ws-media"

@@ -2,7 +2,7 @@
 
 import argparse
 from functools import partial
-from importlib.resources import as_file, files
+from importlib import resources
 from pathlib import Path
 
 from sfclient._devices import Audio, WavInput
@@ -11,6 +11,7 @@ from sfclient._open import open_call
 from sfclient._session import SessionRequest, request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
+from sfclient.cli._leavings import Files, next_free
 from sfclient.cli._service import KEY_VARIABLE
 from sfclient.cli._telling import say
 
@@ -26,7 +27,7 @@ async def run_demo(args: argparse.Namespace) -> int:
         from sfclient.simulator import EchoAgent, open_simulator
     except ImportError as error:
         raise UsageError(str(error)) from None
-    with as_file(files("sfclient") / "_assets" / "hello.wav") as hello:
+    with resources.as_file(resources.files("sfclient") / "_assets" / "hello.wav") as hello:
         source = WavInput(hello)
         samplerate = await in_thread(source.open)
         seconds = source.waiting_frames / samplerate
@@ -40,15 +41,11 @@ async def run_demo(args: argparse.Namespace) -> int:
                 open_call,
                 SessionRequest(request),
                 Audio(hello, "none"),
-                record=Path(DEMO_RECORDING),
+                max_seconds=seconds + DEMO_ECHO_SECONDS + DEMO_MARGIN_SECONDS,
             )
-            status = await hold(
-                opening,
-                title="a simulated agent",
-                duration=seconds + DEMO_ECHO_SECONDS + DEMO_MARGIN_SECONDS,
-                plain=args.plain,
-            )
-    say(f"Both sides of the call are in {DEMO_RECORDING}: you left, the agent right.")
+            files = Files(record=next_free(Path(DEMO_RECORDING)))
+            status = await hold(opening, files, title="a simulated agent", plain=args.plain)
+    say(f"Both sides of the call are in {files.record}: you left, the agent right.")
     say(
         "Next: sfclient simulator, to develop against; with an account and a microphone, "
         f"{KEY_VARIABLE}=... sfclient call ASSISTANT_ID"

@@ -20,8 +20,8 @@ from typing import Any
 import trio
 
 from sfclient._devices import is_stuck
-from sfclient._errors import SfclientError
-from sfclient.cli._arguments import make_parser
+from sfclient._errors import SfclientError, UsageError
+from sfclient.cli._arguments import as_options, make_parser
 from sfclient.cli._telling import (
     complain,
     fill_standard_streams,
@@ -80,7 +80,8 @@ def _outcome(error: BaseException) -> int:
         case SfclientError():
             is_told = error.call_id is None or error.call_id in str(error)
             record = "" if is_told else f" (for its record: sfclient result {error.call_id})"
-            complain(f"sfclient: {error}{record}")
+            told = as_options(str(error)) if isinstance(error, UsageError) else error
+            complain(f"sfclient: {told}{record}")
             return error.exit_status
         case MemoryError():
             told = NO_MEMORY

@@ -1,9 +1,11 @@
 """What can be asked of the command."""
 
 import argparse
+import re
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from sfclient._dialects import DIALECTS
 from sfclient._playout import POLICIES
@@ -16,12 +18,34 @@ from sfclient.cli._result import run_result
 from sfclient.cli._service import KEY_VARIABLE, add_service
 from sfclient.cli._simulator import run_simulator
 
+# What a program passes has another name here; the errors are made for both.
+OPTIONS = {
+    "from_number": "--from",
+    "to_number": "--to",
+    "lead_name": "--lead-name",
+    "agent_version": "--agent-version",
+    "allow_insecure=True": "--allow-insecure",
+    "max_seconds": "--duration",
+    "silence_seconds": "--silence",
+    ", or pass api_key": "",
+}
+
+
+def as_options(error: str) -> str:
+    """With what can be typed in place of what a program would pass."""
+    return re.sub("|".join(OPTIONS), lambda found: OPTIONS[found[0]], error)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in a line, like all else that is wrong; the usage is a page by now."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"sfclient: {message} (see {self.prog} --help)\n")
+
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, as `argparse.Namespace` with the subcommand as `command`, and what precedes it as `prepare`."""
-    parser = argparse.ArgumentParser(
-        prog="sfclient", description="Talk to a Synthflow voice agent."
-    )
+    parser = _Parser(prog="sfclient", description="Talk to a Synthflow voice agent.")
     parser.add_argument("--version", action="version", version=f"sfclient {version('sfaudio')}")
     parser.set_defaults(prepare=None)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -62,6 +86,12 @@ def make_parser() -> argparse.ArgumentParser:
         "--duration", type=_seconds, metavar="SECONDS", help="hang up after this time"
     )
     call.add_argument(
+        "--silence",
+        type=_seconds,
+        metavar="SECONDS",
+        help="hang up when all was said and the agent is silent for so long (8 if the input is a file; else never)",
+    )
+    call.add_argument(
         "--record",
         metavar="FILE.wav",
         type=Path,
@@ -75,9 +105,21 @@ def make_parser() -> argparse.ArgumentParser:
         "elsewhere) or as it comes (browser)",
     )
     call.add_argument(
-        "--stats", metavar="FILE.json", type=Path, help="write the figures of the call"
+        "--stats",
+        metavar="FILE.json|-",
+        type=Path,
+        help="write the figures of the call; - is standard output, and all else goes to standard error",
     )
-
+    call.add_argument(
+        "--report",
+        metavar="FILE.html",
+        type=Path,
+        help="write a page about the call: both sides on a time line, what happened, the figures",
+    )
+    call.add_argument(
+        "--log", metavar="FILE", type=Path, help="append what happens, line by line, with the time"
+    )
+    call.add_argument("--overwrite", action="store_true", help="replace files that are there")
     _add_plain(call)
 
     result = commands.add_parser(

@@ -1,19 +1,18 @@
 """``sfclient call``: hold a call."""
 
 import argparse
-import os
 import sys
 from functools import partial
 from pathlib import Path
 
-from sfclient._devices import Audio, Device, check_distinct
+from sfclient._devices import Audio, Device
 from sfclient._dialects import DIALECTS
 from sfclient._errors import UsageError
 from sfclient._open import open_call
-from sfclient._session import Session, SessionRequest, request_session
+from sfclient._session import Session, SessionRequest, look_at_order, request_session
 from sfclient._spool import in_thread
-from sfclient._stats import write_stats
 from sfclient.cli._hold import hold
+from sfclient.cli._leavings import Files
 from sfclient.cli._service import api_key
 
 ORDER_OPTIONS = (
@@ -41,40 +40,26 @@ def read_session_url(args: argparse.Namespace) -> None:
 async def run_call(args: argparse.Namespace) -> int:
     """Everything that can be looked at is looked at before a session is asked for."""
     session = _session(args)
-    await in_thread(partial(_check_files, args))
+    files = Files(
+        output=Path(args.output) if args.output and _is_wav(args.output) else None,
+        record=args.record,
+        stats=args.stats,
+        report=args.report,
+        log=args.log,
+    )
+    read = [Path(args.input)] if args.input and _is_wav(args.input) else []
+    await in_thread(partial(files.check, read=read, overwrite=args.overwrite))
     opening = partial(
         open_call,
         session,
         Audio(_end(args.input, args), _end(args.output, args)),
-        record=args.record,
         playout=args.playout,
+        max_seconds=args.duration,
+        silence_seconds=args.silence,
         allow_insecure=args.allow_insecure,
     )
-    return await hold(
-        opening,
-        title=f"{args.assistant_id or 'a session'}, {args.dialect}",
-        duration=args.duration,
-        stats=args.stats,
-        plain=args.plain,
-    )
-
-
-def _check_files(args: argparse.Namespace) -> None:
-    """They are different ones, and the figures can be written. Raises `UsageError`."""
-    ends = (args.input, args.output)
-    heard, said = ([Path(end)] if end and _is_wav(end) else [] for end in ends)
-    written = [*said, *(path for path in (args.record, args.stats) if path is not None)]
-    check_distinct(heard, written)
-    try:
-        names = [os.path.realpath(path) for path in (*heard, *written)]
-    except OSError as error:
-        raise UsageError(
-            f"files have no place here ({error.strerror}): is the working directory gone?"
-        ) from None
-    if len(set(names)) < len(names):
-        raise UsageError("--input, --output, --record and --stats must be different files")
-    if args.stats is not None:
-        write_stats(args.stats, {})
+    title = f"{args.assistant_id or 'a session'}, {args.dialect}"
+    return await hold(opening, files, title=title, plain=args.plain)
 
 
 def _is_wav(name: str) -> bool:
@@ -100,9 +85,11 @@ def _session(args: argparse.Namespace) -> Session | SessionRequest:
             )
         for name in ORDER_OPTIONS:
             if getattr(args, name) is not None:
-                raise UsageError(f"{name} goes with an ASSISTANT_ID, not with a --session-url")
+                option = "--" + name.removesuffix("_number").replace("_", "-")
+                raise UsageError(f"{option} goes with an ASSISTANT_ID, not with a --session-url")
         return Session(args.session_url, args.dialect)
     order = {name: getattr(args, name) for name in ORDER_OPTIONS}
+    look_at_order(args.assistant_id, dialect=args.dialect, **order)
     request = partial(
         request_session,
         args.assistant_id,

@@ -1,4 +1,4 @@
-"""``sfclient demo``: a call with a local agent, recorded; over a bad network if asked."""
+"""``sfclient demo``: a call with a local agent, recorded and reported; over a bad network if asked."""
 
 import argparse
 from functools import partial
@@ -11,6 +11,7 @@ from sfclient._open import open_call
 from sfclient._session import SessionRequest, request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
+from sfclient.cli._leavings import Files, next_free
 from sfclient.cli._service import KEY_VARIABLE
 from sfclient.cli._telling import say
 from sfclient.testing import Link, Network, Stall, open_proxy
@@ -19,7 +20,7 @@ DEMO_WORDS = "Hello! I would like to book a table for two."
 DEMO_WORDS_SECONDS = 3.2  # of the file, which goes on
 DEMO_RECORDING = "call.wav"
 DEMO_ANSWER_SECONDS = 0.6  # after the end of that, which is about what agents take
-DEMO_MARGIN_SECONDS = 1.0
+DEMO_SECONDS = 2 * DEMO_WORDS_SECONDS + DEMO_ANSWER_SECONDS + 1.0
 # What --bad-network puts between: a telephone on the way. In the midst of the answer it stands still.
 BAD_DELAY, BAD_JITTER = 0.05, 0.03
 STALL_BYTE = 45_000  # of what comes, in the second connection: some 1.4 s of the answer
@@ -53,17 +54,14 @@ async def run_demo(args: argparse.Namespace) -> int:
             open_call,
             SessionRequest(request),
             Audio(words, "none"),
-            record=Path(DEMO_RECORDING),
             playout="adaptive",
+            max_seconds=DEMO_SECONDS + (STALL_SECONDS if args.bad_network else 0.0),
         )
-        seconds = 2 * DEMO_WORDS_SECONDS + DEMO_ANSWER_SECONDS + DEMO_MARGIN_SECONDS
-        status = await hold(
-            opening,
-            title="a simulated agent",
-            duration=seconds + (STALL_SECONDS if args.bad_network else 0.0),
-            plain=args.plain,
-        )
-    say(f"Both sides of the call are in {DEMO_RECORDING}: you left, the agent right.")
+        recording = next_free(Path(DEMO_RECORDING))
+        files = Files(record=recording, report=next_free(recording.with_suffix(".html")))
+        status = await hold(opening, files, title="a simulated agent", plain=args.plain)
+    say(f"Both sides of the call are in {files.record}: you left, the agent right.")
+    say(f"What happened in it is in {files.report}: look at it with a browser.")
     say(
         "Next: sfclient simulator, to develop against; with an account and a microphone, "
         f"{KEY_VARIABLE}=... sfclient call ASSISTANT_ID"

@@ -5,22 +5,19 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from pathlib import Path
 
 import trio
 
 from sfclient._call import Call
-from sfclient._errors import UsageError
-from sfclient._events import Connecting, Disconnected
+from sfclient._events import Connecting, Disconnected, Event
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._playout import PlayoutStatistics
-from sfclient._spool import in_time
-from sfclient._stats import record_of, without_a_call, write_stats
 from sfclient.cli._display import open_display
 from sfclient.cli._facts import ROUTINE, Facts, Snapshot
 from sfclient.cli._keys import HANG_UP, KEYS
+from sfclient.cli._leavings import Files, Leavings
+from sfclient.cli._log import open_log
 from sfclient.cli._look import look_at
-from sfclient.cli._telling import complain
 
 UNWRITTEN = 1  # exit status of a call that went well, but for its figures
 STILL_SECONDS = 5.0  # between lines of a call that is still being set up
@@ -30,28 +27,26 @@ Opening = Callable[..., AbstractAsyncContextManager[Call]]
 Tell = Callable[[str], object]
 
 
-async def hold(
-    opening: Opening,
-    *,
-    title: str,
-    duration: float | None = None,
-    stats: Path | None = None,
-    plain: bool = False,
-) -> int:
+async def hold(opening: Opening, files: Files, *, title: str, plain: bool = False) -> int:
     """Hold a call and tell of it, until it ends or a signal or a key ends it; the exit status.
 
-    `opening` is `open_call` with all that it needs but for `on_call_id`. Raises what ended the call, when its files and
-    figures are written.
+    `opening` is `open_call` with all that is asked of the call itself. Raises what ended it, when its files and figures
+    are written.
     """
-    held = _Held(title)
     status = 0
-    with trio.open_signal_receiver(*_signals()) as signals:
+    with trio.open_signal_receiver(*_signals()) as signals, files.recording() as recording:
+        leavings = Leavings(files, recording)
+        held = _Held(title, leavings.learn)
+        opening = partial(
+            opening, record=recording, timeline=files.has_record, on_call_id=held.note
+        )
         # Until all is written: one that nobody took would strike when the receiver is closed.
-        async with open_unwrapped_nursery() as watch:
+        async with open_unwrapped_nursery() as watch, open_log(files.log):
             watch.start_soon(_at_each, signals, held.stop)
-            async with open_display(sys.stdout, plain, held.look, held.press) as tell:
-                await held.run(opening, duration, tell)
-            if stats is not None and not await held.write(stats):
+            out = sys.stderr if files.is_printed else sys.stdout
+            async with open_display(out, plain, held.look, held.press) as tell:
+                await held.run(opening, tell)
+            if not await leavings.write(held.call, held.problem, held.call_id):
                 status = UNWRITTEN
             watch.cancel_scope.cancel()
     if held.problem is not None:
@@ -62,61 +57,68 @@ async def hold(
 class _Held:
     """A call that may not have begun, and may have been asked to end."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, learn: Callable[[Event], None]) -> None:
+        self.call: Call | None = None
+        self.call_id: str | None = None
         self.problem: BaseException | None = None
         self._title = title
+        self._learn = learn
         self._began = trio.current_time()
         self._facts = Facts()
-        self._call: Call | None = None
-        self._call_id: str | None = None
         self._asked = 0
         self._leave = trio.CancelScope()
 
     def note(self, call_id: str) -> None:
-        self._call_id = call_id
+        self.call_id = call_id
 
     def stop(self) -> None:
         """Hang up; the second time, or before there is a call, leave at once."""
         self._asked += 1
-        if self._call is None or self._asked > 1:
+        if self.call is None or self._asked > 1:
             self._leave.cancel()
         else:
-            self._call.hang_up()
+            self.call.hang_up()
 
     def press(self, key: str) -> None:
         """What a key asks for."""
         if key == HANG_UP:
             self.stop()
-        elif self._call is not None and key in KEYS:
-            KEYS[key].act(self._call)
+        elif self.call is not None and key in KEYS:
+            KEYS[key].act(self.call)
 
     def look(self) -> Snapshot:
         """All that is to be seen of it now."""
         now = trio.current_time() - self._began
-        return look_at(self._call, self._facts, self._title, now, self._asked > 0)
+        return look_at(self.call, self._facts, self._title, now, self._asked > 0)
 
-    async def run(self, opening: Opening, duration: float | None, tell: Tell) -> None:
+    async def run(self, opening: Opening, tell: Tell) -> None:
         """Hold it, whatever happens."""
         tell(str(Connecting()))
         try:
             with self._leave:
                 async with open_unwrapped_nursery() as nursery:
                     nursery.start_soon(self._tell_still, tell)
-                    async with opening(on_call_id=self.note) as self._call:
-                        if duration is not None:
-                            nursery.start_soon(_after, duration, self._call.hang_up)
-                        await self._tell_all(self._call, tell)
+                    async with opening() as self.call:
+                        await self._tell_all(self.call, tell)
                     nursery.cancel_scope.cancel()
         except BaseException as error:
             self.problem = error
-        if self._call is None and self.problem is None and self._call_id is not None:
-            tell(f"Hung up before the call {self._call_id} began")
+            if self.call is not None and self.call.ended is not None:
+                await self._learn_rest(self.call)
+        if self.call is None and self.problem is None and self.call_id is not None:
+            tell(f"Hung up before the call {self.call_id} began")
+
+    async def _learn_rest(self, call: Call) -> None:
+        """What a call that failed has told to the end: the error says what went wrong."""
+        with trio.CancelScope(shield=True):
+            async for event in call:
+                self._learn(event)
 
     async def _tell_still(self, tell: Tell) -> None:
         """That there is no call yet, again and again."""
         while True:
             await trio.sleep(STILL_SECONDS)
-            if self._call is not None:
+            if self.call is not None:
                 return
             tell(f"{Connecting()}, for {trio.current_time() - self._began:.0f} s so far")
 
@@ -124,6 +126,7 @@ class _Held:
         """What happens in it, until it is over, and what is to be said of it then."""
         async for event in call:
             self._facts.learn(event)
+            self._learn(event)
             if isinstance(event, Disconnected) and was_never_heard(call):
                 tell(NEVER_HEARD)
             if not isinstance(event, ROUTINE):
@@ -131,21 +134,6 @@ class _Held:
         for line in (str(self._facts.answers() or ""), line_of_playout(call.statistics().playout)):
             if line:
                 tell(line)
-
-    async def write(self, stats: Path) -> bool:
-        """Its figures; whether they could be written, which is told if not."""
-        call, problem = self._call, self.problem
-        figures = call.statistics() if call else without_a_call(problem, self._call_id)
-        record = record_of(figures)
-        try:
-            await in_time(partial(write_stats, stats, record))
-        except UsageError as error:
-            complain(f"sfclient: {error}")
-        except TimeoutError as error:
-            complain(f"sfclient: cannot write {stats}: {error}")
-        else:
-            return True
-        return False
 
 
 def _signals() -> list[signal.Signals]:
@@ -159,11 +147,6 @@ def _signals() -> list[signal.Signals]:
 async def _at_each(signals: AsyncIterator[int], act: Callable[[], None]) -> None:
     async for _ in signals:
         act()
-
-
-async def _after(seconds: float, act: Callable[[], None]) -> None:
-    await trio.sleep(seconds)
-    act()
 
 
 def was_never_heard(call: Call) -> bool:

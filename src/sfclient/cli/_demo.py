@@ -22,7 +22,7 @@ DEMO_RECORDING = "call.wav"
 DEMO_ANSWER_SECONDS = 0.6  # after the end of that, which is about what agents take
 DEMO_SECONDS = 2 * DEMO_WORDS_SECONDS + DEMO_ANSWER_SECONDS + 1.0
 # What --bad-network puts between: a telephone on the way. In the midst of the answer it stands still.
-BAD_DELAY, BAD_JITTER = 0.05, 0.03
+BAD_DELAY, BAD_JITTER = 0.05, 0.015
 STALL_BYTE = 45_000  # of what comes, in the second connection: some 1.4 s of the answer
 STALL_SECONDS = 2.5
 BAD_NETWORK = (

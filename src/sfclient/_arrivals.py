@@ -2,9 +2,10 @@
 waited. Times and media positions, no clock and no sockets.
 
 TCP loses nothing: what a stall has held back comes at once behind it, and then the stream is back on its schedule. An
-agent who pauses, and sends nothing, never comes back on it. That is the whole test, as it is that of the playout
-engine (`_playout_law`, "schedule"). It needs a sender in real time: one that is far ahead of it, as with a minute of
-speech in a second, has no schedule, and its gaps are heard only when all is said.
+agent who pauses, and sends nothing, never comes back on it; did he pause during the stall, more comes at once than he
+sends ahead. That is the whole test, much as it is that of the playout engine (`_playout_law`, "schedule"). It needs a
+sender in real time: one that is far ahead of it, as with a minute of speech in a second, has no schedule, and its gaps
+are heard only when all is said.
 """
 
 import math
@@ -34,9 +35,9 @@ class Gap(NamedTuple):
     """In the arrival of speech."""
 
     at: float
-    """When the last came before it."""
+    """When what came next was due, as what had come before it tells."""
     seconds: float
-    """Until the next came."""
+    """How much later it came."""
 
 
 class Arrivals:
@@ -77,10 +78,10 @@ class Arrivals:
             self._reconsider(now, late, still)
         elif late < LATE_SECONDS:
             self._schedule += min(late, DRIFT * still)
-        elif not self._is_paced:
+        elif not self._is_paced or ran_still < still / 2:
             self._begin(now)
-        elif ran_still >= still / 2:
-            self._gap = Gap(self._last, still)
+        else:
+            self._gap = Gap(now - late, late)
             self._gap_end, self._was_dry, self._gap_position = now, is_dry, self._position
         self._last, self._ran = now, ran
         self._position += seconds
@@ -89,18 +90,22 @@ class Arrivals:
         self._note(now)
 
     def _reconsider(self, now: float, late: float, still: float) -> None:
-        """Whether the gap was made up for."""
+        """Whether what was missing in the gap has come."""
         assert self._gap is not None
-        if late <= ON_TIME_SECONDS:
-            if self._loud_until > self._gap_position:
+        is_made_up_for = late <= ON_TIME_SECONDS
+        if not is_made_up_for and still >= LATE_SECONDS:  # it stands again, before all has come
+            self._gap = Gap(self._gap.at, now - self._gap.at)
+            self._gap_end += still
+        elif not is_made_up_for and now <= self._gap_end + DOUBT_SECONDS:
+            return  # it may yet be
+        else:
+            gained = self._position - self._gap_position - (now - self._gap_end)
+            if (is_made_up_for or gained > LEAD_SECONDS) and self._loud_until > self._gap_position:
                 self.underruns += self._was_dry
                 self._gaps.append(self._gap)
             self._gap = None
-        elif still >= LATE_SECONDS:  # it stands again, before all has come
-            self._gap = Gap(self._gap.at, now - self._gap.at)
-            self._gap_end = now
-        elif now > self._gap_end + DOUBT_SECONDS:
-            self._begin(now)
+            if not is_made_up_for:
+                self._begin(now)
 
     def take_gaps(self) -> list[Gap]:
         """Those found since this was asked last, each when it is certain."""

@@ -25,6 +25,7 @@ from sfclient._endings import Endings
 from sfclient._errors import (
     Party,
     ServiceError,
+    UsageError,
 )
 from sfclient._event_queue import EventQueue
 from sfclient._events import (
@@ -38,7 +39,7 @@ from sfclient._events import (
     Event,
     RecordingFailed,
 )
-from sfclient._hearing import Hearing
+from sfclient._hearing import Hearing, Levels
 from sfclient._limits import TimeLimits
 from sfclient._network import Network, NetworkStatistics
 from sfclient._nursery import open_unwrapped_nursery
@@ -46,8 +47,10 @@ from sfclient._playout import Playout
 from sfclient._recording import Recorder
 from sfclient._running import sleep_on_time
 from sfclient._statistics import CallStatistics, CallTimes
+from sfclient._tap import Tap
 from sfclient._timeline import Timeline
 from sfclient._uplink import Uplink
+from sfclient._voice import VoiceDetector
 from sfclient._watch import HEADLESS_LOOK_SECONDS, LOOK_SECONDS, CallClock, Watch
 from sfclient._websocket import WebSocket, WebSocketClosed
 
@@ -71,6 +74,8 @@ class Call:
         on_call_id: Callable[[str], None] | None,
         limits: TimeLimits,
         clock: CallClock,
+        voice: VoiceDetector | None,
+        tap: Tap | None,
         *,
         agent_id: str | None = None,
         timeline: bool = False,
@@ -101,11 +106,14 @@ class Call:
         self._ended_at: float | None = None
         self._events = EventQueue()
         tell = self._events.tell
-        is_seen = any(line.is_real for line in lines)
-        period = LOOK_SECONDS if is_seen or timeline else HEADLESS_LOOK_SECONDS
         recording = next(line for line in lines if line.input_samplerate)
         playing = next(line for line in lines if line.output_samplerate)
-        self._hearing = Hearing(tell)
+        self._tap = tap
+        self._hearing = Hearing(tell, recording, playing, clock, voice, tap)
+        if voice or tap:
+            uplink.listener = self._hearing.said
+        is_seen = any(line.is_real for line in lines)
+        period = LOOK_SECONDS if is_seen or timeline else HEADLESS_LOOK_SECONDS
         self._network = Network(tell, clock, playout, period)
         self._endings = Endings(
             tell,
@@ -148,11 +156,24 @@ class Call:
     def mute(self, muted: bool = True) -> None:
         """Send silence instead of the microphone, at the same pace; or the microphone again."""
         self._uplink.muted = muted
+        self._hearing.mute(muted)
 
     @property
     def muted(self) -> bool:
         """Whether silence is sent instead of the microphone."""
         return self._uplink.muted
+
+    def levels(self) -> Levels:
+        """How loud both sides were in the last 0.1 s, in dBFS. It costs microseconds."""
+        return self._hearing.levels()
+
+    @property
+    def tap(self) -> Tap:
+        """What both sides say, with its times, while they say it: ``async for sound in call.tap``. Raises `UsageError`
+        unless it was asked for by `open_call`."""
+        if self._tap is None:
+            raise UsageError("this call has no tap: open it with open_call(..., tap=True)")
+        return self._tap
 
     @property
     def connected(self) -> bool:
@@ -196,7 +217,10 @@ class Call:
             capture=self._uplink.statistics(),
             playout=self._playout.statistics(),
             network=self._network.statistics(),
-            recording=self._recorder.statistics() if self._recorder else None,
+            recording=self._hearing.of_recording(self._recorder) if self._recorder else None,
+            conversation=self._hearing.conversation(),
+            sound=self._hearing.sound(),
+            tap=self._tap.statistics() if self._tap else None,
             dialect_counts=self._dialect.statistics(),
             dropped_events=self._events.dropped_events,
             devices=tuple(seen for line in self._lines if (seen := line.statistics()) is not None),
@@ -213,6 +237,7 @@ class Call:
             ready=self._ready_at,
             connected=self._connected_at,
             first_agent_audio=None if first is None else self._clock.since_began(first),
+            first_agent_sound=self._hearing.agent.spoke_at,
             ended=self._ended_at,
         )
 
@@ -225,10 +250,13 @@ class Call:
 
     async def _hold(self, websocket: WebSocket, started: Callable[[], None]) -> None:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
+        tapped = self._recorder or self._tap
         queues = Queues(
             self._uplink.queue,
             self._playout.engine,
-            self._recorder.played if self._recorder else None,
+            tapped.played if tapped else None,
+            self._hearing.caller.meter,
+            self._hearing.agent.meter,
         )
         async with open_unwrapped_nursery() as tasks:
             try:
@@ -246,6 +274,8 @@ class Call:
                 self._network.watch(websocket)
                 if self._endings.may_come:
                     tasks.start_soon(self._end_in_time)
+                if self._tap:
+                    tasks.start_soon(self._tap.run, self._hearing.agent)
                 started()
                 await self._stop.wait()
             finally:
@@ -258,6 +288,7 @@ class Call:
     def _device_changed(self, is_there: bool) -> None:
         changed = DeviceReturned if is_there else DeviceLost
         self._events.tell(changed(at=self._clock.now))
+        self._hearing.device_changed(is_there)
 
     def _recording_failed(self, reason: str) -> None:
         self._events.tell(RecordingFailed(reason, at=self._clock.now))
@@ -342,5 +373,8 @@ class Call:
         self._ended_at = self._clock.now
         self._stop.set()
         self._watch.look()
+        self._hearing.close()
+        if self._tap:
+            self._tap.close()
         self._events.close(Disconnected(self._ended, at=self._ended_at))
         self._over.set()

@@ -21,9 +21,9 @@ class NetworkStatistics:
     late: int = 0
     """Times that the agent's speech came late, by 150 ms or more, in the midst of it: `SpeechLate`."""
     late_seconds: float = 0.0
-    """For which nothing came then, all added up."""
+    """How much later it came, all added up."""
     longest_gap_seconds: float = 0.0
-    """The longest of these."""
+    """The most of these."""
     down_stalls: int = 0
     """Times that nothing came, though the far side was asked: `NetworkStalled`."""
     down_stalled_seconds: float = 0.0

@@ -11,7 +11,7 @@ import trio
 
 from sfclient._call import Call
 from sfclient._contexts import frugal_asynccontextmanager
-from sfclient._devices import Audio, Line, open_lines
+from sfclient._devices import Audio, open_lines
 from sfclient._dialects import Dialect, dialect_named
 from sfclient._endings import check_seconds
 from sfclient._errors import AudioFileError, SfclientError, UsageError
@@ -19,9 +19,12 @@ from sfclient._handshake import Handshake
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery, without_cancelled
 from sfclient._playout import POLICIES, Playout
-from sfclient._recording import Recorder, open_recorder
+from sfclient._recording import open_recorder
 from sfclient._session import Session, SessionRequest
+from sfclient._spool import in_thread
+from sfclient._tap import Tap
 from sfclient._uplink import PacedUplink, Uplink
+from sfclient._voice import load_voice_detector
 from sfclient._watch import CallClock
 from sfclient._websocket import WebSocket, open_websocket
 
@@ -42,6 +45,7 @@ async def open_call(
     max_seconds: float | None = None,
     silence_seconds: float | None = None,
     timeline: bool = False,
+    tap: bool = False,
 ) -> AsyncGenerator[Call, None]:
     """Hold a call with an agent; on leaving, it is over, and nothing is left of it.
 
@@ -90,6 +94,8 @@ async def open_call(
         is a file, and else never; where it is no file, all was said while the caller is silent.
     timeline
         Keep what is queued and how long it waits, every 0.1 s, as `Call.timeline`.
+    tap
+        Whether `Call.tap` gives what both sides say, while they say it.
 
     Raises
     ------
@@ -146,6 +152,7 @@ async def open_call(
                     silence_seconds=silence_seconds,
                 ),
                 limits,
+                tap,
             )
             try:
                 yield call
@@ -176,8 +183,9 @@ async def _run(
     record: Path | None,
     policy: str | None,
     connect: Callable[..., AbstractAsyncContextManager[WebSocket]],
-    new_call: Callable[[Dialect, list[Line], Uplink, Playout, Recorder | None], Call],
+    new_call: Callable[..., Call],
     limits: TimeLimits,
+    is_tapped: bool,
     *,
     task_status: trio.TaskStatus[Call],
 ) -> None:
@@ -209,7 +217,11 @@ async def _run(
                 playing.output_samplerate,
                 policy or ("adaptive" if playing.is_real else "lossless"),
             )
-            call = new_call(dialect, lines, uplink, playout, recorder)
+            voice = None
+            if recording.is_real:
+                voice = await in_thread(partial(load_voice_detector, dialect.capture_samplerate))
+            tap = Tap((rates[0], playing.output_samplerate), recorder) if is_tapped else None
+            call = new_call(dialect, lines, uplink, playout, recorder, voice, tap)
             if isinstance(session, SessionRequest):
                 session = await session.request()
                 call._agent_id = session.agent_id or call._agent_id

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from sfclient._conversation import ConversationStatistics
 from sfclient._devices import DeviceStatistics
 from sfclient._events import Ended
+from sfclient._hearing import SoundStatistics
 from sfclient._network import NetworkStatistics
 from sfclient._playout import PlayoutStatistics
 from sfclient._recording import RecordingStatistics
+from sfclient._tap import TapStatistics
 from sfclient._uplink import CaptureStatistics
 
 
@@ -44,8 +47,13 @@ class CallStatistics:
     capture: CaptureStatistics = field(default_factory=CaptureStatistics)
     playout: PlayoutStatistics = field(default_factory=PlayoutStatistics)
     network: NetworkStatistics = field(default_factory=NetworkStatistics)
+    conversation: ConversationStatistics = field(default_factory=ConversationStatistics)
+    sound: SoundStatistics | None = None
+    """None of a call that never began."""
     recording: RecordingStatistics | None = None
     """None if the call is not recorded."""
+    tap: TapStatistics | None = None
+    """None if nobody asked for it."""
     dialect_counts: dict[str, int] = field(default_factory=dict)
     """Counts of what only the dialect knows, such as lost RTP packets."""
     dropped_events: int = 0

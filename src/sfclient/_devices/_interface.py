@@ -11,7 +11,7 @@ from typing import Protocol
 
 import trio
 
-from sfaudio import CaptureQueue, PlayoutEngine, StreamStatistics
+from sfaudio import CaptureQueue, Meter, PlayoutEngine, StreamStatistics
 
 SHORTEST_SLEEP_SECONDS = 0.001
 
@@ -49,6 +49,10 @@ class Queues:
     """Is read for every block played, at the line's rate."""
     played: CaptureQueue | None
     """Gets every block as it was played, for a recording."""
+    capture_meter: Meter | None = None
+    """Hears every block recorded, with its time on the line's clock."""
+    playout_meter: Meter | None = None
+    """Hears every block played, with its time on the line's clock."""
 
 
 class Waits(Protocol):
@@ -94,6 +98,8 @@ class Line(Waits, Protocol):
     """Seconds from the playout engine to the ear, as far as the device knows."""
     is_real: bool
     """Whether it is sound hardware, so that what it plays is heard as it comes."""
+    clock: Callable[[], float]
+    """That on which the meters are told when a block sounds, in seconds."""
     is_file: bool
     """Whether a file is what it records, so that the call has an end."""
 

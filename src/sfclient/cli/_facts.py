@@ -20,15 +20,17 @@ from sfclient._events import (
     NetworkStalled,
     RecordingFailed,
     Responded,
+    Speaker,
     SpeechBegan,
     SpeechEnded,
-    SpeechLate,
 )
 
 # A sentence each would bury what a person wants to know.
 ROUTINE = (Connecting, SpeechBegan, SpeechEnded)
 # Has a place of its own on the screen, and would push what happened seldom out of the list.
 SHOWN_IN_PLACE = (AgentAwaited, Responded)
+TOO_LOUD_DBFS = -0.1  # what is louder was cut off, or nearly
+LOUD_SECONDS = 2.0  # for which it is shown: a word that comes and goes cannot be read
 MOST_NOTES = 1000  # lines that are kept, of a call that may last for days
 
 
@@ -47,12 +49,12 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The sound of one side; levels in dBFS, None where none is known, minus infinity for digital silence."""
+    """The sound of one side; levels in dBFS, as `sfclient._hearing.SideLevel`, None where none is known."""
 
     peak: float | None = None
     rms: float | None = None
-    is_clipped: bool = False
     speaks: bool = False
+    is_too_loud: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,9 @@ class Facts:
     def __init__(self) -> None:
         self.is_connected = False
         self.is_over = False
-        self.speaks = {"caller": False, "agent": False}
+        self.speaks: dict[Speaker, bool] = {"caller": False, "agent": False}
+        self._loud_until: dict[Speaker, float] = {"caller": 0.0, "agent": 0.0}
         self.notes: deque[Note] = deque(maxlen=MOST_NOTES)
-        self.late = Late()
         self._responses: list[float] = []
         self._troubles: dict[Hashable, Event] = {}
 
@@ -134,14 +136,6 @@ class Facts:
                 self.speaks[speaker] = False
             case Responded(seconds):
                 self._responses.append(seconds)
-            case SpeechLate(seconds):
-                late = self.late
-                self.late = Late(
-                    late.times + 1, max(late.longest, seconds), late.stalls, late.stalled
-                )
-            case NetworkReturned(_, seconds):
-                late = self.late
-                self.late = Late(late.times, late.longest, late.stalls + 1, late.stalled + seconds)
         begun, ended = _trouble_of(event)
         if begun is not None:
             self._troubles[begun] = event
@@ -152,6 +146,12 @@ class Facts:
     def note(self, line: str, at: float) -> None:
         """Keep a line for the list."""
         self.notes.append(Note(at, line))
+
+    def side(self, speaker: Speaker, peak: float, rms: float, now: float) -> Side:
+        """It is so loud at this moment."""
+        if peak >= TOO_LOUD_DBFS:
+            self._loud_until[speaker] = now + LOUD_SECONDS
+        return Side(peak, rms, self.speaks[speaker], now < self._loud_until[speaker])
 
     def state(self, muted: bool) -> State:
         """Of a call that has begun."""

@@ -2,7 +2,7 @@
 
 from sfclient._call import Call
 from sfclient.cli import _keys
-from sfclient.cli._facts import Facts, Side, Snapshot, State
+from sfclient.cli._facts import Facts, Late, Snapshot, State
 
 
 def look_at(call: Call | None, facts: Facts, title: str, now: float, is_ending: bool) -> Snapshot:
@@ -10,15 +10,22 @@ def look_at(call: Call | None, facts: Facts, title: str, now: float, is_ending: 
     keys = _keys.shown(call)
     if call is None:
         return Snapshot(title, now, State.ENDING if is_ending else State.CONNECTING, keys=keys)
-    state = State.ENDING if is_ending else facts.state(call.muted)
+    levels, network = call.levels(), call.network()
     return Snapshot(
         title,
         now,
-        state,
-        Side(speaks=facts.speaks["caller"]),
-        Side(speaks=facts.speaks["agent"]),
+        State.ENDING if is_ending else facts.state(call.muted),
+        facts.side("caller", *levels.caller, now),
+        facts.side("agent", *levels.agent, now),
         facts.answers(),
-        late=facts.late,
+        network.queued_seconds,
+        network.delay_seconds,
+        Late(
+            network.late,
+            network.longest_gap_seconds,
+            network.down_stalls + network.up_stalls,
+            network.down_stalled_seconds + network.up_stalled_seconds,
+        ),
         troubles=facts.troubles(now),
         notes=tuple(facts.notes),
         keys=keys,

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from rich.text import Text
 
 from sfclient._errors import printable
+from sfclient._hearing import QUIETEST_DBFS
 from sfclient.cli._facts import Note, Side, Snapshot, State
 
 LABEL_WIDTH = 9
@@ -129,7 +130,7 @@ def _trouble(text: str, width: int) -> Iterator[Text]:
 
 
 def _meter(label: str, side: Side, width: int, letters: Letters, word: str = "") -> Text:
-    word = word or ("too loud" if side.is_clipped else "speaks" if side.speaks else "")
+    word = word or ("too loud" if side.is_too_loud else "speaks" if side.speaks else "")
     room = max(width - LABEL_WIDTH - LEVEL_WIDTH - WORD_WIDTH, 5)
     filled, peak = _cells(side.rms, room), _cells(side.peak, room)
     bar = letters.full * filled + letters.empty * (room - filled)
@@ -143,7 +144,7 @@ def _meter(label: str, side: Side, width: int, letters: Letters, word: str = "")
         begin = end
     line.stylize("dim", LABEL_WIDTH + filled, LABEL_WIDTH + max(peak - 1, filled))
     line.stylize("dim", LABEL_WIDTH + loud, LABEL_WIDTH + room)
-    line.stylize("bold red" if side.is_clipped else "bold", len(line) - len(word))
+    line.stylize("bold red" if side.is_too_loud else "bold", len(line) - len(word))
     return line
 
 
@@ -157,7 +158,7 @@ def _cells(level: float | None, room: int) -> int:
 def _level(level: float | None) -> str:
     if level is None:
         return ""
-    return "silence" if level == -math.inf else f"{level:.0f} dB"
+    return "silence" if level <= QUIETEST_DBFS else f"{level:.0f} dB"
 
 
 def _figures(snapshot: Snapshot) -> Iterator[tuple[str, list[str], str]]:

@@ -98,7 +98,7 @@ def test_the_order_in_which_sides_are_told_changes_nothing():
         "agent": [(0.2, 0.7), (2.5, 4.3), (5.6, 8.1)],
     }
     outcomes = []
-    for order in permutations("caller agent".split()):
+    for order in permutations(["caller", "agent"]):
         conversation = Conversation()
         for speaker in order:
             for began, ended in sides[speaker]:

@@ -11,19 +11,16 @@ from sfclient import (
     Audio,
     CallStatistics,
     Event,
-    Interrupted,
     MemoryInput,
     MemoryOutput,
     Responded,
-    SpeechBegan,
-    SpeechEnded,
     open_call,
     request_session,
 )
 from sfclient.simulator import SimulatedCall, open_simulator
 from sfclient.testing import Network, open_proxy
 
-from .conftest import NUMBERS, every_policy, noise
+from .conftest import NUMBERS, noise
 
 NEAR_SECONDS = 0.02  # what is told of the truth
 PAUSE_SECONDS = 0.5  # of silence, which end speech
@@ -98,7 +95,10 @@ class Held:
 
 
 async def converse(
-    dialect: str, turns: list[tuple[float, float, float, float]], stalled: str | None = None, **options: Any
+    dialect: str,
+    turns: list[tuple[float, float, float, float]],
+    stalled: str | None = None,
+    **options: Any,
 ) -> Held:
     """In each turn the caller is silent for a while, speaks, and is answered after a while, by speech: all in seconds.
 
@@ -163,5 +163,7 @@ async def test_responses_are_as_long_as_they_were_at_the_ear(dialect, fast_clock
     told = held.told(Responded)
     assert (truth[1] > 0.45) == (stalled in ("question", "answer"))
     assert [event.seconds for event in told] == pytest.approx(truth, abs=NEAR_SECONDS)
-    assert [event.at for event in told] == pytest.approx([at for at, _ in held.agent], abs=NEAR_SECONDS)
+    assert [event.at for event in told] == pytest.approx(
+        [at for at, _ in held.agent], abs=NEAR_SECONDS
+    )
     assert held.figures.conversation.response_seconds == tuple(event.seconds for event in told)

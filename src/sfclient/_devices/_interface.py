@@ -100,6 +100,12 @@ class Line(Waits, Protocol):
     """Whether it is sound hardware, so that what it plays is heard as it comes."""
     clock: Callable[[], float]
     """That on which the meters are told when a block sounds, in seconds."""
+    is_file: bool
+    """Whether a file is what it records, so that the call has an end."""
+
+    @property
+    def is_said(self) -> bool:
+        """Whether nothing is left to be recorded; True where there is no telling, as of a microphone."""
 
     async def run(
         self,

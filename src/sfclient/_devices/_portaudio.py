@@ -118,6 +118,8 @@ class PortAudioLine(DeviceWaits):
     """
 
     is_real = True
+    is_file = False
+    is_said = True
 
     def __init__(
         self, input_device: Device | None, output_device: Device | None, rates: tuple[int, int]

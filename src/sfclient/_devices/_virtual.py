@@ -8,7 +8,7 @@ import trio
 from numpy.typing import NDArray
 
 from sfclient._clock import Bell, shared_clock
-from sfclient._devices._ends import Sink, Source
+from sfclient._devices._ends import Sink, Source, WavInput
 from sfclient._devices._interface import DeviceChanged, Queues
 from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._nursery import open_unwrapped_nursery
@@ -41,12 +41,17 @@ class VirtualLine:
         self.clock = clock
         self._source = source
         self._sink = sink
+        self.is_file = isinstance(source, WavInput)
         self.input_samplerate = input_samplerate
         self.output_samplerate = output_samplerate
         self._block_seconds = block_seconds
         self._is_due = False
         self._waiting = Bell()  # for what is recorded
         self._own_task = Bell()
+
+    @property
+    def is_said(self) -> bool:
+        return not getattr(self._source, "waiting_frames", 0)  # a program's own may not tell
 
     def statistics(self) -> None:
         """There is no device."""

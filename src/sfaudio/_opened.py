@@ -16,25 +16,45 @@ from sfaudio._callback import StreamCallback
 CLOSE_SECONDS = 2.0  # for PortAudio to close a stream; it never does when the sound server has died
 DEAD_SECONDS = 1.5  # without a callback, after which closing at exit is not tried
 
+HANG_SECONDS = 10.0  # for PortAudio to open a stream, or to look for devices: it takes one at most
+
 # What PortAudio has open, whatever becomes of the `Stream`: a callback may run until it is closed.
 _opened: set[Opened] = set()
 
 _portaudio = threading.Lock()
 
 
-def is_any_closing() -> bool:
-    """Whether PortAudio has not come back from closing a stream."""
-    return any(opened.is_closing for opened in _opened.copy())
+def is_any_hung() -> bool:
+    """Whether the PortAudio in use has not closed a stream in time, nor since then."""
+    return any(opened.is_given_up and opened.is_of_this_library for opened in _opened.copy())
 
 
 @contextmanager
 def exclusively() -> Iterator[bool]:
-    """While PortAudio opens a stream, or is initialised anew. Yields whether a stream is open."""
+    """While PortAudio opens a stream, or is initialised anew. Yields whether a stream is open.
+
+    Raises TimeoutError when it does not come back from doing so for another thread.
+    """
     # Behind sounddevice's own, so that it runs before that; once.
     atexit.unregister(_close_all)
     atexit.register(_close_all)
-    with _portaudio:
+    if not _portaudio.acquire(timeout=HANG_SECONDS):
+        raise TimeoutError(
+            "PortAudio does not come back from opening a device, or from looking for devices: its sound server has "
+            "probably stopped. Start that anew, and the program"
+        )
+    try:
         yield bool(_opened)
+    finally:
+        _portaudio.release()
+
+
+def leave_behind() -> None:
+    """Another PortAudio is used from now on: that the one before it closes what hangs there is awaited no more."""
+    for opened in _opened.copy():
+        opened.is_of_this_library = False
+        if opened.is_given_up:
+            _opened.discard(opened)
 
 
 class Opened:
@@ -50,6 +70,10 @@ class Opened:
         self._closer = threading.Lock()  # taken for good by the one who closes it
         self._closed = threading.Event()
         self._was_started = False
+        self.is_given_up = False
+        """Whether PortAudio did not close it in time."""
+        self.is_of_this_library = True
+        """Whether the PortAudio that opened it is the one in use."""
         _opened.add(self)
 
     @property
@@ -83,7 +107,10 @@ class Opened:
                 threading.Thread(target=self._close, name="close", daemon=True).start()
             except RuntimeError:  # the interpreter ends, and starts no more threads
                 self._close()
-        return self._closed.wait(CLOSE_SECONDS)
+        self.is_given_up = not self._closed.wait(CLOSE_SECONDS)
+        if self.is_given_up and not self.is_of_this_library:
+            _opened.discard(self)
+        return not self.is_given_up
 
     def close_at_exit(self) -> None:
         """When no more threads can be started: at once, or not at all if PortAudio would not come back."""

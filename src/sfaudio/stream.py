@@ -20,10 +20,11 @@ from importlib import import_module
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from sfaudio._another import use_another_portaudio
 from sfaudio._buffers import whole_number
 from sfaudio._callback import StreamCallback
 from sfaudio._capture import CaptureQueue
-from sfaudio._opened import Opened, exclusively, is_any_closing
+from sfaudio._opened import Opened, exclusively, is_any_hung, leave_behind
 from sfaudio._pcm import JitterBuffer
 from sfaudio._playout import PlayoutEngine
 from sfaudio._statistics import StreamStatistics
@@ -37,23 +38,30 @@ Device = int | str | None
 
 
 def is_stuck() -> bool:
-    """Whether PortAudio is closing a stream, and has not come back from it.
+    """Whether PortAudio has not closed a stream in time, nor since then: its sound server has died.
 
-    While it does not, it cannot be initialised anew; a process that ends leaves it alone.
+    Then it cannot be initialised anew, but see `refresh_devices`; a process that ends leaves it alone.
     """
-    return is_any_closing()
+    return is_any_hung()
 
 
 def refresh_devices() -> bool:
     """Have PortAudio look for devices: it knows those that were there when it was initialised.
 
-    Returns False, and has done nothing, while a stream is open in this process. OSError where
-    PortAudio is missing.
+    Where it has not closed a stream in time, since its sound server has died, it never would again. On Linux, where
+    that happens, it is left behind for a copy of its library, which is asked and opens streams from then on.
+
+    Takes as long as PortAudio needs. Returns False, and has done nothing, while a stream is open in this process.
+    OSError where PortAudio is missing; TimeoutError where it hangs in doing this in another thread.
     """
     sounddevice: Any = import_module("sounddevice")
     with exclusively() as is_any_open:
+        if is_any_hung() and use_another_portaudio(sounddevice):
+            leave_behind()
+            is_any_open = False
         if not is_any_open:
-            sounddevice._terminate()
+            if sounddevice._initialized:  # it is not if it failed the last time
+                sounddevice._terminate()
             sounddevice._initialize()
         return not is_any_open
 
@@ -103,7 +111,7 @@ class Stream:
     MemoryError
         There is none for the whole of a capture queue.
     OSError
-        PortAudio is missing.
+        PortAudio is missing; TimeoutError, which is one, if it hangs in opening another stream.
     sounddevice.PortAudioError
         The device refuses.
     """

@@ -8,11 +8,11 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
-from sfclient._devices import DeviceStatistics, Line, Queues
+from sfclient._devices import Device, DeviceStatistics, Kind, Line, Queues
 from sfclient._dialects import (
     Action,
     AgentReady,
@@ -30,8 +30,6 @@ from sfclient._event_queue import EventQueue
 from sfclient._events import (
     Connected,
     Connecting,
-    DeviceLost,
-    DeviceReturned,
     Disconnected,
     Ended,
     Event,
@@ -142,6 +140,27 @@ class Call:
         """Send silence instead of the microphone, at the same pace; or the microphone again."""
         self._uplink.muted = muted
 
+    async def use_input(self, device: Device | str | int | None) -> None:
+        """Record from another sound device, None for the default one; the call goes on.
+
+        If it cannot be opened at the rate of the call, the one before goes on. Raises `DeviceError`; `UsageError` if
+        this call's input is no sound device, or it is over. A device that was plugged in since the program began is
+        found if no other call of this process has one open.
+        """
+        await self._line("input").use("input", device)
+
+    async def use_output(self, device: Device | str | int | None) -> None:
+        """Play at another sound device; what is queued is heard there. As `use_input`."""
+        await self._line("output").use("output", device)
+
+    def _line(self, kind: Kind) -> Line:
+        is_input = kind == "input"
+        return next(
+            line
+            for line in self._lines
+            if (line.input_samplerate if is_input else line.output_samplerate)
+        )
+
     @property
     def muted(self) -> bool:
         """Whether silence is sent instead of the microphone."""
@@ -198,7 +217,7 @@ class Call:
         async with open_unwrapped_nursery() as tasks:
             try:
                 for line in self._lines:
-                    await tasks.start(line.run, queues, self._device_changed)
+                    await tasks.start(line.run, queues, self._tell_of_device)
                 tasks.start_soon(self._talk, websocket)
                 tasks.start_soon(self._listen, websocket)
                 tasks.start_soon(websocket.keep_alive)
@@ -216,9 +235,8 @@ class Call:
                 await websocket.close()
                 tasks.cancel_scope.cancel()
 
-    def _device_changed(self, is_there: bool) -> None:
-        changed = DeviceReturned if is_there else DeviceLost
-        self._events.tell(changed(at=self._clock.now))
+    def _tell_of_device(self, event: Event) -> None:
+        self._events.tell(replace(event, at=self._clock.now))
 
     def _recording_failed(self, reason: str) -> None:
         self._events.tell(RecordingFailed(reason, at=self._clock.now))

@@ -127,6 +127,12 @@ async def in_thread(
 
 async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) -> Result:
     """Do what may block and must be done, cancelled or not; it is left alone, with TimeoutError, if it takes longer."""
+    with trio.CancelScope(shield=True):
+        return await trio.to_thread.run_sync(within, work, seconds, limiter=trio.CapacityLimiter(1))
+
+
+def within(work: Callable[[], Result], seconds: float) -> Result:
+    """Do what may block for ever; it is left alone, with TimeoutError, if it takes longer. It blocks as long."""
     results: list[Result] = []
     errors: list[BaseException] = []
 
@@ -136,10 +142,9 @@ async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) ->
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=keep, name="sfclient closing", daemon=True)
+    thread = threading.Thread(target=keep, name="sfclient in time", daemon=True)
     thread.start()
-    with trio.CancelScope(shield=True):
-        await trio.to_thread.run_sync(thread.join, seconds, limiter=trio.CapacityLimiter(1))
+    thread.join(seconds)
     if errors:
         raise errors.pop()  # which would hold itself otherwise
     if not results:

@@ -20,6 +20,7 @@ MODULES = [
     "_engine",
     "_g711",
     "_kernels",
+    "_meter",
     "_pcm",
     "_playout",
     "_playout_law",

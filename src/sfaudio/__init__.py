@@ -5,6 +5,7 @@
 - `PlayoutEngine`, `PlayoutEngineStatistics`: what plays such a buffer without gaps at the least
   delay (`_playout`; its law in `_playout_law`)
 - `CaptureQueue`, `CaptureQueueStatistics`: from an audio callback to a network task (`_capture`)
+- `Meter`, `MeterStatistics`, `Segment`: how loud it is, and when somebody speaks (`_meter`)
 - `byteswap_int16`, `to_mono`, `from_mono`, `apply_gain`, `level` (a `Level`): blocks of int16
   (`_blocks`)
 - `int16_to_ulaw`, `ulaw_to_int16`, `int16_to_alaw`, `alaw_to_int16`: G.711 (`_g711`)
@@ -19,6 +20,7 @@ All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` 
 from sfaudio._blocks import apply_gain, byteswap_int16, from_mono, level, to_mono
 from sfaudio._capture import CaptureQueue
 from sfaudio._g711 import alaw_to_int16, int16_to_alaw, int16_to_ulaw, ulaw_to_int16
+from sfaudio._meter import Meter
 from sfaudio._pcm import JitterBuffer, float32_to_int16, int16_to_float32
 from sfaudio._playout import PlayoutEngine
 from sfaudio._resample import Resampler
@@ -26,8 +28,10 @@ from sfaudio._statistics import (
     CaptureQueueStatistics,
     JitterBufferStatistics,
     Level,
+    MeterStatistics,
     PlayoutEngineStatistics,
     ResamplerStatistics,
+    Segment,
     StreamStatistics,
 )
 
@@ -37,10 +41,13 @@ __all__ = [
     "JitterBuffer",
     "JitterBufferStatistics",
     "Level",
+    "Meter",
+    "MeterStatistics",
     "PlayoutEngine",
     "PlayoutEngineStatistics",
     "Resampler",
     "ResamplerStatistics",
+    "Segment",
     "StreamStatistics",
     "alaw_to_int16",
     "apply_gain",

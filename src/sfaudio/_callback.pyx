@@ -4,7 +4,7 @@
 """The PortAudio callback: microphone to capture queue, playout queue to loudspeaker, without Python.
 
 It takes no GIL and no lock, allocates nothing, makes no system call, and its work is bounded by the block. What it sees
-of the device it counts, in words that the Python side reads with atomics; a histogram has eight buckets an octave.
+of the device it counts, in words that the Python side reads with atomics.
 
 It checks nothing about its queues: it has their sides from when it is made until it is detached. Then two words
 decide: the callback raises `busy` and looks whether it is `detached`, who detaches does it the other way round. So each
@@ -14,22 +14,22 @@ processes", 1965).
 
 from cpython.buffer cimport PyBuffer_Release
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport int16_t, uint64_t, uintptr_t
+from libc.stdint cimport uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 cimport cython
 
-from sfaudio._buffers cimport acquire, in_range, raw_float32
-from sfaudio._capture cimport CaptureQueue, capture_hold_writer, capture_queue, capture_release_writer
-from sfaudio._capture cimport capture_write_float32, capture_write_int16
-from sfaudio._kernels cimport int16_samples_to_float32
+from sfaudio._buffers cimport acquire, in_range
+from sfaudio._capture cimport CaptureQueue, capture_hold_writer, capture_release_writer
+from sfaudio._histogram cimport histogram, longest_seconds, percentile, record
+from sfaudio._meter cimport Meter, meter_hold_writer, meter_release_writer
 from sfaudio._owners cimport CALL, give_back, hold, sf_hold
-from sfaudio._pcm cimport JitterBuffer, playout_hold_reader, playout_queue, playout_read_int16, playout_release_reader
-from sfaudio._playout cimport PlayoutEngine, engine_hold_reader, engine_read_int16, engine_release_reader
-from sfaudio._playout cimport playout_engine
+from sfaudio._pcm cimport JitterBuffer, playout_hold_reader, playout_release_reader
+from sfaudio._playout cimport PlayoutEngine, engine_hold_reader, engine_release_reader
 from sfaudio._ring cimport sf_exchange, sf_load_acquire, sf_load_ordered, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
+from sfaudio._sound cimport block_sound, play_block, record_block, want_gain, wanted_gain
 
 from os import getpid
 from time import sleep
@@ -43,8 +43,6 @@ cdef extern from "_clock.h" nogil:
 
 
 cdef enum:
-    STEP = 512  # frames worked on at a time
-    BUCKETS = 320  # 8 for each of 40 octaves: up to 18 minutes in nanoseconds
     # PaStreamCallbackFlags (portaudio.h)
     INPUT_OVERFLOW = 2
     OUTPUT_UNDERFLOW = 4
@@ -55,20 +53,11 @@ cdef const char *NATIVE = b"native code that got its userdata: close it when tha
 # How long a callback may take to leave the queues: it needs microseconds, unless it is kept from running.
 cdef double LEAVING_STEP = 0.0005
 cdef int LEAVING_STEPS = 1000
-
-
-cdef struct histogram:
-    uint64_t counts[BUCKETS]
-    uint64_t longest
+cdef float MOST_GAIN = 16.0  # 24 dB: speech that is softer is lost in the 16 bits of the wire already
 
 
 cdef struct stream_state:
-    playout_queue *playout  # one of these two, or none
-    playout_engine *engine
-    capture_queue *capture
-    capture_queue *played
-    Py_ssize_t input_channels
-    Py_ssize_t output_channels
+    block_sound sound
     bint measure_cpu
     uint64_t caller  # the owner word: whoever may run the callback
     uint64_t holding  # whether the sides of the queues are held
@@ -92,70 +81,6 @@ cdef inline void _add(uint64_t *counter, uint64_t count) noexcept nogil:
     sf_store_relaxed(counter, counter[0] + count)
 
 
-cdef Py_ssize_t _bucket(uint64_t nanoseconds) noexcept nogil:
-    """Values below 8 have a bucket each, those above the three bits that follow their highest one."""
-    cdef Py_ssize_t octave = 0
-    while nanoseconds >= 16:
-        nanoseconds >>= 1
-        octave += 1
-    if nanoseconds >= 8:
-        octave += 1
-        nanoseconds -= 8
-    return min(octave * 8 + <Py_ssize_t> nanoseconds, BUCKETS - 1)
-
-
-cdef inline void _record(histogram *into, uint64_t nanoseconds) noexcept nogil:
-    _add(&into.counts[_bucket(nanoseconds)], 1)
-    if nanoseconds > into.longest:
-        sf_store_relaxed(&into.longest, nanoseconds)
-
-
-cdef void _capture_block(stream_state *state, const float *input, Py_ssize_t frames) noexcept nogil:
-    """Queue a block, several channels as their mean."""
-    cdef float mono[STEP]
-    cdef Py_ssize_t channels = state.input_channels
-    cdef Py_ssize_t step, i, channel
-    cdef float total
-    if channels == 1:
-        capture_write_float32(state.capture, input, frames)
-        return
-    while frames > 0:
-        step = min(frames, <Py_ssize_t> STEP)
-        for i in range(step):
-            total = 0
-            for channel in range(channels):
-                total += (<const raw_float32 *> input)[i * channels + channel].value
-            mono[i] = total / <float> channels
-        capture_write_float32(state.capture, mono, step)
-        input += step * channels
-        frames -= step
-
-
-cdef void _play_block(stream_state *state, float *output, Py_ssize_t frames) noexcept nogil:
-    """Fill a block, every channel with the same."""
-    cdef int16_t block[STEP]
-    cdef float mono[STEP]
-    cdef Py_ssize_t channels = state.output_channels
-    cdef Py_ssize_t step, i, channel
-    while frames > 0:
-        step = min(frames, <Py_ssize_t> STEP)
-        if state.engine != NULL:
-            engine_read_int16(state.engine, block, step)
-        else:
-            playout_read_int16(state.playout, block, step)
-        if state.played != NULL:
-            capture_write_int16(state.played, block, step)
-        if channels == 1:
-            int16_samples_to_float32(block, output, step)
-        else:
-            int16_samples_to_float32(block, mono, step)
-            for i in range(step):
-                for channel in range(channels):
-                    (<raw_float32 *> output)[i * channels + channel].value = mono[i]
-        output += step * channels
-        frames -= step
-
-
 cdef int _callback(
     const void *input, void *output, unsigned long frames, const void *time_info, unsigned long flags, void *user_data
 ) noexcept nogil:
@@ -166,16 +91,16 @@ cdef int _callback(
     sf_exchange(&state.busy, 1)
     if sf_load_ordered(&state.detached):
         if output != NULL:
-            memset(output, 0, <size_t> frames * <size_t> state.output_channels * sizeof(float))
+            memset(output, 0, <size_t> frames * <size_t> state.sound.output_channels * sizeof(float))
         sf_store_release(&state.busy, 0)
         return 0
     if state.callbacks:
-        _record(&state.gaps, began - state.last_began)
-    if input != NULL and state.capture != NULL:
-        _capture_block(state, <const float *> input, <Py_ssize_t> frames)
+        record(&state.gaps, began - state.last_began)
+    if input != NULL and state.sound.capture != NULL:
+        record_block(&state.sound, <const float *> input, <Py_ssize_t> frames, <double> began / 1e9)
         _add(&state.input_frames, frames)
-    if output != NULL and (state.playout != NULL or state.engine != NULL):
-        _play_block(state, <float *> output, <Py_ssize_t> frames)
+    if output != NULL and (state.sound.playout != NULL or state.sound.engine != NULL):
+        play_block(&state.sound, <float *> output, <Py_ssize_t> frames, <double> began / 1e9)
         _add(&state.output_frames, frames)
     if flags & INPUT_OVERFLOW:
         _add(&state.input_overflows, 1)
@@ -184,8 +109,8 @@ cdef int _callback(
     if flags & PRIMING_OUTPUT:
         _add(&state.priming_callbacks, 1)
     if state.measure_cpu:
-        _record(&state.cpu_times, sf_thread_cpu_ns() - cpu_began)
-    _record(&state.durations, sf_now_ns() - began)
+        record(&state.cpu_times, sf_thread_cpu_ns() - cpu_began)
+    record(&state.durations, sf_now_ns() - began)
     sf_store_relaxed(&state.last_began, began)
     sf_store_release(&state.callbacks, state.callbacks + 1)
     sf_store_release(&state.busy, 0)
@@ -196,23 +121,16 @@ cdef double _seconds(uint64_t nanoseconds):
     return <double> nanoseconds / 1e9
 
 
-cdef double _percentile(histogram *of, double fraction):
-    """The upper edge of the bucket that holds this fraction of the values, in seconds; at most an eighth too much."""
-    cdef uint64_t total = 0, seen = 0
-    cdef Py_ssize_t bucket
-    for bucket in range(BUCKETS):
-        total += sf_load_relaxed(&of.counts[bucket])
-    for bucket in range(BUCKETS):
-        seen += sf_load_relaxed(&of.counts[bucket])
-        if total and <double> seen >= fraction * <double> total:
-            return min(_upper_edge(bucket), _seconds(sf_load_relaxed(&of.longest)))
-    return 0.0
-
-
-cdef double _upper_edge(Py_ssize_t bucket):
-    if bucket < 8:
-        return (bucket + 1) / 1e9
-    return <double> (<uint64_t> (bucket % 8 + 9) << (bucket // 8 - 1)) / 1e9
+cdef int _set_gain(stream_state *state, object gain) except -1:
+    cdef float wanted
+    try:
+        wanted = gain
+    except (TypeError, OverflowError):
+        raise TypeError(f"output_gain must be a number, not {gain!r}") from None
+    if not 0 <= wanted <= MOST_GAIN:
+        raise ValueError(f"output_gain must be between 0 and {MOST_GAIN:g}, not {gain!r}")
+    want_gain(&state.sound, wanted)
+    return 0
 
 
 cdef Py_ssize_t _frames(Py_ssize_t samples, Py_ssize_t channels, Py_ssize_t due) except -1:
@@ -227,9 +145,10 @@ cdef Py_ssize_t _frames(Py_ssize_t samples, Py_ssize_t channels, Py_ssize_t due)
 cdef class StreamCallback:
     """What a native PortAudio stream calls back, and what it has seen.
 
-    It is the writer of `capture` and `played` and the reader of `playout` from when it is made until `detach`, `close`,
-    or until it is dropped. From when `userdata` is asked for until `close`, nothing is freed even if it is dropped: the
-    callback may run. So without `close` its memory and its queues are kept for ever, and their sides held.
+    It is the writer of `capture`, `played` and the meters and the reader of `playout` from when it is made until
+    `detach`, `close`, or until it is dropped. From when `userdata` is asked for until `close`, nothing is freed even if
+    it is dropped: the callback may run. So without `close` its memory and its queues are kept for ever, and their sides
+    held.
 
     Threads: PortAudio's thread runs the callback; all but `run` may be asked from anywhere. The stream must be float32,
     interleaved.
@@ -237,20 +156,28 @@ cdef class StreamCallback:
     Parameters
     ----------
     capture
-        Gets what is recorded, several channels as their mean; None if nothing is.
+        Gets what is recorded; None if nothing is.
     playout
         A JitterBuffer or a PlayoutEngine: is read for what is played, on every channel; None if nothing is.
     played
         Gets what was played as well, for a recording.
+    capture_meter, playout_meter
+        Hears what is recorded, or played before `output_gain`. The first frame of a block that is recorded sounds as
+        long before the callback as the block lasts, that of one that is played when the callback begins; the device's
+        latencies are left to whoever knows them. The clock is that of `time.perf_counter()`.
     input_channels, output_channels
         How many channels the stream has, 1 to 64.
+    input_channel
+        The one that is recorded alone, counted from 1 as in a mapping of sounddevice; None for the mean of all.
+    output_gain
+        See the property.
     measure_cpu
         Measure the CPU time of each callback too. This makes two system calls in each, so it is for benchmarks.
 
     Raises
     ------
     TypeError, ValueError
-        A number of channels is no whole number, or out of range.
+        A number of channels is no whole number, or out of range; a gain is; a meter has nothing to hear.
     RuntimeError, MemoryError
         A side that it needs is held, or it is to write one queue twice; there is no memory for what it writes.
     """
@@ -265,36 +192,58 @@ cdef class StreamCallback:
         playout=None,
         CaptureQueue played=None,
         *,
+        Meter capture_meter=None,
+        Meter playout_meter=None,
         input_channels=1,
+        input_channel=None,
         output_channels=1,
+        output_gain=1.0,
         measure_cpu=False,
     ):
         self.state = <stream_state *> calloc(1, sizeof(stream_state))
         if self.state == NULL:
             raise MemoryError
-        self.queues = (capture, playout, played)
+        self.queues = (capture, playout, played, capture_meter, playout_meter)
         self.pid = getpid()
         # Until they are known: the code of an argument finds the object among those of the collector.
-        self.state.input_channels = self.state.output_channels = 1
-        self.state.input_channels = <Py_ssize_t> in_range(input_channels, "input_channels", "channels", 1, 64)
-        self.state.output_channels = <Py_ssize_t> in_range(output_channels, "output_channels", "channels", 1, 64)
+        self.state.sound.input_channels = self.state.sound.output_channels = 1
+        self.state.sound.input_channels = <Py_ssize_t> in_range(input_channels, "input_channels", "channels", 1, 64)
+        self.state.sound.output_channels = <Py_ssize_t> in_range(output_channels, "output_channels", "channels", 1, 64)
+        self.state.sound.input_channel = -1
+        if input_channel is not None:
+            self.state.sound.input_channel = <Py_ssize_t> in_range(
+                input_channel, "input_channel", "(counted from 1)", 1, <uint64_t> self.state.sound.input_channels
+            ) - 1
+        _set_gain(self.state, output_gain)
+        self.state.sound.gain = wanted_gain(&self.state.sound)
+        if capture_meter is not None and capture is None or playout_meter is not None and playout is None:
+            side = "capture" if capture_meter is not None and capture is None else "playout"
+            raise ValueError(f"{side}_meter has nothing to hear: there is no {side}")
         self.state.measure_cpu = measure_cpu
         self.state.holding = True
         # Each is in the state when it is held, so that an error on the way leaves nothing half-held.
         if capture is not None:
             capture_hold_writer(capture.queue, STREAM)
-            self.state.capture = capture.queue
+            self.state.sound.capture = capture.queue
         if isinstance(playout, PlayoutEngine):
             engine_hold_reader((<PlayoutEngine> playout).engine, STREAM)
-            self.state.engine = (<PlayoutEngine> playout).engine
+            self.state.sound.engine = (<PlayoutEngine> playout).engine
         elif isinstance(playout, JitterBuffer):
             playout_hold_reader((<JitterBuffer> playout).queue, STREAM)
-            self.state.playout = (<JitterBuffer> playout).queue
+            self.state.sound.playout = (<JitterBuffer> playout).queue
         elif playout is not None:
             raise TypeError(f"playout must be a JitterBuffer or a PlayoutEngine, not {type(playout).__name__}")
         if played is not None:
             capture_hold_writer(played.queue, STREAM)
-            self.state.played = played.queue
+            self.state.sound.played = played.queue
+        if capture_meter is not None:
+            meter_hold_writer(capture_meter.meter, STREAM)
+            self.state.sound.capture_meter = capture_meter.meter
+            self.state.sound.capture_samplerate = capture_meter.samplerate
+        if playout_meter is not None:
+            meter_hold_writer(playout_meter.meter, STREAM)
+            self.state.sound.playout_meter = playout_meter.meter
+            self.state.sound.playout_samplerate = playout_meter.samplerate
 
     def __dealloc__(self):
         if self.state != NULL and not sf_load_acquire(&self.state.kept):
@@ -304,14 +253,18 @@ cdef class StreamCallback:
     cdef void _release(self) noexcept:
         """The sides of the queues, once."""
         if sf_exchange(&self.state.holding, False):
-            if self.state.capture != NULL:
-                capture_release_writer(self.state.capture)
-            if self.state.playout != NULL:
-                playout_release_reader(self.state.playout)
-            if self.state.engine != NULL:
-                engine_release_reader(self.state.engine)
-            if self.state.played != NULL:
-                capture_release_writer(self.state.played)
+            if self.state.sound.capture != NULL:
+                capture_release_writer(self.state.sound.capture)
+            if self.state.sound.playout != NULL:
+                playout_release_reader(self.state.sound.playout)
+            if self.state.sound.engine != NULL:
+                engine_release_reader(self.state.sound.engine)
+            if self.state.sound.played != NULL:
+                capture_release_writer(self.state.sound.played)
+            if self.state.sound.capture_meter != NULL:
+                meter_release_writer(self.state.sound.capture_meter)
+            if self.state.sound.playout_meter != NULL:
+                meter_release_writer(self.state.sound.playout_meter)
 
     @property
     def address(self):
@@ -349,6 +302,7 @@ cdef class StreamCallback:
         RuntimeError
             Another thread runs it, or native code may, which has its `userdata`.
         """
+        cdef const block_sound *sound = &self.state.sound
         cdef Py_buffer recorded, played
         cdef Py_ssize_t frames = -1
         cdef unsigned long bits = <unsigned long> in_range(flags, "flags", "(PaStreamCallbackFlags)", 0, 0xFFFFFFFF)
@@ -356,9 +310,9 @@ cdef class StreamCallback:
         memset(&played, 0, sizeof(Py_buffer))
         try:
             if indata is not None:
-                frames = _frames(acquire(indata, &recorded, c"f", False, "indata"), self.state.input_channels, -1)
+                frames = _frames(acquire(indata, &recorded, c"f", False, "indata"), sound.input_channels, -1)
             if outdata is not None:
-                frames = _frames(acquire(outdata, &played, c"f", True, "outdata"), self.state.output_channels, frames)
+                frames = _frames(acquire(outdata, &played, c"f", True, "outdata"), sound.output_channels, frames)
             hold(&self.state.caller, CALL, "this StreamCallback")
             if frames > 0:
                 _callback(recorded.buf, played.buf, <unsigned long> frames, NULL, bits, self.state)
@@ -398,6 +352,19 @@ cdef class StreamCallback:
             Py_DECREF(self.queues)
 
     @property
+    def output_gain(self):
+        """The factor on what is played, from 0 to 16: 1.0 as it comes. What is beyond full scale is cut off.
+
+        Set from anywhere: the next block goes from one to the other in a straight line, so nothing clicks. TypeError,
+        ValueError for what is no such number.
+        """
+        return wanted_gain(&self.state.sound)
+
+    @output_gain.setter
+    def output_gain(self, gain):
+        _set_gain(self.state, gain)
+
+    @property
     def idle_seconds(self):
         """Seconds since the last callback began; None before the first."""
         if not sf_load_acquire(&self.state.callbacks):
@@ -415,16 +382,16 @@ cdef class StreamCallback:
             input_overflows=sf_load_relaxed(&self.state.input_overflows),
             output_underflows=sf_load_relaxed(&self.state.output_underflows),
             priming_callbacks=sf_load_relaxed(&self.state.priming_callbacks),
-            longest_callback=_seconds(sf_load_relaxed(&self.state.durations.longest)),
-            p999_callback=_percentile(&self.state.durations, 0.999),
-            longest_gap=_seconds(sf_load_relaxed(&self.state.gaps.longest)),
-            p999_gap=_percentile(&self.state.gaps, 0.999),
+            longest_callback=longest_seconds(&self.state.durations),
+            p999_callback=percentile(&self.state.durations, 0.999),
+            longest_gap=longest_seconds(&self.state.gaps),
+            p999_gap=percentile(&self.state.gaps, 0.999),
         )
 
     def cpu_percentile(self, fraction):
         """CPU seconds of the callback's thread that this fraction of the callbacks stayed below, if measured."""
-        return _percentile(&self.state.cpu_times, fraction)
+        return percentile(&self.state.cpu_times, fraction)
 
     def duration_percentile(self, fraction):
         """Seconds that this fraction of the callbacks took at most, preemption included."""
-        return _percentile(&self.state.durations, fraction)
+        return percentile(&self.state.durations, fraction)

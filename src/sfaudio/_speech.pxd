@@ -1,4 +1,4 @@
-"""What is speech: louder than the room that it is said in. For `_playout`, not for others to cimport.
+"""What is speech: louder than the room that it is said in. For `_engine` and `_gate`, not for others.
 
 The floor is the least mean power of 50 ms within the last 5 s of what was played, of ten minima of half seconds (as R.
 Martin's minimum statistics, "Noise power spectral density estimation based on optimal smoothing and minimum

@@ -127,6 +127,37 @@ class Level(NamedTuple):
     """Samples at either end of the range, -32768 or 32767."""
 
 
+class Segment(NamedTuple):
+    """Where speech begins or ends."""
+
+    is_beginning: bool
+    """Whether it begins there; else it ends."""
+    seconds: float
+    """When that was, on the clock of what was heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterStatistics:
+    """What a meter has heard since it was made; full scale is 1.0."""
+
+    frames: int
+    """Frames heard."""
+    peak: float
+    """The largest absolute value."""
+    rms: float
+    """The square root of the mean square."""
+    clipped: int
+    """Samples at either end of the range, or beyond."""
+    zero_frames: int
+    """Exact digital zeros in a row, up to now."""
+    longest_zero_frames: int
+    """The most of them in a row; runs are measured to within 10 ms."""
+    speech_seconds: float
+    """How long there was speech, the pauses of less than half a second in it included."""
+    lost_segments: int
+    """Beginnings and ends of speech for which `Meter.read_segments` was called too late."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamStatistics:
     """What a stream has seen of its device since it was opened. Durations are in seconds."""

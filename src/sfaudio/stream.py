@@ -18,12 +18,13 @@ from __future__ import annotations
 import warnings
 from importlib import import_module
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from sfaudio._another import use_another_portaudio
 from sfaudio._buffers import whole_number
 from sfaudio._callback import StreamCallback
 from sfaudio._capture import CaptureQueue
+from sfaudio._meter import Meter
 from sfaudio._opened import Opened, exclusively, is_any_hung, leave_behind
 from sfaudio._pcm import JitterBuffer
 from sfaudio._playout import PlayoutEngine
@@ -49,7 +50,8 @@ def refresh_devices() -> bool:
     """Have PortAudio look for devices: it knows those that were there when it was initialised.
 
     Where it has not closed a stream in time, since its sound server has died, it never would again. On Linux, where
-    that happens, it is left behind for a copy of its library, which is asked and opens streams from then on.
+    that happens, it is left behind for a copy of its library, which is asked and opens streams from then on; elsewhere
+    start the program anew.
 
     Takes as long as PortAudio needs. Returns False, and has done nothing, while a stream is open in this process.
     OSError where PortAudio is missing; TimeoutError where it hangs in doing this in another thread.
@@ -73,12 +75,12 @@ class Stream:
     forked child leaves the stream to its parent.
 
     Which directions it has is told by the queues: one of `capture` and `playout` at least. Every
-    channel is float32 at the device. Several input channels are recorded as their mean; every
-    output channel plays the same.
+    channel is float32 at the device. Of several input channels one is recorded, or their mean;
+    every output channel plays the same.
 
-    Threads: PortAudio's own runs the callback. The stream is the writer of `capture` and `played`
-    and the reader of `playout` until it is closed or detached; who else tries to be gets a
-    RuntimeError. The methods may be called from anywhere.
+    Threads: PortAudio's own runs the callback. The stream is the writer of `capture`, `played` and
+    the meters and the reader of `playout` until it is closed or detached; who else tries to be gets
+    a RuntimeError. The methods may be called from anywhere.
 
     Parameters
     ----------
@@ -94,6 +96,13 @@ class Stream:
         or None for the default.
     channels
         One number for both directions, or a pair of input and output.
+    input_channel
+        The input channel that is recorded alone, counted from 1; None for the mean of all.
+    capture_meter, playout_meter
+        A `Meter` of the stream's `samplerate` each, which hears what is recorded and what is played;
+        see `StreamCallback` for its clock.
+    output_gain
+        See the property.
     latency
         In seconds, or ``"low"`` or ``"high"``.
     native
@@ -126,6 +135,10 @@ class Stream:
         blocksize: _Whole = 0,
         device: Device | tuple[Device, Device] = None,
         channels: int | tuple[int, int] = 1,
+        input_channel: _Whole | None = None,
+        capture_meter: Meter | None = None,
+        playout_meter: Meter | None = None,
+        output_gain: SupportsFloat = 1.0,
         latency: float | str | None = None,
         native: bool = True,
         measure_cpu: bool = False,
@@ -138,6 +151,12 @@ class Stream:
                 f"samplerate is {rate} Hz, but the engine plays at {playout.output_samplerate} Hz: make it with"
                 f" output_samplerate={rate}"
             )
+        for meter, name in ((capture_meter, "capture_meter"), (playout_meter, "playout_meter")):
+            if meter is not None and meter.samplerate != rate:
+                raise ValueError(
+                    f"samplerate is {rate} Hz, but {name} is for {meter.samplerate} Hz: make it with"
+                    f" Meter({rate})"
+                )
         frames = _whole(blocksize, "blocksize", "frames", 0)
         inputs, outputs = (
             _whole(number, name, "channels", 1)
@@ -161,8 +180,12 @@ class Stream:
             capture,
             playout,
             played,
+            capture_meter=capture_meter,
+            playout_meter=playout_meter,
             input_channels=inputs,
+            input_channel=input_channel,
             output_channels=outputs,
+            output_gain=output_gain,
             measure_cpu=measure_cpu,
         )
         is_native = native and hasattr(sounddevice, "_StreamBase")
@@ -196,7 +219,7 @@ class Stream:
         if not self._opened.close():
             raise TimeoutError(
                 f"PortAudio does not close the stream ({self._name}): its sound server has probably "
-                "died. The queues can be used again; for the device, start the program anew"
+                "died. The queues can be used again; for the device, see refresh_devices"
             )
 
     def __del__(self) -> None:
@@ -235,6 +258,15 @@ class Stream:
     def active(self) -> bool:
         """Whether it runs, as far as PortAudio knows."""
         return self._opened.is_active()
+
+    @property
+    def output_gain(self) -> float:
+        """The factor on what is played; see `StreamCallback.output_gain`. It may be set while the stream runs."""
+        return self._callback.output_gain
+
+    @output_gain.setter
+    def output_gain(self, gain: SupportsFloat) -> None:
+        self._callback.output_gain = gain
 
     @property
     def idle_seconds(self) -> float | None:

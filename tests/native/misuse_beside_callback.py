@@ -14,7 +14,7 @@ from collections import Counter
 
 import numpy as np
 
-from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine
+from sfaudio import CaptureQueue, JitterBuffer, Meter, PlayoutEngine
 from sfaudio._callback import StreamCallback
 
 from ..sfaudio.hostile_calls import Fuzzer, check_books
@@ -26,16 +26,19 @@ def main(library: str, what: str, seconds: float) -> None:
     native.start_calling.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     native.stop_calling.restype = ctypes.c_uint64
     playout = JitterBuffer(500, fade=20)
+    meters = Meter(48_000), Meter(48_000)
     queues: list[CaptureQueue | JitterBuffer | PlayoutEngine] = [playout]
     if what == "engine":
         engine = PlayoutEngine(playout, samplerate=8000, output_samplerate=12_000, log_pieces=100)
-        callback = StreamCallback(None, engine)
+        callback = StreamCallback(None, engine, playout_meter=meters[1])
         queues.append(engine)
     else:
         capture, played = CaptureQueue(500), CaptureQueue(500)
-        callback = StreamCallback(capture, playout, played)
+        callback = StreamCallback(
+            capture, playout, played, capture_meter=meters[0], playout_meter=meters[1]
+        )
         queues += [capture, played]
-    things = [*queues, callback]
+    things = [*queues, *meters, callback]
     fuzzer = Fuzzer(random.Random(1), targets(things, with_endings=False), 0.0, things=things)
     shared = [np.zeros(2000, np.int16), np.zeros(480, np.float32)]
     outcomes: Counter[str] = Counter()

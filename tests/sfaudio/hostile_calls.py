@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from types import GetSetDescriptorType
 from typing import Any
 
-from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine, Resampler
+from sfaudio import CaptureQueue, JitterBuffer, Meter, PlayoutEngine, Resampler
 from sfaudio._callback import StreamCallback
 from sfaudio._playout_law import PlayoutLaw
 from sfaudio._stretch import Stretcher
@@ -59,7 +59,9 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     **dict.fromkeys(("lag", "step", "log_pieces"), lambda fuzzer: count(fuzzer.rng)),
     **dict.fromkeys(("samplerate_in", "samplerate_out"), lambda fuzzer: fuzzer.rng.choice(RATES)),
     **dict.fromkeys(("samplerate", "output_samplerate"), lambda fuzzer: fuzzer.rng.choice(RATES)),
-    **dict.fromkeys(("channels", "input_channels"), lambda fuzzer: fuzzer.rng.randint(1, 8)),
+    **dict.fromkeys(
+        ("channels", "input_channels", "input_channel"), lambda fuzzer: fuzzer.rng.randint(1, 8)
+    ),
     "output_channels": lambda fuzzer: fuzzer.rng.choice((1, 2, 64)),
     **dict.fromkeys(("pad", "measure_cpu"), lambda fuzzer: fuzzer.rng.random() < 0.5),
     "speech": lambda fuzzer: fuzzer.rng.random() < 0.5,
@@ -68,12 +70,15 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     **dict.fromkeys(("period", "assumed", "really"), lambda fuzzer: fuzzer.rng.uniform(-20, 20)),
     "pause_left": lambda fuzzer: lambda limit: (limit, fuzzer.mischief()),
     **dict.fromkeys(("capture", "played"), lambda fuzzer: fuzzer.live(CaptureQueue)),
+    **dict.fromkeys(("capture_meter", "playout_meter"), lambda fuzzer: fuzzer.live(Meter)),
     "playout": lambda fuzzer: fuzzer.live(fuzzer.rng.choice((JitterBuffer, PlayoutEngine))),
     "queue": lambda fuzzer: fuzzer.live(JitterBuffer),
     "policy": lambda fuzzer: fuzzer.rng.choice(("adaptive", "adaptive", "lossless")),
     "value": lambda fuzzer: fuzzer.rng.choice((1, 2.0, 3.5, 10**30, "4")),
     "unit": lambda fuzzer: "frames",
-    **dict.fromkeys(("gain", "fraction"), lambda fuzzer: fuzzer.rng.uniform(-0.5, 2)),
+    **dict.fromkeys(
+        ("gain", "output_gain", "fraction", "seconds"), lambda fuzzer: fuzzer.rng.uniform(-0.5, 2)
+    ),
     "flags": lambda fuzzer: fuzzer.rng.randrange(64),
     "rule": lambda fuzzer: fuzzer.rng.choice(("wire", "symmetric")),
     "dtype": lambda fuzzer: fuzzer.rng.choice(("int16", "float32", "int32")),
@@ -316,6 +321,7 @@ def things(rng: random.Random) -> list[Any]:
         *(playout, lying_subclass(JitterBuffer, rng)(100, prefill=10, fade=20)),
         *(Resampler(16000, 24000), lying_subclass(Resampler, rng)(8000, 16000)),
         *(PlayoutEngine(JitterBuffer(48_000), log_pieces=100), PlayoutLaw(), Stretcher(16_000)),
+        *(Meter(16_000), lying_subclass(Meter, rng)(8000)),
         *(StreamCallback(capture, playout), lying_subclass(StreamCallback, rng)()),
     ]
 

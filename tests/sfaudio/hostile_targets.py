@@ -16,11 +16,13 @@ import sfaudio
 CONSTRUCTORS = {
     "CaptureQueue": "capacity",
     "JitterBuffer": "capacity | prefill fade",
+    "Meter": "samplerate",
     "PlayoutEngine": "queue | samplerate output_samplerate policy log_pieces",
     "PlayoutLaw": "",
     "Resampler": "samplerate_in samplerate_out",
     "Stretcher": "samplerate",
-    "StreamCallback": "capture playout played | input_channels output_channels measure_cpu",
+    "StreamCallback": "capture playout played | capture_meter playout_meter"
+    " input_channels input_channel output_channels output_gain measure_cpu",
 }
 
 

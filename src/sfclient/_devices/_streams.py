@@ -74,7 +74,8 @@ class Streams:
                     nursery.start_soon(self._close, stream)
 
     async def _close(self, stream: Stream) -> None:
-        self.abandoned += await trio.to_thread.run_sync(_close_all, [stream])
+        abandoned = await trio.to_thread.run_sync(_close_all, [stream])
+        self.abandoned += abandoned  # not before: another may be counted meanwhile
 
     def statistics(self) -> tuple[StreamStatistics, ...]:
         """Of each that was opened, in order."""

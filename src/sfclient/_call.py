@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
+from sfclient._conversation import ConversationStatistics
 from sfclient._devices import Device, DeviceStatistics, Kind, Line, Queues
 from sfclient._dialects import (
     Action,
@@ -25,24 +26,28 @@ from sfclient._dialects import (
 from sfclient._errors import (
     Party,
     ServiceError,
+    UsageError,
 )
 from sfclient._event_queue import EventQueue
 from sfclient._events import (
     Connected,
     Connecting,
+    DeviceLost,
     Disconnected,
     Ended,
     Event,
     RecordingFailed,
 )
-from sfclient._hearing import Hearing
+from sfclient._hearing import Hearing, Levels, SoundStatistics
 from sfclient._limits import TimeLimits
 from sfclient._network import Network
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._playout import Playout, PlayoutStatistics
 from sfclient._recording import Recorder, RecordingStatistics
 from sfclient._running import sleep_on_time
+from sfclient._tap import Tap, TapStatistics
 from sfclient._uplink import CaptureStatistics, Uplink
+from sfclient._voice import VoiceDetector
 from sfclient._watch import HEADLESS_LOOK_SECONDS, LOOK_SECONDS, CallClock, Watch
 from sfclient._websocket import WebSocket, WebSocketClosed
 
@@ -65,6 +70,11 @@ class CallStatistics:
     """Events that nobody read in time."""
     devices: tuple[DeviceStatistics, ...] = ()
     """Of each real sound device, or of the one for both directions."""
+    conversation: ConversationStatistics = field(default_factory=ConversationStatistics)
+    sound: SoundStatistics | None = None
+    """None of a call that never began."""
+    tap: TapStatistics | None = None
+    """None if nobody asked for it."""
 
 
 class Call:
@@ -84,6 +94,8 @@ class Call:
         on_call_id: Callable[[str], None] | None,
         limits: TimeLimits,
         clock: CallClock,
+        voice: VoiceDetector | None,
+        tap: Tap | None,
     ) -> None:
         self._dialect = dialect
         self._lines = lines
@@ -105,7 +117,11 @@ class Call:
         self._ended: Ended | None = None
         self._clock = clock
         self._events = EventQueue()
-        self._hearing = Hearing(self._events.tell)
+        recording, playing = self._line("input"), self._line("output")
+        self._tap = tap
+        self._hearing = Hearing(self._events.tell, recording, playing, clock, voice, tap)
+        if voice or tap:
+            uplink.listener = self._hearing.said
         self._network = Network(self._events.tell)
         is_seen = any(line.is_real for line in lines)
         self._watch = Watch(
@@ -139,6 +155,7 @@ class Call:
     def mute(self, muted: bool = True) -> None:
         """Send silence instead of the microphone, at the same pace; or the microphone again."""
         self._uplink.muted = muted
+        self._hearing.mute(muted)
 
     async def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device, None for the default one; the call goes on.
@@ -165,6 +182,18 @@ class Call:
     def muted(self) -> bool:
         """Whether silence is sent instead of the microphone."""
         return self._uplink.muted
+
+    def levels(self) -> Levels:
+        """How loud both sides were in the last 0.1 s, in dBFS. It costs microseconds."""
+        return self._hearing.levels()
+
+    @property
+    def tap(self) -> Tap:
+        """What both sides say, with its times, while they say it: ``async for sound in call.tap``. Raises `UsageError`
+        unless it was asked for by `open_call`."""
+        if self._tap is None:
+            raise UsageError("this call has no tap: open it with open_call(..., tap=True)")
+        return self._tap
 
     @property
     def connected(self) -> bool:
@@ -193,11 +222,14 @@ class Call:
             self._ended,
             self._uplink.statistics(),
             self._playout.statistics(),
-            self._recorder.statistics() if self._recorder else None,
+            self._hearing.of_recording(self._recorder) if self._recorder else None,
             self._dialect.statistics(),
             self._call_id,
             self._events.dropped_events,
             tuple(seen for line in self._lines if (seen := line.statistics()) is not None),
+            self._hearing.conversation(),
+            self._hearing.sound(),
+            self._tap.statistics() if self._tap else None,
         )
 
     # What happens in it.
@@ -209,10 +241,13 @@ class Call:
 
     async def _hold(self, websocket: WebSocket, started: Callable[[], None]) -> None:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
+        tapped = self._recorder or self._tap
         queues = Queues(
             self._uplink.queue,
             self._playout.engine,
-            self._recorder.played if self._recorder else None,
+            tapped.played if tapped else None,
+            self._hearing.caller.meter,
+            self._hearing.agent.meter,
         )
         async with open_unwrapped_nursery() as tasks:
             try:
@@ -226,6 +261,8 @@ class Call:
                 tasks.start_soon(self._watch.run, self._lines[0])
                 if self._recorder:
                     tasks.start_soon(self._recorder.run, self._recording_failed)
+                if self._tap:
+                    tasks.start_soon(self._tap.run, self._hearing.agent)
                 started()
                 await self._stop.wait()
             finally:
@@ -237,6 +274,7 @@ class Call:
 
     def _tell_of_device(self, event: Event) -> None:
         self._events.tell(replace(event, at=self._clock.now))
+        self._hearing.device_changed(is_there=not isinstance(event, DeviceLost))
 
     def _recording_failed(self, reason: str) -> None:
         self._events.tell(RecordingFailed(reason, at=self._clock.now))
@@ -314,5 +352,8 @@ class Call:
         self._playout.close()
         self._ended = Ended(*self._closed, "cut" if is_cut else "drained")
         self._watch.look()
+        self._hearing.close()
+        if self._tap:
+            self._tap.close()
         self._events.close(Disconnected(self._ended, at=self._clock.now))
         self._over.set()

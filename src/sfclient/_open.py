@@ -20,7 +20,10 @@ from sfclient._nursery import open_unwrapped_nursery, without_cancelled
 from sfclient._playout import POLICIES, Playout
 from sfclient._recording import open_recorder
 from sfclient._session import Session, SessionRequest
+from sfclient._spool import in_thread
+from sfclient._tap import Tap
 from sfclient._uplink import PacedUplink, Uplink
+from sfclient._voice import load_voice_detector
 from sfclient._watch import CallClock
 from sfclient._websocket import WebSocket, open_websocket
 
@@ -38,6 +41,7 @@ async def open_call(
     allow_insecure: bool = False,
     on_call_id: Callable[[str], None] | None = None,
     limits: TimeLimits | None = None,
+    tap: bool = False,
 ) -> AsyncGenerator[Call, None]:
     """Hold a call with an agent; on leaving, it is over, and nothing is left of it.
 
@@ -79,6 +83,8 @@ async def open_call(
         is known even of a call that is cancelled before it begins. An error of the call has it as its `call_id`.
     limits
         How long each step may take; `TimeLimits()` if None.
+    tap
+        Whether `Call.tap` gives what both sides say, while they say it.
 
     Raises
     ------
@@ -125,6 +131,7 @@ async def open_call(
                 on_call_id,
                 limits,
                 clock,
+                tap,
             )
             try:
                 yield call
@@ -158,6 +165,7 @@ async def _run(
     on_call_id: Callable[[str], None] | None,
     limits: TimeLimits,
     clock: CallClock,
+    is_tapped: bool,
     *,
     task_status: trio.TaskStatus[Call],
 ) -> None:
@@ -189,7 +197,13 @@ async def _run(
                 playing.output_samplerate,
                 policy or ("adaptive" if playing.is_real else "lossless"),
             )
-            call = Call(dialect, lines, uplink, playout, recorder, on_call_id, limits, clock)
+            voice = None
+            if recording.is_real:
+                voice = await in_thread(partial(load_voice_detector, dialect.capture_samplerate))
+            tap = Tap((rates[0], playing.output_samplerate), recorder) if is_tapped else None
+            call = Call(
+                dialect, lines, uplink, playout, recorder, on_call_id, limits, clock, voice, tap
+            )
             if isinstance(session, SessionRequest):
                 session = await session.request()
             url: str | None = session.url

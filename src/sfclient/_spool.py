@@ -127,8 +127,11 @@ async def in_thread(
 
 async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) -> Result:
     """Do what may block and must be done, cancelled or not; it is left alone, with TimeoutError, if it takes longer."""
+    results: list[Result] = []
     with trio.CancelScope(shield=True):
-        return await trio.to_thread.run_sync(within, work, seconds, limiter=trio.CapacityLimiter(1))
+        alone = trio.CapacityLimiter(1)
+        results.append(await trio.to_thread.run_sync(within, work, seconds, limiter=alone))
+    return results[0]
 
 
 def within(work: Callable[[], Result], seconds: float) -> Result:

@@ -39,6 +39,8 @@ class Device:
     """In seconds, or ``"low"`` or ``"high"``; None is sounddevice's default."""
     native: bool = True
     """Whether callbacks are native; if not, they stutter when Python is busy."""
+    channel: int = 1
+    """Which input channel is recorded, alone: the mean of two would be half as loud where one has the microphone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class End:
     """As `sfclient devices` shows it."""
     samplerate: int
     channels: int
+    channel: int | None = None
+    """Which of these is recorded."""
 
 
 def load_sounddevice() -> ModuleType:
@@ -129,16 +133,16 @@ def _choose(kind: Kind, device: Device, samplerate: int, exactly: bool) -> End:
     try:
         found = sounddevice.query_devices(_as_index(device.name), kind)
         own = round(found["default_samplerate"])
-        both = min(2, found[f"max_{kind}_channels"])
         check = getattr(sounddevice, f"check_{kind}_settings")
         for rate in (samplerate,) if exactly else (samplerate, own):
-            for channels in (1, both):
+            for channels in _numbers_of_channels(kind, device, found[f"max_{kind}_channels"]):
                 try:
                     check(found["index"], channels, "float32", samplerate=rate)
                 except sounddevice.PortAudioError as error:
                     refusal = error
                 else:
-                    return End(device, found["index"], found["name"], rate, channels)
+                    channel = device.channel if kind == "input" else None
+                    return End(device, found["index"], found["name"], rate, channels, channel)
     except (sounddevice.PortAudioError, ValueError) as error:
         refusal = error
     named = "the default device" if device.name is None else f"device {device.name!r}"
@@ -152,6 +156,19 @@ def _choose(kind: Kind, device: Device, samplerate: int, exactly: bool) -> End:
     if exactly:
         told += f" (at {samplerate} Hz, with which the call goes on)"
     raise DeviceError(f"cannot open {named} for {kind}: {told}. The {kind} devices here: {known}")
+
+
+def _numbers_of_channels(kind: Kind, device: Device, most: int) -> list[int]:
+    """That are tried, one after the other. Raises ValueError if the device has no such channel.
+
+    Where a microphone has two, both are opened, to record one: of mono, systems would make the mean of them.
+    """
+    if kind == "output":
+        return [1, min(2, most)]
+    if not 1 <= device.channel <= most:
+        raise ValueError(f"it has {most} input channels, so there is no channel {device.channel}")
+    fewest = max(device.channel, min(2, most))
+    return [fewest, most, *([1] if device.channel == 1 else [])]
 
 
 def _as_index(name: int | str | None) -> int | str | None:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import trio
 
-from sfaudio import CaptureQueue, PlayoutEngine, StreamStatistics
+from sfaudio import CaptureQueue, Meter, PlayoutEngine, StreamStatistics
 from sfclient._devices._choice import Device, Kind
 from sfclient._events import Event
 
@@ -52,6 +52,10 @@ class Queues:
     """Is read for every block played, at the line's rate."""
     played: CaptureQueue | None
     """Gets every block as it was played, for a recording."""
+    capture_meter: Meter | None = None
+    """Hears every block recorded, with its time on the line's clock."""
+    playout_meter: Meter | None = None
+    """Hears every block played, with its time on the line's clock."""
 
 
 class Waits(Protocol):
@@ -95,6 +99,8 @@ class Line(Waits, Protocol):
     """In Hz; 0 if the line does not play."""
     is_real: bool
     """Whether it is sound hardware, so that what it plays is heard as it comes."""
+    clock: Callable[[], float]
+    """That on which the meters are told when a block sounds, in seconds."""
 
     @property
     def output_latency(self) -> float:

@@ -11,6 +11,7 @@ Only the task of `PortAudioLine.run` opens and closes streams.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -85,6 +86,7 @@ class PortAudioLine(DeviceWaits):
     """
 
     is_real = True
+    clock = staticmethod(time.monotonic)  # the callback's
 
     def __init__(
         self, wanted: dict[Kind, Device], rates: dict[Kind, int], *, follow: bool = False
@@ -173,7 +175,10 @@ class PortAudioLine(DeviceWaits):
     async def _change(self, asked: _Asked) -> bool:
         """Use what is asked for, or else go on with what there was before; whether either could be."""
         before = self._wanted
-        meanwhile = replace(self._queues, playout=self._silent_playout())
+        # Meters would take what is recorded and played meanwhile for silence of the devices.
+        meanwhile = replace(
+            self._queues, playout=self._silent_playout(), capture_meter=None, playout_meter=None
+        )
         with asked:
             for wanted in (before | asked.devices, before):
                 try:
@@ -231,6 +236,7 @@ class PortAudioLine(DeviceWaits):
             NullOutput() if self.output_samplerate else None,
             self.input_samplerate,
             self.output_samplerate,
+            clock=self.clock,
         )
         await self._streams.detach()
         async with open_unwrapped_nursery() as nursery:

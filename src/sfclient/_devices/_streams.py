@@ -30,11 +30,23 @@ class Streams:
         self.abandoned = 0
         """Streams that PortAudio did not close in time."""
         self.input_latency = self.output_latency = 0.0
+        self._gain = 1.0
+
+    @property
+    def gain(self) -> float:
+        """What is played is multiplied by this."""
+        return self._gain
+
+    @gain.setter
+    def gain(self, gain: float) -> None:
+        for stream in self._open:
+            stream.output_gain = gain
+        self._gain = gain
 
     async def start(self, ends: dict[Kind, End], queues: Queues) -> None:
         """Raises `DeviceError`, or TimeoutError when PortAudio hangs."""
         try:
-            open_them = partial(_open, ends, queues)
+            open_them = partial(_open, ends, queues, self._gain)
             self._open = await in_thread(partial(within, open_them, HANG_SECONDS), undo=_close_all)
             for stream in self._open:
                 await in_thread(partial(within, stream.start, HANG_SECONDS))
@@ -82,16 +94,16 @@ class Streams:
         return (*self._seen, *(stream.statistics() for stream in self._open))
 
 
-def _open(ends: dict[Kind, End], queues: Queues) -> list[Stream]:
+def _open(ends: dict[Kind, End], queues: Queues, gain: float) -> list[Stream]:
     recording, playing = ends.get("input"), ends.get("output")
     if recording and playing and _share_a_stream(recording, playing):
-        return [_stream(recording, playing, queues)]
+        return [_stream(recording, playing, queues, gain)]
     streams: list[Stream] = []
     try:
         if recording:
-            streams.append(_stream(recording, None, queues))
+            streams.append(_stream(recording, None, queues, gain))
         if playing:
-            streams.append(_stream(None, playing, queues))
+            streams.append(_stream(None, playing, queues, gain))
     except BaseException:
         _close_all(streams)
         raise
@@ -113,7 +125,7 @@ def _share_a_stream(recording: End, playing: End) -> bool:
     return (recording.index, recording.samplerate) == (playing.index, playing.samplerate)
 
 
-def _stream(recording: End | None, playing: End | None, queues: Queues) -> Stream:
+def _stream(recording: End | None, playing: End | None, queues: Queues, gain: float) -> Stream:
     """Of one direction, or of both; then the settings are the microphone's."""
     settings = recording or playing
     assert settings is not None
@@ -121,6 +133,10 @@ def _stream(recording: End | None, playing: End | None, queues: Queues) -> Strea
         queues.capture if recording else None,
         queues.playout if playing else None,
         queues.played if playing else None,
+        capture_meter=queues.capture_meter if recording else None,
+        playout_meter=queues.playout_meter if playing else None,
+        input_channel=recording.channel if recording else None,
+        output_gain=gain,
         samplerate=settings.samplerate,
         blocksize=settings.device.blocksize,
         device=((recording or settings).index, (playing or settings).index),

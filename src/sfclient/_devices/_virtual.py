@@ -38,7 +38,9 @@ class VirtualLine:
         input_samplerate: int,
         output_samplerate: int,
         block_seconds: float = BLOCK_SECONDS,
+        clock: Callable[[], float] = trio.current_time,
     ) -> None:
+        self.clock = clock
         self._source = source
         self._sink = sink
         self.input_samplerate = input_samplerate
@@ -75,6 +77,7 @@ class VirtualLine:
     ) -> None:
         self._clock = shared_clock()
         self._queues = queues
+        self._ahead = self.clock() - trio.current_time()
         self._start = self._clock.good_start(self._block_seconds)
         self._turns = self._recorded = self._played = 0
         try:
@@ -116,7 +119,11 @@ class VirtualLine:
         """
         if self._source is not None:
             due = int(seconds * self.input_samplerate + 0.5)
-            queues.capture.write(_read(self._source, due - self._recorded, self.input_samplerate))
+            block = _read(self._source, due - self._recorded, self.input_samplerate)
+            queues.capture.write(block)
+            if queues.capture_meter is not None:
+                began = self._start + self._recorded / self.input_samplerate
+                queues.capture_meter.hear(block, began + self._ahead)
             self._recorded = due
         if self._sink is not None:
             due = int(seconds * self.output_samplerate + 0.5)
@@ -124,6 +131,8 @@ class VirtualLine:
             queues.playout.read_into(block)
             if queues.played is not None:
                 queues.played.write(block)
+            if queues.playout_meter is not None:
+                queues.playout_meter.hear(block, self._start + seconds + self._ahead)
             self._sink.write(block)
             self._played = due
 

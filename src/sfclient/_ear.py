@@ -1,0 +1,160 @@
+"""One side of a call: when speech begins and ends on it, of what its meter and a detector of voices find."""
+
+from collections.abc import Callable
+
+from sfaudio import Meter
+from sfclient._conversation import Conversation
+from sfclient._events import Event, Speaker, SpeechBegan, SpeechEnded
+from sfclient._voice import VoiceDetector
+
+# A beginning is known to a meter when 30 ms were loud, of blocks of 10 ms.
+UNKNOWN_SECONDS = 0.04
+# After what is loud the detector is sure of a voice; one that it finds later began no earlier than that.
+VOICE_KNOWN_SECONDS = 0.25
+
+
+class Ear:
+    """Tells each beginning and end, once, of speech on one side.
+
+    Where there is a detector, what is loud is speech from the first voice in it on; without any voice it is told when
+    it is over, and is no part of the conversation. `offset` makes the call's time of the meter's.
+    """
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        meter: Meter,
+        offset: float,
+        tell: Callable[[Event], None],
+        conversation: Conversation,
+        voice: VoiceDetector | None = None,
+    ) -> None:
+        self.meter = meter
+        self.latency = 0.0
+        """Seconds from the meter to the ear."""
+        self._speaker = speaker
+        self._offset = offset
+        self._tell = tell
+        self._conversation = conversation
+        self._voice = voice
+        self.begins_at: float | None = None
+        """When the first frame was heard; None before."""
+        self._is_muted = False
+        self._loud_from: float | None = None
+        self._spoke_from: float | None = None
+        self._is_speech = False  # what began then, for all that is known
+
+    @property
+    def heard_until(self) -> float | None:
+        """Up to when all was heard; None before anything was."""
+        return self._at(self.meter.heard_until)
+
+    @property
+    def heard_seconds(self) -> float:
+        """For how long sound has flowed."""
+        return (self.heard_until or 0.0) - (self.begins_at or 0.0)
+
+    @property
+    def settled_until(self) -> float:
+        """Nothing that was before then will be told any more."""
+        until = self.heard_until
+        if until is None:
+            return float("-inf")
+        if self._spoke_from is not None:
+            return self._loud_until
+        if self._loud_from is None or self._is_muted:
+            return until - UNKNOWN_SECONDS
+        if self._voice is None:
+            return self._loud_from
+        return max(self._loud_from, self._voice.heard_until - VOICE_KNOWN_SECONDS)
+
+    @property
+    def zero_seconds(self) -> float:
+        """For how long it has given nothing but exact zeros, up to now."""
+        return self.meter.zero_frames / self.meter.samplerate
+
+    def look(self) -> None:
+        """Tell what is new."""
+        if self.begins_at is None:
+            self._find_begin()
+        for segment in self.meter.read_segments():
+            at = self._at(segment.seconds)
+            assert at is not None
+            if segment.is_beginning:
+                self._loud_from = at
+                self._look_for_speech()
+            else:
+                self._ceases(at)
+        self._look_for_speech()
+
+    def _find_begin(self) -> None:
+        until = self.heard_until
+        seconds = self.meter.statistics().frames / self.meter.samplerate
+        if until is not None and until == self.heard_until:  # or a callback came between
+            self.begins_at = until - seconds
+
+    def mute(self, muted: bool, now: float) -> None:
+        """What is said while it is muted is said to nobody."""
+        if muted and self._spoke_from is not None:
+            self._end(min(now, self._loud_until))
+        if self._loud_from is not None:
+            self._loud_from = now
+        self._is_muted = muted
+
+    def close(self) -> None:
+        """There is no more to be heard: what lasts has ended with its last sound."""
+        self.look()
+        if self._loud_from is not None:
+            self._ceases(self._loud_until)
+
+    @property
+    def _loud_until(self) -> float:
+        return self._at(self.meter.speech_until) or 0.0
+
+    def _at(self, seconds: float | None) -> float | None:
+        return None if seconds is None else seconds + self._offset + self.latency
+
+    def _look_for_speech(self) -> None:
+        """In what is loud now."""
+        loud_from = self._loud_from
+        if loud_from is None or self._spoke_from is not None or self._is_muted:
+            return
+        if self._loud_until <= loud_from:  # it was loud when it was muted, and is not any more
+            return
+        if self._voice is None:
+            self._begin(loud_from, None)
+        elif (found_at := self._voice.voice_since(loud_from)) is not None:
+            self._begin(max(loud_from, found_at - VOICE_KNOWN_SECONDS), True)
+
+    def _ceases(self, at: float) -> None:
+        """What is loud has ceased to be, whatever it was."""
+        self._look_for_speech()
+        if self._spoke_from is not None:
+            self._end(at)
+        elif self._voice is not None and not self._is_muted:
+            if self._loud_from is not None and self._loud_from < at:
+                self._tell_what_it_was(self._voice, self._loud_from, at)
+        self._loud_from = None
+
+    def _tell_what_it_was(self, voice: VoiceDetector, loud_from: float, at: float) -> None:
+        """No voice has been found in it."""
+        if voice.heard_until >= at:
+            self._begin(loud_from, False)
+        else:  # nothing of it came to be sent, as on a network that stalls
+            self._begin(min(max(loud_from, voice.heard_until - VOICE_KNOWN_SECONDS), at), None)
+        self._end(at)
+
+    def _begin(self, at: float, is_voice: bool | None) -> None:
+        self._spoke_from = at
+        self._is_speech = is_voice is not False
+        self._tell(SpeechBegan(self._speaker, is_voice, at=at))
+        if self._is_speech:
+            self._conversation.began(self._speaker, at)
+
+    def _end(self, at: float) -> None:
+        assert self._spoke_from is not None
+        at = max(at, self._spoke_from)
+        self._tell(SpeechEnded(self._speaker, at - self._spoke_from, at=at))
+        if self._is_speech:
+            self._conversation.ended(self._speaker, at)
+        self._spoke_from = None

@@ -55,7 +55,7 @@ async def test_a_line_that_is_cancelled_while_it_gives_up_a_lost_stream_closes_i
     stream = LostStream(scope)
     ends = {"output": End(Device(), 0, "a loudspeaker", 48000, 1)}
     monkeypatch.setattr(_portaudio, "choose_all", lambda wanted, rates: ends)
-    monkeypatch.setattr(_streams, "_stream", lambda recording, playing, queues: stream)
+    monkeypatch.setattr(_streams, "_stream", lambda *ends: stream)
     line = _portaudio.PortAudioLine({"output": Device()}, {"output": 48000})
     with scope:
         await line.run(QUEUES, lambda event: None)

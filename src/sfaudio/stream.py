@@ -15,6 +15,7 @@ stream. sounddevice is imported when a stream is opened: importing this module n
 
 from __future__ import annotations
 
+import threading
 import warnings
 from importlib import import_module
 from types import ModuleType, TracebackType
@@ -37,6 +38,8 @@ __all__ = ["Device", "Stream", "is_stuck", "refresh_devices"]
 
 Device = int | str | None
 
+_replacing = threading.Lock()  # for two threads that find a PortAudio hung
+
 
 def is_stuck() -> bool:
     """Whether PortAudio has not closed a stream in time, nor since then: its sound server has died.
@@ -57,15 +60,16 @@ def refresh_devices() -> bool:
     OSError where PortAudio is missing; TimeoutError where it hangs in doing this in another thread.
     """
     sounddevice: Any = import_module("sounddevice")
-    with exclusively() as is_any_open:
+    with _replacing:
         if is_any_hung() and use_another_portaudio(sounddevice):
             leave_behind()
-            is_any_open = False
-        if not is_any_open:
-            if sounddevice._initialized:  # it is not if it failed the last time
+    with exclusively() as is_any_open:
+        if not is_any_open or not sounddevice._initialized:
+            if sounddevice._initialized:  # it is not if it is another one, or failed the last time
                 sounddevice._terminate()
             sounddevice._initialize()
-        return not is_any_open
+            return True
+        return False
 
 
 class Stream:

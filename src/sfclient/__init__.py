@@ -7,8 +7,9 @@
   `Connected`, `MessageReceived`, `InputEnded`, `Disconnected`; of speech `SpeechBegan`, `SpeechEnded`, `Responded`,
   `Interrupted`; of the network `SpeechLate`, `NetworkStalled`, `NetworkReturned`; of devices `MicrophoneSilent`,
   `MicrophoneReturned`, `DeviceLost`, `DeviceReturned`, `DeviceChanged`; of the disk `RecordingFailed`
-- `CallStatistics` of `CaptureStatistics` (`_uplink`), `PlayoutStatistics` (`_playout`),
-  `RecordingStatistics` (`_recording`), `DeviceStatistics`: its counters
+- `CallStatistics` (`_statistics`) of `CallTimes`, `CaptureStatistics` (`_uplink`), `PlayoutStatistics` (`_playout`),
+  `NetworkStatistics` (`_network`), `RecordingStatistics` (`_recording`), `DeviceStatistics`: its counters; `Timeline`:
+  what waited to be heard, moment by moment (`_timeline`)
 - `request_result`, `CallResult`: what became of a call (`_result`)
 - `Audio`, with `Device`, `MemoryInput`, `WavInput` or a `Source`, and `MemoryOutput`, `WavOutput`,
   `NullOutput` or a `Sink`: where sound comes from and goes to (`_devices`)
@@ -20,7 +21,7 @@
 - `_dialects`: what is said on the wire; `_websocket`: the socket
 """
 
-from sfclient._call import Call, CallStatistics
+from sfclient._call import Call
 from sfclient._devices import (
     Audio,
     Device,
@@ -70,11 +71,14 @@ from sfclient._events import (
     SpeechLate,
 )
 from sfclient._limits import TimeLimits
+from sfclient._network import NetworkStatistics
 from sfclient._open import open_call
 from sfclient._playout import PlayoutStatistics
 from sfclient._recording import RecordingStatistics
 from sfclient._result import CallResult, request_result
 from sfclient._session import Session, request_session
+from sfclient._statistics import CallStatistics, CallTimes
+from sfclient._timeline import Timeline
 from sfclient._uplink import CaptureStatistics
 
 __all__ = [
@@ -86,6 +90,7 @@ __all__ = [
     "Call",
     "CallResult",
     "CallStatistics",
+    "CallTimes",
     "CaptureStatistics",
     "Connected",
     "Connecting",
@@ -109,6 +114,7 @@ __all__ = [
     "NetworkError",
     "NetworkReturned",
     "NetworkStalled",
+    "NetworkStatistics",
     "NullOutput",
     "PlayoutStatistics",
     "RecordingFailed",
@@ -125,6 +131,7 @@ __all__ = [
     "SpeechLate",
     "StartedCall",
     "TimeLimits",
+    "Timeline",
     "UsageError",
     "WavInput",
     "WavOutput",

@@ -39,6 +39,8 @@ class Ear:
         self._voice = voice
         self.begins_at: float | None = None
         """When the first frame was heard; None before."""
+        self.spoke_at: float | None = None
+        """When speech was first heard; None before."""
         self._is_muted = False
         self._loud_from: float | None = None
         self._spoke_from: float | None = None
@@ -61,7 +63,7 @@ class Ear:
         if until is None:
             return float("-inf")
         if self._spoke_from is not None:
-            return self._loud_until
+            return self.loud_until
         if self._loud_from is None or self._is_muted:
             return until - UNKNOWN_SECONDS
         if self._voice is None:
@@ -96,7 +98,7 @@ class Ear:
     def mute(self, muted: bool, now: float) -> None:
         """What is said while it is muted is said to nobody."""
         if muted and self._spoke_from is not None:
-            self._end(min(now, self._loud_until))
+            self._end(min(now, self.loud_until))
         if self._loud_from is not None:
             self._loud_from = now
         self._is_muted = muted
@@ -105,10 +107,11 @@ class Ear:
         """There is no more to be heard: what lasts has ended with its last sound."""
         self.look()
         if self._loud_from is not None:
-            self._ceases(self._loud_until)
+            self._ceases(self.loud_until)
 
     @property
-    def _loud_until(self) -> float:
+    def loud_until(self) -> float:
+        """When it was loud last, up to now."""
         return self._at(self.meter.speech_until) or 0.0
 
     def _at(self, seconds: float | None) -> float | None:
@@ -119,7 +122,7 @@ class Ear:
         loud_from = self._loud_from
         if loud_from is None or self._spoke_from is not None or self._is_muted:
             return
-        if self._loud_until <= loud_from:  # it was loud when it was muted, and is not any more
+        if self.loud_until <= loud_from:  # it was loud when it was muted, and is not any more
             return
         if self._voice is None:
             self._begin(loud_from, None)
@@ -149,6 +152,8 @@ class Ear:
         self._is_speech = is_voice is not False
         self._tell(SpeechBegan(self._speaker, is_voice, at=at))
         if self._is_speech:
+            if self.spoke_at is None:
+                self.spoke_at = at
             self._conversation.began(self._speaker, at)
 
     def _end(self, at: float) -> None:

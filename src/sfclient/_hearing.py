@@ -9,7 +9,7 @@ from sfaudio import Level, Meter, MeterStatistics
 from sfclient._conversation import Conversation, ConversationStatistics
 from sfclient._devices import Line
 from sfclient._ear import Ear
-from sfclient._events import Event
+from sfclient._events import Event, Speaker
 from sfclient._microphone import Microphone, MicrophoneStatistics
 from sfclient._recording import Recorder, RecordingStatistics
 from sfclient._tap import Tap
@@ -141,6 +141,10 @@ class Hearing:
             self.agent.meter.statistics(),
             self._microphone.statistics(),
         )
+
+    def spoke_until(self, speaker: Speaker) -> float:
+        """When this side was last heard to speak, up to now."""
+        return (self.caller if speaker == "caller" else self.agent).loud_until
 
 
 def _dbfs(level: Level) -> SideLevel:

@@ -32,6 +32,8 @@ class Session:
     `request_session` gives a function that makes the request, and so holds the key. Where the key must not be, give one
     that asks your backend.
     """
+    agent_id: str | None = None
+    """With whom, for the figures of the call; None if it is not known here."""
     secrets: Secrets | None = field(default=None, repr=False, compare=False)
     """What else than the URL must not be told, where the far side repeats it: the key, if it is known."""
 
@@ -44,6 +46,7 @@ class SessionRequest:
     dialect: str = "widget"
     codec: str | None = None
     framing: str | None = None
+    agent_id: str | None = None
 
 
 async def request_session(
@@ -132,13 +135,15 @@ async def request_session(
     with Unchained():
         url = await _session_url(service, order, kind.order.successor if base_url is None else "")
     if not kind.starts_calls:
-        return Session(url, dialect, secrets=service.secrets)
+        return Session(url, dialect, agent_id=order.assistant_id, secrets=service.secrets)
 
     async def start_call(server_name: str) -> StartedCall:
         with Unchained():
             return order.started(await service.ask(order.start_request(server_name)))
 
-    return Session(url, dialect, speaks.codec, speaks.framing, start_call, service.secrets)
+    return Session(
+        url, dialect, speaks.codec, speaks.framing, start_call, order.assistant_id, service.secrets
+    )
 
 
 async def _session_url(service: Service, order: Order, if_unknown: str) -> str:

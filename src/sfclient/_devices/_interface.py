@@ -16,7 +16,7 @@ from sfclient._devices._choice import Device, Kind
 from sfclient._events import Event
 
 SHORTEST_SLEEP_SECONDS = 0.001
-NO_DEVICE = "the {kind} of this call is no sound device, so it cannot be changed for another"
+NO_DEVICE = "the {} of this call is no sound device: it cannot be changed for another"
 
 # Is told what happens to the devices: `DeviceLost`, `DeviceReturned`, `DeviceChanged`.
 Tell = Callable[[Event], None]
@@ -101,6 +101,12 @@ class Line(Waits, Protocol):
     """Whether it is sound hardware, so that what it plays is heard as it comes."""
     clock: Callable[[], float]
     """That on which the meters are told when a block sounds, in seconds."""
+    is_file: bool
+    """Whether a file is what it records, so that the call has an end."""
+
+    @property
+    def is_said(self) -> bool:
+        """Whether nothing is left to be recorded; True where there is no telling, as of a microphone."""
 
     @property
     def output_latency(self) -> float:
@@ -121,6 +127,14 @@ class Line(Waits, Protocol):
         If it cannot be opened at the rate of the call, the one before goes on. Raises `DeviceError`; `UsageError` if
         this direction is no sound hardware, or the call is over.
         """
+
+    @property
+    def volume(self) -> float:
+        """By what that which is played is multiplied."""
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        """Raises `UsageError` for one that is no number from 0 to 16, or if what is played goes to no sound hardware."""
 
     def statistics(self) -> DeviceStatistics | None:
         """What was seen of the device; None if there is none."""

@@ -41,8 +41,7 @@ from sfclient._spool import in_thread, within
 
 LOOK_SECONDS = 0.25
 REOPEN_SECONDS = 1.0  # between tries to get a lost device back
-
-
+MOST_VOLUME = 16.0  # as a stream has it
 HANGS = (
     "PortAudio hangs, since its sound server has stopped or died: start that anew, and the program"
 )
@@ -87,6 +86,8 @@ class PortAudioLine(DeviceWaits):
 
     is_real = True
     clock = staticmethod(time.monotonic)  # the callback's
+    is_file = False
+    is_said = True
 
     def __init__(
         self, wanted: dict[Kind, Device], rates: dict[Kind, int], *, follow: bool = False
@@ -112,10 +113,20 @@ class PortAudioLine(DeviceWaits):
     def output_latency(self) -> float:
         return self._streams.output_latency
 
+    @property
+    def volume(self) -> float:
+        return self._streams.gain
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        if not 0 <= volume <= MOST_VOLUME:
+            raise UsageError(f"the volume must be between 0 and {MOST_VOLUME:g}, not {volume!r}")
+        self._streams.gain = volume
+
     async def use(self, kind: Kind, device: Device | str | int | None) -> None:
         wanted = self._wanted.get(kind)
         if wanted is None:
-            raise UsageError(NO_DEVICE.format(kind=kind))
+            raise UsageError(NO_DEVICE.format(kind))
         if not isinstance(device, Device):
             device = replace(wanted, name=device)
         await self._ask({kind: device})

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sfclient._clock import Bell, shared_clock
 from sfclient._devices._choice import Device, Kind
-from sfclient._devices._ends import Sink, Source
+from sfclient._devices._ends import Sink, Source, WavInput
 from sfclient._devices._interface import NO_DEVICE, Queues, Tell
 from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._nursery import open_unwrapped_nursery
@@ -43,6 +43,7 @@ class VirtualLine:
         self.clock = clock
         self._source = source
         self._sink = sink
+        self.is_file = isinstance(source, WavInput)
         self.input_samplerate = input_samplerate
         self.output_samplerate = output_samplerate
         self._block_seconds = block_seconds
@@ -50,11 +51,25 @@ class VirtualLine:
         self._waiting = Bell()  # for what is recorded
         self._own_task = Bell()
 
+    @property
+    def is_said(self) -> bool:
+        return not getattr(self._source, "waiting_frames", 0)  # a program's own may not tell
+
     def statistics(self) -> None:
         """There is no device."""
 
     async def use(self, kind: Kind, _device: Device | str | int | None) -> NoReturn:
-        raise UsageError(NO_DEVICE.format(kind=kind))
+        raise UsageError(NO_DEVICE.format(kind))
+
+    @property
+    def volume(self) -> float:
+        return 1.0
+
+    @volume.setter
+    def volume(self, _volume: float) -> NoReturn:
+        raise UsageError(
+            "the output of this call is no sound device: what it gets stays as it came"
+        )
 
     async def wait_recorded(self, _seconds: float) -> None:
         await self._waiting.wait()

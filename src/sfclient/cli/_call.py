@@ -67,7 +67,7 @@ def _check_files(args: argparse.Namespace) -> None:
     if len(set(names)) < len(names):
         raise UsageError("--input, --output, --record and --stats must be different files")
     if args.stats is not None:
-        write_stats(args.stats, None)
+        write_stats(args.stats, {})
 
 
 def _is_wav(name: str) -> bool:

@@ -17,7 +17,7 @@ from sfclient._open import open_call
 from sfclient._playout import PlayoutStatistics
 from sfclient._session import Session, SessionRequest
 from sfclient._spool import in_time
-from sfclient._stats import without_a_call, write_stats
+from sfclient._stats import record_of, without_a_call, write_stats
 from sfclient.cli._telling import complain, open_teller
 
 UNWRITTEN = 1  # exit status of a call that went well, but for its figures
@@ -103,8 +103,9 @@ class _Held:
         """Its figures; whether they could be written, which is told if not."""
         call, problem = self._call, self.problem
         figures = call.statistics() if call else without_a_call(problem, self._call_id)
+        record = record_of(figures)
         try:
-            await in_time(partial(write_stats, stats, figures))
+            await in_time(partial(write_stats, stats, record))
         except UsageError as error:
             complain(f"sfclient: {error}")
         except TimeoutError as error:
@@ -150,5 +151,5 @@ def line_of_playout(playout: PlayoutStatistics) -> str | None:
     if playout.policy != "adaptive" or not playout.played_frames:
         return None
     queued = 1000 * playout.jitter_buffer_delay / playout.played_frames
-    gaps = f"{playout.underruns_in_speech}, of 150 ms or more: {playout.interruptions}"
+    gaps = f"{playout.underruns}, of 150 ms or more: {playout.interruptions}"
     return f"The agent's speech was queued for {queued:.0f} ms on average; gaps in it: {gaps}"

@@ -21,8 +21,8 @@ HANG_SECONDS = 10.0  # for PortAudio to open a stream, or to look for devices: i
 # What PortAudio has open, whatever becomes of the `Stream`: a callback may run until it is closed.
 _opened: set[Opened] = set()
 
-# Held while PortAudio opens, starts or closes a stream, or looks for devices: it is not thread-safe, and two streams of a
-# JACK server that are closed at the same time hang for good. One that hangs keeps it, so that it is left behind as well.
+# Held while PortAudio opens, starts or closes a stream, or looks for devices: it is not thread-safe, and two streams of
+# a JACK server that are closed at the same time hang for good. A thread that hangs keeps it.
 _portaudio = threading.Lock()
 
 

@@ -134,7 +134,7 @@ class Line(Waits, Protocol):
 
     @volume.setter
     def volume(self, volume: float) -> None:
-        """Raises `UsageError` for one that is no number from 0 to 16, or if what is played goes to no sound hardware."""
+        """Raises `UsageError` for one that is not from 0 to 16, or if what is played goes to no sound hardware."""
 
     def statistics(self) -> DeviceStatistics | None:
         """What was seen of the device; None if there is none."""

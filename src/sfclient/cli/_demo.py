@@ -41,7 +41,7 @@ async def run_demo(args: argparse.Namespace) -> int:
                 open_call,
                 SessionRequest(request),
                 Audio(hello, "none"),
-                max_seconds=seconds + DEMO_ECHO_SECONDS + DEMO_MARGIN_SECONDS,
+                max_seconds=round(seconds + DEMO_ECHO_SECONDS + DEMO_MARGIN_SECONDS, 1),
             )
             files = Files(record=next_free(Path(DEMO_RECORDING)))
             status = await hold(opening, files, title="a simulated agent", plain=args.plain)

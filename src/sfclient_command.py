@@ -1,4 +1,5 @@
-"""Where the `sfclient` command starts: outside of the package, whose imports take a moment in which Ctrl-C is pressed too."""
+"""Where the `sfclient` command starts: outside of the package, whose imports take half a second, in which Ctrl-C is
+pressed as well."""
 
 import signal
 

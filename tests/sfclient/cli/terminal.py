@@ -120,7 +120,7 @@ class Pty:
         os.set_blocking(self.end, False)
         self.resize(columns, lines)
         self._mode = termios.tcgetattr(self.other_end)
-        self._rest = b""
+        self.told = self._rest = b""
 
     def resize(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self.other_end, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -129,7 +129,9 @@ class Pty:
     def read(self) -> None:
         """Show what has come."""
         with suppress(BlockingIOError):
-            self._rest = self.screen.write(self._rest + os.read(self.end, 65536))
+            part = os.read(self.end, 65536)
+            self.told += part
+            self._rest = self.screen.write(self._rest + part)
 
     def press(self, keys: str) -> None:
         os.write(self.end, keys.encode())

@@ -1,8 +1,12 @@
 """The live screen on a terminal: drawn, resized, given back whatever ends it."""
 
+import re
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +18,15 @@ if sys.platform == "win32":
 from sfclient.cli import _terminal
 from sfclient.cli._facts import Snapshot, State
 from sfclient.cli._live import open_screen
-from sfclient.simulator import SpeakAgent, open_simulator
+from sfclient.simulator import Simulator, SpeakAgent, open_simulator
 
 from ..conftest import noise
-from .conftest import KEY, SILENT
+from ..raw_servers import accepted, frame, read_head, serving
+from .conftest import KEY, SILENT, first_on_the_path
 from .terminal import Pty, Session, terminal
+
+READY = b'{"type": "status_agent_ready"}'
+COLOURS = re.compile(rb"\x1b\[[0-9;]*3[0-9]")
 
 
 @pytest.fixture
@@ -133,11 +141,127 @@ class TestScreen:
 
 
 @asynccontextmanager
-async def calling(*args: object, **options: Any) -> AsyncIterator[Session]:
-    """A call in a terminal, whose agent speaks."""
-    agent = SpeakAgent(noise(20, 16_000))
-    async with open_simulator(agent, key=KEY) as sim:
+async def calling(*args: object, **options: Any) -> AsyncIterator[tuple[Session, Simulator]]:
+    """A call in a terminal, whose agent speaks for long."""
+    async with open_simulator(SpeakAgent(noise(60, 16_000)), key=KEY) as sim:
         with terminal(
             "call", "a", "--base-url", sim.base_url, *SILENT, *args, **options
         ) as session:
-            yield session
+            yield session, sim
+
+
+async def at(work: Callable[..., Any], *args: Any) -> Any:
+    """In a thread: the simulator is in this one."""
+    return await trio.to_thread.run_sync(partial(work, *args))
+
+
+class TestCall:
+    async def test_is_shown_and_its_lines_are_left_behind(self) -> None:
+        async with calling("--duration", 0.7) as (session, _):
+            await at(session.shows, "a, widget", "The agent speaks", "q hang up")
+            assert session.screen.colours
+            assert await at(session.ended) == 0
+        lines = session.screen.text.splitlines()
+        assert lines[:2] == ["Connecting to server", "Connected to call"]
+        assert lines[-1].startswith("Disconnected from server (by caller, 1000")
+
+    @pytest.mark.slow
+    async def test_keys_mute_interrupt_and_hang_up(self) -> None:
+        async with calling() as (session, sim):
+            await at(session.shows, "The agent speaks")
+            session.press("m")
+            await at(session.shows, "unmute")
+            session.press("i")
+            await at(session.shows, "00:02")
+            session.press("q")
+            assert await at(session.ended) == 0
+            assert (await sim.calls[0].wait_ended()).by == "client"
+
+    @pytest.mark.slow
+    async def test_before_there_is_a_call_it_is_shown_and_can_be_given_up(self) -> None:
+        async def keep_waiting(stream: trio.abc.Stream) -> None:
+            await trio.sleep_forever()
+
+        async with serving(keep_waiting) as peer:
+            with terminal("call", "--session-url", f"ws://{peer.authority}/", *SILENT) as session:
+                await at(session.shows, "Connecting to the server", "q give up", "00:01")
+                session.press("q")
+                assert await at(session.ended) == 0
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+    async def test_a_signal_ends_it_and_the_terminal_is_as_before(self, name: str) -> None:
+        async with calling() as (session, _):
+            await at(session.shows, "The agent speaks")
+            session.process.send_signal(getattr(signal, name))
+            assert await at(session.ended) == 0
+
+    @pytest.mark.slow
+    async def test_a_failure_ends_it_and_is_told_on_the_terminal_as_before(self) -> None:
+        async def reset(stream: trio.SocketStream) -> None:
+            await stream.send_all(accepted(await read_head(stream)) + frame(1, READY))
+            await trio.sleep(1)
+            await stream.aclose()
+
+        async with serving(reset) as peer:
+            with terminal("call", "--session-url", f"ws://{peer.authority}/", *SILENT) as session:
+                await at(session.shows, "The agent listens")
+                assert await at(session.ended) == 1
+        assert "sfclient: " in session.screen.text.splitlines()[-1]
+
+    @pytest.mark.slow
+    async def test_stopped_by_ctrl_z_it_gives_the_terminal_back_until_it_goes_on(self) -> None:
+        """As a shell with job control does it, which this one has."""
+        shell = 'set -m; echo before; "$@"; echo stopped; read line; fg; echo over'
+        async with calling(shell=shell) as (session, _):
+            await at(session.shows, "The agent speaks")
+            session.press("\x1a")
+            await at(session.shows, "before", "stopped")
+            await at(session.until, lambda: session.is_given_back)
+            session.press("\n")
+            await at(session.shows, "The agent speaks", "q hang up")
+            session.press("q")
+            assert await at(session.ended) == 0
+            assert session.screen.text.endswith("over")
+
+    @pytest.mark.slow
+    async def test_in_the_background_it_leaves_the_terminal_alone(self) -> None:
+        shell = 'set -m; "$@" & echo there; read line; fg; echo over'
+        async with calling(shell=shell) as (session, sim):
+            await at(session.shows, "there")
+            await sim.wait_call()
+            await trio.sleep(1)
+            assert session.is_given_back
+            session.press("\n")
+            await at(session.shows, "The agent speaks")
+            session.press("q")
+            assert await at(session.ended) == 0
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        "terminal_that",
+        [{"TERM": "dumb"}, {"TERM": ""}, {"shell": 'exec "$@" | cat'}, {"plain": True}],
+        ids=str,
+    )
+    async def test_lines_where_there_is_no_screen(self, terminal_that: dict[str, Any]) -> None:
+        more = ("--plain",) if terminal_that.pop("plain", False) else ()
+        async with calling("--duration", 0.5, *more, **terminal_that) as (session, _):
+            assert await at(session.ended) == 0
+        assert b"\x1b" not in session.told
+        assert "\nDisconnected from server" in session.screen.text
+
+    @pytest.mark.slow
+    async def test_a_terminal_without_colours_and_letters(self) -> None:
+        async with calling(size=(40, 12), NO_COLOR="1", LC_ALL="C") as (session, _):
+            await at(session.shows, "* The agent speaks", "q hang up", "####")
+            assert session.screen.text.isascii()
+            assert not COLOURS.search(session.told)
+            session.process.send_signal(signal.SIGINT)
+            assert await at(session.ended) == 0
+
+    @pytest.mark.slow
+    async def test_without_rich_there_are_lines_and_what_to_type(self, tmp_path: Path) -> None:
+        (tmp_path / "rich.py").write_text("raise ModuleNotFoundError('no rich', name='rich')")
+        async with calling("--duration", 0.5, **first_on_the_path(tmp_path)) as (session, _):
+            assert await at(session.ended) == 0
+        assert session.screen.text.startswith("For a live screen of the call: pip install")

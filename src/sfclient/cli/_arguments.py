@@ -143,6 +143,11 @@ def make_parser() -> argparse.ArgumentParser:
         "demo", help="hold a call with a local agent: no account, no sound hardware"
     )
     demo.set_defaults(command=run_demo)
+    demo.add_argument(
+        "--bad-network",
+        action="store_true",
+        help="put one in between that delays, and stands still in the midst of the answer",
+    )
     _add_plain(demo)
 
     devices = commands.add_parser("devices", help="list the sound devices")

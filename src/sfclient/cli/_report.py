@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sfclient._errors import UsageError
 from sfclient._spool import in_thread
+from sfclient.cli._leavings import is_there
 from sfclient.cli._telling import give_out
 from sfclient.report import read_record, write_report
 
@@ -34,6 +35,6 @@ async def run_report(args: argparse.Namespace) -> int:
 
 
 def _write(page: Path, record: Path, recording: Path | None, overwrite: bool) -> None:
-    if page.exists() and not overwrite:
-        raise UsageError(f"{page} is there already: take another --output, or --overwrite it")
+    if not overwrite and is_there(page):
+        raise UsageError(f"{page} is there already: give another --output, or --overwrite")
     write_report(page, read_record(record), recording)

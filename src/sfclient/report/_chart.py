@@ -22,7 +22,13 @@ SHORTEST_STEP_SECONDS = 0.001  # of a line
 MOST_POINTS = 500  # of a line, in a row
 LETTER = 6.2  # is about so wide
 NO_PIN = {"SpeechBegan", "SpeechEnded", "Responded", "Connecting"}
-TROUBLE_WORDS = {"late": "late", "stalled": "network", "silent": "mic silent", "lost": "device"}
+# What went wrong: a word for it, and the lanes that it touches, from the top of one to the bottom of the other.
+TROUBLES = {
+    "late": ("late", AGENT, QUEUE + QUEUE_LANE),
+    "stalled": ("network", CALLER, QUEUE + QUEUE_LANE),
+    "silent": ("mic silent", CALLER, CALLER + LANE),
+    "lost": ("device", CALLER, QUEUE + QUEUE_LANE),
+}
 QUEUE_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0)
 
 
@@ -147,17 +153,17 @@ def _waves(row: Row, sound: Sound | None) -> list[Markup]:
         return [_label("no recording", GUTTER + 8, CALLER + LANE / 2 + 4, "start")]
     peak = max(LEAST_PEAK, sound.peak)
     return [
-        _wave(row, sound.first_column, sound.caller, CALLER, "caller", peak),
-        _wave(row, sound.first_column, sound.agent, AGENT, "agent", peak),
+        _wave(row, sound.caller, CALLER, "caller", peak),
+        _wave(row, sound.agent, AGENT, "agent", peak),
     ]
 
 
-def _wave(row: Row, first: int, side: Envelope, top: int, name: str, peak: float) -> Markup:
+def _wave(row: Row, side: Envelope, top: int, name: str, peak: float) -> Markup:
     """The samples of each column from the lowest to the highest, and around the middle their RMS."""
     middle, scale = top + LANE / 2, (LANE / 2 - 2) / peak
-    begin = max(0, row.index * COLUMNS - first)
-    end = min(len(side.rms), (row.index + 1) * COLUMNS - first)
-    left = GUTTER + first + begin - row.index * COLUMNS
+    ahead = side.first_column - row.index * COLUMNS
+    begin, end = max(0, -ahead), min(len(side.rms), COLUMNS - ahead)
+    left = GUTTER + ahead + begin
 
     def area(upper: Values, lower: Values) -> str:
         """Not thinner than half a pixel, so that silence is a line."""
@@ -213,9 +219,9 @@ def _stretches(points: list[tuple[float, float]]) -> list[list[tuple[float, floa
 
 
 def _trouble(part: tuple[Span, float, float]) -> Markup:
-    """Over all lanes that it touches, with a word where there is room for it."""
+    """With a word where there is room for it."""
     span, left, right = part
-    top, bottom = {"silent": (CALLER, CALLER + LANE)}.get(span.kind, (CALLER, QUEUE + QUEUE_LANE))
+    name, top, bottom = TROUBLES[span.kind]
     width = max(1.0, right - left)
     seconds = f"{span.seconds:.2f} s"
     told = f"{span.text}, {clock(span.began)} to {clock(span.ended)} ({seconds})"
@@ -223,7 +229,7 @@ def _trouble(part: tuple[Span, float, float]) -> Markup:
     parts.append(
         _path("edge", f"M{short(left)} {top}V{bottom}M{short(left + width)} {top}V{bottom}")
     )
-    for word in (f"{TROUBLE_WORDS[span.kind]} {seconds}", seconds):
+    for word in (f"{name} {seconds}", seconds):
         if width > LETTER * len(word):
             parts.append(_label(word, left + width / 2, top + 13))
             break

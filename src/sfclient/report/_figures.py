@@ -1,5 +1,6 @@
 """The figures of a call, each with a sentence that says what it means."""
 
+import math
 from typing import NamedTuple
 
 from sfclient.report._record import Fields
@@ -10,34 +11,60 @@ class Figure(NamedTuple):
 
     name: str
     unit: str
-    """``"s"``, ``"frames"``, ``"%"`` (of a share from 0 to 1), ``"times"``, or ``""``."""
+    """``"s"``, ``"%"`` (of a share from 0 to 1), ``"dBFS"`` (of a level, full scale 1.0); any other: a count."""
     means: str
 
 
 CONVERSATION = (
-    Figure("turns", "times", "The caller spoke, and the agent answered."),
+    Figure("turns", "times", "One began to speak after, or over, the other."),
     Figure(
         "response_p50",
         "s",
-        "From the end of what the caller said until the answer was heard: half are shorter.",
+        "From the end of what the caller said to the answer as it was heard: half are less.",
     ),
     Figure("response_p95", "s", "The same: 95 of 100 are shorter."),
     Figure("interruptions_by_caller", "times", "The caller began to speak while the agent did."),
     Figure("interruptions_by_agent", "times", "The agent began to speak while the caller did."),
-    Figure("caller_share", "%", "Of the call, in which the caller spoke."),
-    Figure("agent_share", "%", "Of the call, in which the agent was heard to speak."),
+    Figure("caller_seconds", "s", "The caller spoke."),
+    Figure("agent_seconds", "s", "The agent was heard to speak."),
+    Figure("caller_share", "%", "The same, of the time in which sound flowed."),
+    Figure("agent_share", "%", "The same; both may speak at once."),
 )
 NETWORK = (
-    Figure("late", "times", "The agent's speech came late, in the midst of it."),
-    Figure(
-        "longest_gap_seconds",
-        "s",
-        "The longest time in which nothing arrived, in the midst of speech.",
-    ),
-    Figure("down_stalls", "times", "Not a byte came, though the far side was asked for one."),
+    Figure("late", "times", "The agent's speech came late, by 150 ms or more, in the midst of it."),
+    Figure("late_seconds", "s", "Nothing came then, all together."),
+    Figure("longest_gap_seconds", "s", "The longest of these."),
+    Figure("down_stalls", "times", "Nothing came, though the far side was asked for an answer."),
     Figure("down_stalled_seconds", "s", "How long that was, all together."),
     Figure("up_stalls", "times", "What we sent did not leave."),
     Figure("up_stalled_seconds", "s", "How long that was, all together."),
+    Figure("received_bytes", "bytes", "Of the websocket."),
+    Figure("sent_bytes", "bytes", "Of the websocket."),
+    Figure("waiting_bytes", "bytes", "Of these: the far side has not said that they came."),
+    Figure("queued_seconds", "s", "Of the agent's speech, at the end."),
+    Figure("delay_seconds", "s", "What was heard last had waited so long since it came."),
+)
+SOUND = (
+    Figure("frames", "frames", "Heard, at the rate of the device."),
+    Figure("peak", "dBFS", "The loudest sample: 0 dBFS is the end of the range."),
+    Figure("rms", "dBFS", "The mean power, pauses included."),
+    Figure("clipped", "samples", "At either end of the range, which sounds distorted."),
+    Figure("zero_frames", "frames", "Exact zeros in a row, at the end: no room is so silent."),
+    Figure("longest_zero_frames", "frames", "The most of them in a row."),
+    Figure(
+        "speech_seconds",
+        "s",
+        "Loud enough to be speech, pauses of less than half a second included.",
+    ),
+    Figure(
+        "lost_segments",
+        "times",
+        "The beginning or the end of speech was noticed too late to be told.",
+    ),
+)
+MICROPHONE = (
+    Figure("silences", "times", "It gave nothing but zeros for a second or more."),
+    Figure("silent_seconds", "s", "How long that was, all together."),
 )
 PLAYOUT = (
     Figure("received_frames", "frames", "Of the agent's speech, that came."),
@@ -60,11 +87,10 @@ PLAYOUT = (
         "concealment_events", "times", "Playing ran empty in speech, or at the end of a sentence."
     ),
     Figure("output_frames", "frames", "All that was played, whatever it was."),
-    Figure("underruns", "times", "Playing ran empty."),
     Figure(
-        "underruns_in_speech",
+        "underruns",
         "times",
-        "Of these: gaps in speech, since what was missing came late.",
+        "Playing ran empty in the midst of speech, since what was missing came late.",
     ),
     Figure("interruptions", "times", "Of these: of 150 ms or more."),
     Figure("interrupted_seconds", "s", "How long these were, all together."),
@@ -92,16 +118,27 @@ CAPTURE = (
 )
 RECORDING = (
     Figure("written_frames", "frames", "In the file, of both sides together."),
+    Figure("caller_frames", "frames", "Waiting for the agent's side, to be written with it."),
+    Figure("agent_frames", "frames", "Waiting for the caller's side, to be written with it."),
+    Figure("leaving_frames", "frames", "On their way to the file."),
     Figure(
         "lost_frames", "frames", "That the file did not take: a full disk, or one that stalled."
     ),
-    Figure("begins_at", "s", "When the recording begins, since the call was asked for."),
+    Figure(
+        "begins_at",
+        "s",
+        "The first frame of the caller was recorded, since the call was asked for.",
+    ),
+    Figure("agent_begins_at", "s", "The first frame beside it was heard."),
 )
 GROUPS = {
     "conversation": ("Conversation", CONVERSATION),
     "network": ("Network", NETWORK),
-    "playout": ("The agent's speech", PLAYOUT),
-    "capture": ("The caller's speech", CAPTURE),
+    "playout": ("The agent's speech, from the network to the ear", PLAYOUT),
+    "capture": ("The caller's speech, from the microphone to the network", CAPTURE),
+    "sound.caller": ("The sound of the caller", SOUND),
+    "sound.agent": ("The sound of the agent", SOUND),
+    "sound.microphone": ("The microphone", MICROPHONE),
     "recording": ("The recording", RECORDING),
 }
 TIMES = (
@@ -120,6 +157,8 @@ def shown(value: float, unit: str) -> str:
             return f"{value:.2f} s"
         case "%":
             return f"{100 * value:.0f} %"
+        case "dBFS":
+            return f"{20 * math.log10(value):.1f} dBFS" if value > 0 else "silent"
         case _:
             return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 

@@ -13,6 +13,10 @@ TROUBLES: dict[Kind, str] = {
 COUNTED = (
     ("playout.interruptions", "Times that the agent's speech broke off for 150 ms or more"),
     ("capture.overruns", "Times that what the caller said was too old to be sent, and dropped"),
+    (
+        "sound.caller.clipped",
+        "Samples of the caller at the end of the range, which sound distorted",
+    ),
     ("recording.lost_frames", "Frames of the recording that could not be written"),
     ("dropped_events", "Events that nobody read in time, and that are missing here"),
 )

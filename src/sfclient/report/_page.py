@@ -68,7 +68,7 @@ def _style() -> Markup:
 
 
 def _header(record: Fields, title: str) -> Markup:
-    facts = [_began(record), record.text("dialect_name")]
+    facts = [_began(record), record.text("dialect")]
     if call_id := record.text("call_id"):
         facts.append(f"call {call_id}")
     return tag(

@@ -1,12 +1,25 @@
 """From the files of a call to the file of its report."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from sfclient._call import Call
+from sfclient._events import Event
+from sfclient._stats import record_of, record_of_event
 from sfclient._whole_file import write_whole
 from sfclient.report._page import make_page
 from sfclient.report._record import checked, read_json
 from sfclient.report._sound import read_sound
+
+
+def make_record(call: Call, events: Iterable[Event]) -> dict[str, Any]:
+    """The record of a call that this program holds or held, with the events that it has read.
+
+    It is what ``--stats`` writes: plain values for JSON, and no secrets. Queue and delay are in it if the call was
+    opened with ``timeline=True``.
+    """
+    return record_of(call.statistics(), map(record_of_event, events), call.timeline)
 
 
 def read_record(path: str | Path) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def made_record(turns: int = 4, turn_seconds: float = 9.0) -> dict[str, Any]:
         },
         "agent_id": "agent-7",
         "call_id": "5f0c",
-        "dialect_name": "ws-media",
+        "dialect": "ws-media",
         "conversation": {
             "turns": turns,
             "response_seconds": responses,
@@ -138,8 +138,7 @@ def made_record(turns: int = 4, turn_seconds: float = 9.0) -> dict[str, Any]:
             "received_frames": 220000,
             "played_frames": 219000,
             "jitter_buffer_delay": 219000 * 0.084,
-            "underruns": 6,
-            "underruns_in_speech": 2,
+            "underruns": 2,
             "interruptions": 1,
             "interrupted_seconds": 1.5,
         },

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sfclient import UsageError
+from sfclient.report._markup import tag
 from sfclient.report._page import MOST_EVENTS, make_page
 from sfclient.report._record import checked
 from sfclient.report._scale import MOST_ROWS, clock, scale_of
@@ -187,6 +188,10 @@ def test_a_text_stays_text(hostile: str) -> None:
         assert page.one("h1").text == f"Call with {hostile}"
 
 
+def test_an_attribute_stays_an_attribute() -> None:
+    assert tag("p", title='"><b>', class_="x") == '<p title="&quot;&gt;&lt;b&gt;" class="x"></p>'
+
+
 def test_a_text_of_any_length_is_cut() -> None:
     record = made_record()
     record["agent_id"] = record["ended"]["reason"] = "x" * 1_000_000
@@ -232,8 +237,11 @@ def test_whatever_is_in_a_record_there_is_a_page_or_an_error_of_its_user() -> No
     [
         ([], r"should be an object"),
         ({}, "no record of a call"),
-        ({"format": 2}, "format 2"),
+        ({"format": 0}, "no record of a call"),
         ({"format": 1, "times": 3}, "times is 3|is 3, and should be an object"),
+        ({"format": 1, "times": {"ended": True}}, "ended is True, and should be a number"),
+        ({"format": 1, "times": {"ended": -1}}, "ended is -1.0, and should be seconds"),
+        ({"format": 1, "times": {"ended": 1e8}}, "ended is 100000000.0, and should be seconds"),
         ({"format": 1, "events": [{"at": "now"}]}, r"events\[0\]: at is 'now'"),
         ({"format": 1, "timeline": {"step_seconds": 0, "queued_seconds": [1]}}, "step_seconds"),
         ({"format": 1, "timeline": {"queued_seconds": [1, "2"]}}, "queued_seconds is '2'"),
@@ -249,11 +257,12 @@ def test_the_page_of_an_hour_is_no_longer_than_some() -> None:
     scale = scale_of(checked(record, "the record"))
     columns = scale.rows * COLUMNS
     chance = np.random.default_rng(1)
-    side = Envelope(*(chance.random(columns, np.float32) * sign for sign in (-1, 1, 1)))
-    page = page_of(record, Sound(scale, 0, side, side, scale.seconds))
+    side = Envelope(0, *(chance.random(columns) * sign for sign in (-1, 1, 1)))
+    page = page_of(record, Sound(scale, side, side))
     assert scale.rows == MOST_ROWS
     assert len(page.encode()) < 2_000_000
-    assert page.count("<td>The caller speaks</td>") <= MOST_EVENTS
+    table = page.partition('<table class="events">')[2].partition("</table>")[0]
+    assert table.count("<tr>") == MOST_EVENTS + 1
     assert f"{len(record['events']) - MOST_EVENTS} more" in page
 
 
@@ -263,5 +272,5 @@ def test_every_picture_has_a_name_and_every_column_a_head() -> None:
         assert row.attributes["role"] == "img"
         assert row.attributes["aria-label"] == row.inside[0].text
     for table in root.all("table"):
-        assert table.all("th")
+        assert {head.attributes["scope"] for head in table.all("th")} == {"col"}
     assert root.attributes["lang"] == "en"

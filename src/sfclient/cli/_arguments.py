@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from sfclient._devices._portaudio import MOST_VOLUME
 from sfclient._dialects import DIALECTS
 from sfclient._playout import POLICIES
 from sfclient.cli._call import read_session_url, run_call
@@ -76,6 +77,18 @@ def make_parser() -> argparse.ArgumentParser:
     ends = "a device by index or part of its name, FILE.wav, or none"
     call.add_argument("--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}")
     call.add_argument("--output", metavar="NAME|FILE.wav", help=f"what the agent says: {ends}")
+    call.add_argument(
+        "--input-channel",
+        metavar="NUMBER",
+        type=_channel,
+        help="of an input device, which is recorded alone (1)",
+    )
+    call.add_argument(
+        "--volume",
+        metavar="FACTOR",
+        type=_volume,
+        help="of the agent at an output device: 1 as it comes, 0.5 half of it, at most 16",
+    )
     call.add_argument(
         "--blocksize", metavar="FRAMES", type=int, default=0, help="of a device's callbacks"
     )
@@ -172,6 +185,19 @@ def _add_plain(parser: argparse.ArgumentParser) -> None:
 
 def _latency(text: str) -> float | str:
     return text if text in ("low", "high") else _seconds(text)
+
+
+def _channel(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no channel: they are counted from 1")
+
+
+def _volume(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (volume := float(text)) <= MOST_VOLUME:
+            return volume
+    raise argparse.ArgumentTypeError(f"{text!r} is no volume: use 0 to {MOST_VOLUME:g}")
 
 
 def _seconds(text: str) -> float:

@@ -2,9 +2,13 @@
 
 import argparse
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from sfclient._call import Call
 from sfclient._devices import Audio, Device
 from sfclient._dialects import DIALECTS
 from sfclient._errors import UsageError
@@ -49,17 +53,38 @@ async def run_call(args: argparse.Namespace) -> int:
     )
     read = [Path(args.input)] if args.input and _is_wav(args.input) else []
     await in_thread(partial(files.check, read=read, overwrite=args.overwrite))
+    source, sink = _end(args.input, args), _end(args.output, args)
+    _check_devices(source, sink, args)
     opening = partial(
-        open_call,
+        _open_at_volume,
+        args.volume,
         session,
-        Audio(_end(args.input, args), _end(args.output, args)),
+        Audio(source, sink),
         playout=args.playout,
         max_seconds=args.duration,
         silence_seconds=args.silence,
         allow_insecure=args.allow_insecure,
     )
     title = f"{args.assistant_id or 'a session'}, {args.dialect}"
-    return await hold(opening, files, title=title, plain=args.plain)
+    has_device = isinstance(source, Device)
+    return await hold(opening, files, title=title, plain=args.plain, has_device=has_device)
+
+
+@asynccontextmanager
+async def _open_at_volume(volume: float | None, *args: Any, **options: Any) -> AsyncIterator[Call]:
+    """`open_call`, at a volume of the sound device."""
+    async with open_call(*args, **options) as call:
+        if volume is not None:
+            call.volume = volume
+        yield call
+
+
+def _check_devices(source: str | Device, sink: str | Device, args: argparse.Namespace) -> None:
+    """What is for sound devices is given for them. Raises `UsageError`."""
+    if args.input_channel is not None and not isinstance(source, Device):
+        raise UsageError(f"--input-channel is of a sound device, and --input {source} is none")
+    if args.volume is not None and not isinstance(sink, Device):
+        raise UsageError(f"--volume is of a sound device, and --output {sink} is none")
 
 
 def _is_wav(name: str) -> bool:
@@ -71,7 +96,8 @@ def _end(name: str | None, args: argparse.Namespace) -> str | Device:
     if name is not None and (name == "none" or _is_wav(name)):
         return name
     index = int(name) if name is not None and name.isdecimal() else name
-    return Device(index, blocksize=args.blocksize, latency=args.latency)
+    channel = args.input_channel or 1
+    return Device(index, blocksize=args.blocksize, latency=args.latency, channel=channel)
 
 
 def _session(args: argparse.Namespace) -> Session | SessionRequest:

@@ -3,23 +3,25 @@
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 
 import trio
 
 from sfclient._call import Call
+from sfclient._errors import SfclientError
 from sfclient._events import Connecting, Disconnected, Event
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._playout import PlayoutStatistics
 from sfclient.cli._display import open_display
 from sfclient.cli._facts import ROUTINE, Facts, Snapshot
-from sfclient.cli._keys import HANG_UP, KEYS
+from sfclient.cli._keys import HANG_UP, Key, make_keys
 from sfclient.cli._leavings import Files, Leavings
 from sfclient.cli._log import open_log
 from sfclient.cli._look import look_at
 
 UNWRITTEN = 1  # exit status of a call that went well, but for its figures
+MOST_PRESSED = 10  # keys that wait for what the one before asks for
 STILL_SECONDS = 5.0  # between lines of a call that is still being set up
 NEVER_HEARD = "The agent sent no sound in all of the call"
 
@@ -27,16 +29,18 @@ Opening = Callable[..., AbstractAsyncContextManager[Call]]
 Tell = Callable[[str], object]
 
 
-async def hold(opening: Opening, files: Files, *, title: str, plain: bool = False) -> int:
+async def hold(
+    opening: Opening, files: Files, *, title: str, plain: bool = False, has_device: bool = False
+) -> int:
     """Hold a call and tell of it, until it ends or a signal or a key ends it; the exit status.
 
     `opening` is `open_call` with all that is asked of the call itself. Raises what ended it, when its files and figures
-    are written.
+    are written. `has_device` is whether the input is a sound device, which can be changed.
     """
     status = 0
     with trio.open_signal_receiver(*_signals()) as signals, files.recording() as recording:
         leavings = Leavings(files, recording)
-        held = _Held(title, leavings.learn)
+        held = _Held(title, make_keys(has_device), leavings.learn)
         opening = partial(
             opening, record=recording, timeline=files.has_record, on_call_id=held.note
         )
@@ -57,14 +61,16 @@ async def hold(opening: Opening, files: Files, *, title: str, plain: bool = Fals
 class _Held:
     """A call that may not have begun, and may have been asked to end."""
 
-    def __init__(self, title: str, learn: Callable[[Event], None]) -> None:
+    def __init__(self, title: str, keys: list[Key], learn: Callable[[Event], None]) -> None:
         self.call: Call | None = None
         self.call_id: str | None = None
         self.problem: BaseException | None = None
         self._title = title
+        self._keys = keys
         self._learn = learn
         self._began = trio.current_time()
         self._facts = Facts()
+        self._pressed, self._to_act = trio.open_memory_channel[str](MOST_PRESSED)
         self._asked = 0
         self._leave = trio.CancelScope()
 
@@ -79,17 +85,29 @@ class _Held:
         else:
             self.call.hang_up()
 
-    def press(self, key: str) -> None:
-        """What a key asks for."""
-        if key == HANG_UP:
+    def press(self, letter: str) -> None:
+        """What a key asks for: one after the other."""
+        if letter == HANG_UP:
             self.stop()
-        elif self.call is not None and key in KEYS:
-            KEYS[key].act(self.call)
+        else:
+            with suppress(trio.WouldBlock):  # who presses so fast need not have all of it
+                self._pressed.send_nowait(letter)
+
+    async def _act(self, call: Call, tell: Tell) -> None:
+        """As keys ask for it."""
+        async for letter in self._to_act:
+            for key in self._keys:
+                if key.letter == letter:
+                    try:
+                        await key.act(call)
+                    except SfclientError as error:
+                        tell(str(error))
+                        self._facts.note(str(error), call.seconds)
 
     def look(self) -> Snapshot:
         """All that is to be seen of it now."""
         now = trio.current_time() - self._began
-        return look_at(self.call, self._facts, self._title, now, self._asked > 0)
+        return look_at(self.call, self._facts, self._title, now, self._keys, self._asked > 0)
 
     async def run(self, opening: Opening, tell: Tell) -> None:
         """Hold it, whatever happens."""
@@ -99,6 +117,7 @@ class _Held:
                 async with open_unwrapped_nursery() as nursery:
                     nursery.start_soon(self._tell_still, tell)
                     async with opening() as self.call:
+                        nursery.start_soon(self._act, self.call, tell)
                         await self._tell_all(self.call, tell)
                     nursery.cancel_scope.cancel()
         except BaseException as error:

@@ -1,15 +1,17 @@
 """A look at a call: what a screen shows of it at this moment."""
 
 from sfclient._call import Call
-from sfclient.cli import _keys
 from sfclient.cli._facts import Facts, Late, Snapshot, State
+from sfclient.cli._keys import Key, shown
 
 
-def look_at(call: Call | None, facts: Facts, title: str, now: float, is_ending: bool) -> Snapshot:
+def look_at(
+    call: Call | None, facts: Facts, title: str, now: float, keys: list[Key], is_ending: bool
+) -> Snapshot:
     """At `now`, in seconds since the call was begun; None is one that is still being set up."""
-    keys = _keys.shown(call)
+    pressed = shown(keys, call)
     if call is None:
-        return Snapshot(title, now, State.ENDING if is_ending else State.CONNECTING, keys=keys)
+        return Snapshot(title, now, State.ENDING if is_ending else State.CONNECTING, keys=pressed)
     levels, network = call.levels(), call.network()
     return Snapshot(
         title,
@@ -28,5 +30,5 @@ def look_at(call: Call | None, facts: Facts, title: str, now: float, is_ending: 
         ),
         troubles=facts.troubles(now),
         notes=tuple(facts.notes),
-        keys=keys,
+        keys=pressed,
     )

@@ -12,7 +12,7 @@ def api_key() -> str:
 
 
 def add_service(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--region", choices=("us", "eu"), help="where the workspace is (ws-media)")
+    parser.add_argument("--region", metavar="us|eu", help="where the workspace is (ws-media)")
     parser.add_argument("--base-url", metavar="URL", help="of the service, if it is elsewhere")
     parser.add_argument(
         "--allow-insecure", action="store_true", help="allow ws:// and http:// beyond this machine"

@@ -71,16 +71,16 @@ class Call:
         uplink: Uplink,
         playout: Playout,
         recorder: Recorder | None,
-        on_call_id: Callable[[str], None] | None,
-        limits: TimeLimits,
-        clock: CallClock,
         voice: VoiceDetector | None,
         tap: Tap | None,
         *,
-        agent_id: str | None = None,
-        timeline: bool = False,
-        max_seconds: float | None = None,
-        silence_seconds: float | None = None,
+        on_call_id: Callable[[str], None] | None,
+        limits: TimeLimits,
+        clock: CallClock,
+        agent_id: str | None,
+        timeline: bool,
+        max_seconds: float | None,
+        silence_seconds: float | None,
     ) -> None:
         self._dialect = dialect
         self._lines = lines

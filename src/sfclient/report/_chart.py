@@ -15,6 +15,7 @@ from sfclient.report._row import (
     GUTTER,
     HEIGHT,
     LANE,
+    LETTER,
     QUEUE,
     QUEUE_LANE,
     RIGHT,
@@ -98,16 +99,14 @@ def _ground(row: Row, has_queue: bool, queue_top: float) -> Markup:
     for number in range(math.ceil(row.began / step - 1e-9), math.floor(row.ended / step) + 1):
         x = row.x(number * step)
         parts.append(path("tick", f"M{short(x)} {CALLER}V{CLOCK}"))
-        if x < GUTTER + COLUMNS - 10 or row.scale.rows == 1:
-            parts.append(
-                label(clock(number * step, digits), min(x, GUTTER + COLUMNS - 8), CLOCK + 14)
-            )
+        if x < GUTTER + COLUMNS - LETTER * 3:  # where the next row begins it has room
+            parts.append(label(clock(number * step, digits), x, CLOCK + 14))
     return join(parts)
 
 
 def _waves(row: Row, sound: Sound | None) -> list[Markup]:
     if sound is None:
-        return [label("no recording", GUTTER + 8, CALLER + LANE / 2 + 4, "start")]
+        return [label("no recording", GUTTER + 8, CALLER + 16, "start")]
     peak = max(LEAST_PEAK, sound.peak)
     return [
         _wave(row, sound.caller, CALLER, "caller", peak),

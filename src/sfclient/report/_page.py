@@ -10,7 +10,7 @@ from sfclient.report._figures import GROUPS, TIMES, shown, told
 from sfclient.report._findings import find, how_it_ended
 from sfclient.report._markup import Markup, join, tag
 from sfclient.report._record import Fields
-from sfclient.report._scale import clock, scale_of
+from sfclient.report._scale import Scale, clock, scale_of
 from sfclient.report._sound import Sound
 from sfclient.report._story import Story, read_story
 
@@ -39,10 +39,7 @@ def make_page(record: Fields, sound: Sound | None) -> str:
         _header(record, title),
         _cards(record),
         _noticed(find(record, story)),
-        tag("h2", "Time line"),
-        tag("p", *_legend(), class_="legend"),
-        tag("figure", draw(record, sound, story, scale), tabindex="0", aria_label="Time line"),
-        tag("p", "Numbers in circles are those of the events below.", class_="soft"),
+        _time_line(record, sound, story, scale),
         _responses(story),
         _events(story),
         _figures(record),
@@ -145,8 +142,19 @@ def _noticed(found: list[str]) -> Markup:
     )
 
 
-def _legend() -> Iterable[Markup]:
-    return (tag("span", tag("i", class_=kind), text) for kind, text in LEGEND)
+def _time_line(record: Fields, sound: Sound | None, story: Story, scale: Scale) -> Markup:
+    """Of a call in which something was to be seen."""
+    if sound is None and not story.spans and record.inside("timeline") is None:
+        return join(())
+    legend = (tag("span", tag("i", class_=kind), text) for kind, text in LEGEND)
+    picture = draw(record, sound, story, scale)
+    return tag(
+        "section",
+        tag("h2", "Time line"),
+        tag("p", *legend, class_="legend"),
+        tag("figure", picture, tabindex="0", aria_label="Time line"),
+        tag("p", "Numbers in circles are those of the events below.", class_="soft"),
+    )
 
 
 def _responses(story: Story) -> Markup:

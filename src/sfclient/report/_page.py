@@ -108,7 +108,7 @@ def _cards(record: Fields) -> Markup:
         ),
         ("Talk shares", shares, "caller / agent"),
         ("Interruptions", interruptions, "by caller / by agent"),
-        ("Delay", _mean_delay(record), "of the agent's speech in the queue, mean"),
+        ("Delay", _mean_delay(record), "from when speech came until it was heard, mean"),
         (
             "Late",
             figure("network.late", "times"),
@@ -126,9 +126,8 @@ def _cards(record: Fields) -> Markup:
 
 
 def _mean_delay(record: Fields) -> str:
-    delay = record.number("playout.jitter_buffer_delay")
-    frames = record.number("playout.played_frames")
-    return f"{1000 * delay / frames:.0f} ms" if delay and frames else NONE
+    delays = [seconds for seconds in record.series("timeline.delay_seconds") if seconds >= 0]
+    return f"{1000 * sum(delays) / len(delays):.0f} ms" if delays else NONE
 
 
 def _noticed(found: list[str]) -> Markup:

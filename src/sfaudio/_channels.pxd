@@ -1,3 +1,5 @@
+# cython: cdivision=True
+# (What a .pyx says of itself does not count here.)
 """Between mono and the frames of a device, which are interleaved float32 at any address. For `_callback` alone."""
 
 from sfaudio._buffers cimport raw_float32

@@ -1,3 +1,5 @@
+# cython: cdivision=True
+# (What a .pyx says of itself does not count here.)
 """What a callback does with the sound of a block: microphone to capture queue, playout queue to loudspeaker.
 
 For `_callback` alone, which has the sides of all these queues and meters.

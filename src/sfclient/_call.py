@@ -8,10 +8,11 @@
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import trio
 
-from sfclient._devices import Line, Queues
+from sfclient._devices import Device, Kind, Line, Queues
 from sfclient._dialects import (
     Action,
     AgentReady,
@@ -33,7 +34,6 @@ from sfclient._events import (
     Connected,
     Connecting,
     DeviceLost,
-    DeviceReturned,
     Disconnected,
     Ended,
     Event,
@@ -106,8 +106,7 @@ class Call:
         self._ended_at: float | None = None
         self._events = EventQueue()
         tell = self._events.tell
-        recording = next(line for line in lines if line.input_samplerate)
-        playing = next(line for line in lines if line.output_samplerate)
+        recording, playing = self._line("input"), self._line("output")
         self._tap = tap
         self._hearing = Hearing(tell, recording, playing, clock, voice, tap)
         if voice or tap:
@@ -157,6 +156,37 @@ class Call:
         """Send silence instead of the microphone, at the same pace; or the microphone again."""
         self._uplink.muted = muted
         self._hearing.mute(muted)
+
+    async def use_input(self, device: Device | str | int | None) -> None:
+        """Record from another sound device, None for the default one; the call goes on.
+
+        If it cannot be opened at the rate of the call, the one before goes on. Raises `DeviceError`; `UsageError` if
+        this call's input is no sound device, or it is over. A device that was plugged in since the program began is
+        found if no other call of this process has one open.
+        """
+        await self._line("input").use("input", device)
+
+    async def use_output(self, device: Device | str | int | None) -> None:
+        """Play at another sound device; what is queued is heard there. As `use_input`."""
+        await self._line("output").use("output", device)
+
+    @property
+    def volume(self) -> float:
+        """By what the agent's speech is multiplied at the sound device: 1.0 as it came, at most 16. Setting it raises
+        `UsageError` where the output is no sound device. The recording, the levels and the tap are from before it."""
+        return self._line("output").volume
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        self._line("output").volume = volume
+
+    def _line(self, kind: Kind) -> Line:
+        is_input = kind == "input"
+        return next(
+            line
+            for line in self._lines
+            if (line.input_samplerate if is_input else line.output_samplerate)
+        )
 
     @property
     def muted(self) -> bool:
@@ -261,7 +291,7 @@ class Call:
         async with open_unwrapped_nursery() as tasks:
             try:
                 for line in self._lines:
-                    await tasks.start(line.run, queues, self._device_changed)
+                    await tasks.start(line.run, queues, self._tell_of_device)
                 tasks.start_soon(self._talk, websocket)
                 tasks.start_soon(self._listen, websocket)
                 tasks.start_soon(websocket.keep_alive)
@@ -285,10 +315,9 @@ class Call:
                 await websocket.close()
                 tasks.cancel_scope.cancel()
 
-    def _device_changed(self, is_there: bool) -> None:
-        changed = DeviceReturned if is_there else DeviceLost
-        self._events.tell(changed(at=self._clock.now))
-        self._hearing.device_changed(is_there)
+    def _tell_of_device(self, event: Event) -> None:
+        self._events.tell(replace(event, at=self._clock.now))
+        self._hearing.device_changed(is_there=not isinstance(event, DeviceLost))
 
     def _recording_failed(self, reason: str) -> None:
         self._events.tell(RecordingFailed(reason, at=self._clock.now))

@@ -208,7 +208,7 @@ class DeviceReturned(_Told):
 
 @dataclass(frozen=True, slots=True)
 class DeviceChanged(_Told):
-    """Another device has taken over, as was asked for."""
+    """Another device has taken over: one that was asked for, or the default one after a loss."""
 
     kind: Literal["input", "output"]
     name: str

@@ -128,6 +128,15 @@ async def in_thread(
 async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) -> Result:
     """Do what may block and must be done, cancelled or not; it is left alone, with TimeoutError, if it takes longer."""
     results: list[Result] = []
+    with trio.CancelScope(shield=True):
+        alone = trio.CapacityLimiter(1)
+        results.append(await trio.to_thread.run_sync(within, work, seconds, limiter=alone))
+    return results[0]
+
+
+def within(work: Callable[[], Result], seconds: float) -> Result:
+    """Do what may block for ever; it is left alone, with TimeoutError, if it takes longer. It blocks as long."""
+    results: list[Result] = []
     errors: list[BaseException] = []
 
     def keep() -> None:
@@ -136,10 +145,9 @@ async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) ->
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=keep, name="sfclient closing", daemon=True)
+    thread = threading.Thread(target=keep, name="sfclient in time", daemon=True)
     thread.start()
-    with trio.CancelScope(shield=True):
-        await trio.to_thread.run_sync(thread.join, seconds, limiter=trio.CapacityLimiter(1))
+    thread.join(seconds)
     if errors:
         raise errors.pop()  # which would hold itself otherwise
     if not results:

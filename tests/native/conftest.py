@@ -20,7 +20,7 @@ T = TypeVar("T")
 HERE = Path(__file__).parent
 SFAUDIO = HERE.parents[1] / "src" / "sfaudio"
 MODULES = (
-    *("kernels", "pcm", "capture", "callback"),
+    *("kernels", "pcm", "capture", "meter", "callback"),
     *("reader", "resample", "playout_law", "stretch", "engine", "playout"),
 )
 # A C array or number that a module sets as it is imported, in capitals.

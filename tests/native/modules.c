@@ -310,6 +310,61 @@ engine_books engine_look(void *of)
     return books;
 }
 
+#elif defined(MODULE_METER)
+#include "_meter.c"
+#include "modules.h"
+
+typedef struct __pyx_t_7sfaudio_6_meter_sound_meter sound_meter;
+
+void link_meter(void)
+{
+#include "_meter_constants.h"
+    TAKE(8_kernels, float32_to_int16_symmetric);
+    TAKE(8_kernels, measure_level);
+}
+
+void *meter_new(int samplerate)
+{
+    sound_meter *meter = calloc(1, sizeof *meter);
+    FUNCTION(5_gate, gate_begin)(&meter->gate);
+    meter->samplerate = samplerate;
+    meter->block = samplerate / 100;
+    return meter;
+}
+
+void meter_hear_int16(void *meter, const int16_t *block, ptrdiff_t frames, double seconds)
+{
+    FUNCTION(6_meter, meter_hear_int16)(meter, block, frames, seconds);
+}
+
+void meter_hear_float32(void *meter, const float *block, ptrdiff_t frames, double seconds)
+{
+    FUNCTION(6_meter, meter_hear_float32)(meter, block, frames, seconds);
+}
+
+/* As Meter.level and Meter.statistics do. */
+int meter_look(void *meter)
+{
+    struct __pyx_t_7sfaudio_6_meter_meter_books books;
+    if (!FUNCTION(6_meter, _look)(meter, &books)) return 0;
+    const int likely = books.zeros <= books.longest_zeros && books.longest_zeros <= books.frames
+        && books.speech_frames <= books.frames && books.level_frames <= books.frames && books.level_peak <= books.peak;
+    return likely ? 1 : -1;
+}
+
+/* As Meter.read_segments does. */
+int meter_read_segments(void *of)
+{
+    sound_meter *meter = of;
+    const uint64_t found = sf_load_acquire(&meter->found);
+    const int count = (int)(found - meter->taken);
+    int alternate = 1;
+    for (uint64_t at = meter->taken; at < found; at++)
+        alternate &= meter->segments[at % __pyx_e_7sfaudio_6_meter_SEGMENTS].is_beginning == (at % 2 == 0);
+    sf_store_release(&meter->taken, found);
+    return alternate ? count : -1;
+}
+
 #elif defined(MODULE_CALLBACK)
 #include "_callback.c"
 #include "modules.h"
@@ -324,19 +379,36 @@ void link_callback(void)
     __pyx_f_7sfaudio_4_pcm_playout_read_int16 = (void *)playout_read_int16;
     __pyx_f_7sfaudio_8_playout_engine_read_int16 = (void *)engine_read_int16;
     __pyx_f_7sfaudio_8_kernels_int16_samples_to_float32 = int16_samples_to_float32;
+    __pyx_f_7sfaudio_6_meter_meter_hear_int16 = (void *)meter_hear_int16;
+    __pyx_f_7sfaudio_6_meter_meter_hear_float32 = (void *)meter_hear_float32;
 }
 
 void *stream_new(void *capture, void *playout, void *engine, void *played, int input_channels, int output_channels)
 {
     stream_state *state = calloc(1, sizeof *state);
-    state->capture = capture;
-    state->playout = playout;
-    state->engine = engine;
-    state->played = played;
-    state->input_channels = input_channels;
-    state->output_channels = output_channels;
+    state->sound.capture = capture;
+    state->sound.playout = playout;
+    state->sound.engine = engine;
+    state->sound.played = played;
+    state->sound.input_channels = input_channels;
+    state->sound.input_channel = -1;
+    state->sound.output_channels = output_channels;
+    state->sound.gain = 1;
+    stream_want_gain(state, 1);
     return state;
 }
+
+void stream_set_meters(void *state, void *capture_meter, void *playout_meter, int samplerate)
+{
+    stream_state *stream = state;
+    stream->sound.capture_meter = capture_meter;
+    stream->sound.playout_meter = playout_meter;
+    stream->sound.capture_samplerate = stream->sound.playout_samplerate = samplerate;
+}
+
+void stream_want_gain(void *state, float gain) { FUNCTION(6_sound, want_gain)(&((stream_state *)state)->sound, gain); }
+
+void stream_pick_channel(void *state, int channel) { ((stream_state *)state)->sound.input_channel = channel; }
 
 int stream_callback(void *state, const float *input, float *output, unsigned long frames, unsigned long flags)
 {
@@ -364,6 +436,7 @@ void link_all(void)
     link_stretch();
     link_engine();
     link_playout();
+    link_meter();
     link_callback();
 }
 

@@ -14,6 +14,7 @@ void link_playout_law(void);
 void link_stretch(void);
 void link_engine(void);
 void link_playout(void);
+void link_meter(void);
 void link_callback(void);
 void link_all(void);
 void fill_stretch_table(void);
@@ -65,8 +66,20 @@ void engine_read_int16(void *engine, int16_t *out, ptrdiff_t frames);
 uint64_t engine_take_log(void *engine); /* by one thread */
 engine_books engine_look(void *engine); /* from anywhere */
 
+void *meter_new(int samplerate);
+void meter_hear_int16(void *meter, const int16_t *block, ptrdiff_t frames, double seconds);
+void meter_hear_float32(void *meter, const float *block, ptrdiff_t frames, double seconds);
+/* From anywhere: whether what it tells belongs together; -1 if it cannot be true. */
+int meter_look(void *meter);
+/* By one thread. Returns how many there were; -1 if a beginning does not follow an end. */
+int meter_read_segments(void *meter);
+
 /* Plays a queue, or an engine. */
 void *stream_new(void *capture, void *playout, void *engine, void *played, int input_channels, int output_channels);
+/* Of its sides, either of which may be NULL. */
+void stream_set_meters(void *state, void *capture_meter, void *playout_meter, int samplerate);
+void stream_want_gain(void *state, float gain);
+void stream_pick_channel(void *state, int channel);
 int stream_callback(void *state, const float *input, float *output, unsigned long frames, unsigned long flags);
 uint64_t stream_callbacks(void *state);
 void stream_detach(void *state);

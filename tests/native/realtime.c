@@ -14,7 +14,7 @@ enum { FRAMES = 480, BLOCKS = 2000, CALL_BLOCKS = 6000, RATES = 4, LOG = 256 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static void *volatile kept;
-static unsigned long callbacks;
+static unsigned long callbacks, segments, looks;
 
 void *PyMem_RawCalloc(size_t count, size_t bytes) { return calloc(count, bytes); }
 void *PyMem_RawMalloc(size_t bytes) { return malloc(bytes); }
@@ -42,7 +42,10 @@ static engine_books play_call(int samplerate, int resampled, int adaptive, const
     void *playout = playout_new(16000), *resampler = resampled ? resampler_new(48000 / (samplerate / 100), 100) : NULL;
     void *engine = engine_new(playout, samplerate, resampler, adaptive, LOG);
     void *stream = stream_new(NULL, NULL, engine, NULL, 2, 2);
+    const int output_samplerate = resampled ? 48000 : samplerate;
+    void *meter = meter_new(output_samplerate);
     uint64_t written = 0;
+    stream_set_meters(stream, NULL, meter, output_samplerate);
     for (unsigned long i = 0; i < CALL_BLOCKS; i++) {
         for (uint64_t due = speech_due(10 * i, samplerate); written < due;) {
             ptrdiff_t frames = due - written < FRAMES ? (ptrdiff_t)(due - written) : FRAMES;
@@ -53,6 +56,7 @@ static engine_books play_call(int samplerate, int resampled, int adaptive, const
         }
         if (i % 1777 == 1500) playout_flush(playout);
         if (i % 1999 == 1000) playout_drain(playout);
+        if (i % 500 == 0) segments += (unsigned long)meter_read_segments(meter), looks += meter_look(meter) > 0;
         if (i % 64 == 0 && i % 1024) engine_take_log(engine); /* now and then it is full */
         const unsigned long frames = resampled ? FRAMES : (unsigned long)samplerate / 100;
         block(stream, NULL, output, i % 3 ? frames : 1, i % 32, fault);
@@ -72,10 +76,10 @@ static void play_calls(const char *fault)
             all.read += of.read, all.removed += of.removed, all.inserted += of.inserted, all.cut += of.cut;
             all.held += of.held, all.concealed += of.concealed, all.dropped += of.dropped;
         }
-    printf("engine: %llu read, %llu removed, %llu inserted, %llu cut, %llu held, %llu concealed, %llu dropped\n",
+    printf("engine: %llu read, %llu removed, %llu inserted, %llu cut, %llu held, %llu concealed, %llu dropped, %lu segments, %lu looks\n",
            (unsigned long long)all.read, (unsigned long long)all.removed, (unsigned long long)all.inserted,
            (unsigned long long)all.cut, (unsigned long long)all.held, (unsigned long long)all.concealed,
-           (unsigned long long)all.dropped);
+           (unsigned long long)all.dropped, segments, looks);
 }
 
 int main(int count, char **arguments)
@@ -89,8 +93,9 @@ int main(int count, char **arguments)
     for (int i = 0; i < 8 * FRAMES; i++) input[i] = (float)(i % 37) / 16.0f - 1.0f;
     for (int i = 0; i < 2 * FRAMES; i++) speech[i] = (int16_t)(i * 31);
 
-    /* Mono and many channels; one direction, both, and a recording; small, usual and large blocks; full queues, empty
-     * ones, flushes in the middle of a sound; every flag; and a stream that was detached. */
+    /* Mono and many channels, or one of them; one direction, both, and a recording; small, usual and large blocks; full
+     * queues, empty ones, flushes in the middle of a sound; every flag; changes of the gain; and a stream that was
+     * detached. */
     for (int channels = 1; channels <= 8; channels += 7) {
         for (int directions = 1; directions <= 7; directions++) {
             void *capture = directions & 1 ? capture_new(4800) : NULL;
@@ -99,10 +104,13 @@ int main(int count, char **arguments)
             if (capture) capture_make_way(capture, UINT64_MAX);
             if (played) capture_make_way(played, UINT64_MAX);
             void *stream = stream_new(capture, playout, NULL, played, channels, channels);
+            stream_set_meters(stream, capture ? meter_new(48000) : NULL, playout ? meter_new(48000) : NULL, 48000);
+            if (directions & 1 && directions & 4 && channels > 1) stream_pick_channel(stream, channels - 1);
             if (playout) playout_set_prefill(playout, FRAMES), playout_set_fade(playout, FRAMES / 3);
             for (unsigned long i = 0; i < BLOCKS; i++) {
                 if (playout && i % 5 < 3) playout_write(playout, speech, i % 3 ? FRAMES : 4 * FRAMES);
                 if (playout && i % 11 == 7) playout_flush(playout);
+                if (i % 13 < 2) stream_want_gain(stream, (float)(i % 13));
                 if (i == BLOCKS - 10) stream_detach(stream);
                 block(stream, capture ? input : NULL, playout ? output : NULL, i % 4 ? FRAMES : 1 + i % FRAMES, i % 32, fault);
             }

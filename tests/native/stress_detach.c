@@ -25,6 +25,15 @@ void engine_read_int16(void *engine, int16_t *out, ptrdiff_t frames) { (void)pla
 void capture_write_int16(void *queue, const int16_t *block, ptrdiff_t frames) { (void)queue, (void)block, (void)frames; }
 void capture_write_float32(void *queue, const float *block, ptrdiff_t frames) { (void)queue, (void)block, (void)frames; }
 
+void meter_hear_int16(void *meter, const int16_t *block, ptrdiff_t frames, double seconds)
+{
+    (void)meter, (void)block, (void)frames, (void)seconds;
+}
+void meter_hear_float32(void *meter, const float *block, ptrdiff_t frames, double seconds)
+{
+    (void)meter, (void)block, (void)frames, (void)seconds;
+}
+
 static void *call_back(void *unused)
 {
     float output[1];

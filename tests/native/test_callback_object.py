@@ -45,7 +45,10 @@ def test_what_is_planted_far_down_the_path_is_found(
     workshop: Workshop, objects: dict[str, Path]
 ) -> None:
     first_of_reader = "    cdef Py_ssize_t faded = 0, taken\n"
-    first_of_callback = "    cdef Py_ssize_t octave = 0\n"
+    first_of_callback = (
+        "    cdef uint64_t cpu_began = sf_thread_cpu_ns() if state.measure_cpu else 0\n"
+    )
+    first_of_meter = "    cdef meter_books *books = &meter.books\n"
     headline = "from libc.string cimport memcpy, memmove, memset\n"
     first_of_cut = "    cdef int16_t after[LARGEST_BLOCK]\n"
     of_law, first_of_law = "from libc.math cimport INFINITY", "    cdef int k, needed = 0\n"
@@ -53,11 +56,12 @@ def test_what_is_planted_far_down_the_path_is_found(
         "from libc.string cimport memcpy, memset\n",
         "    cdef int64_t looped\n",
     )
-    modules = ("pcm", "callback", "engine", "playout_law", "stretch")
+    modules = ("pcm", "callback", "meter", "engine", "playout_law", "stretch")
     planted = workshop.spoiled(
         modules,
         ("_pcm.pyx", first_of_reader, f"{first_of_reader}    take_back(&queue.ring, 1, 1)\n"),
         ("_callback.pyx", first_of_callback, f"{first_of_callback}    with gil: print(1)\n"),
+        ("_meter.pyx", first_of_meter, f"{first_of_meter}    free(meter)\n"),
         ("_engine.pyx", headline, f"{headline}from libc.stdlib cimport calloc\n"),
         ("_engine.pyx", first_of_cut, f"{first_of_cut}    if calloc(1, 9) == NULL: return\n"),
         ("_playout_law.pyx", of_law, f"from libc.stdlib cimport abort\n{of_law}"),
@@ -67,4 +71,4 @@ def test_what_is_planted_far_down_the_path_is_found(
     )
     with_faults = {name: planted.module(name, "-O1") for name in modules}
     found = undefined(planted, list((objects | with_faults).values()))
-    assert {"PyMem_RawFree", "PyGILState_Ensure", "calloc", "abort", "puts"} <= found
+    assert {"PyMem_RawFree", "PyGILState_Ensure", "free", "calloc", "abort", "puts"} <= found

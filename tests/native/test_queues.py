@@ -121,6 +121,8 @@ def test_an_engine_that_others_ask_plays_all_that_can_happen_without_a_race(
         ("engine", "pcm", UNORDERED_LOAD),
         ("engine", "engine", UNORDERED_STORE),  # of what was noted
         ("engine", "playout", UNORDERED_LOAD),
+        ("engine", "meter", UNORDERED_STORE),  # of a segment
+        ("engine", "meter", UNORDERED_LOAD),
     ],
 )
 def test_a_missing_order_is_found(

@@ -2,7 +2,8 @@
 
 - `Audio`: what a user chooses, and `open_lines`: what a call makes of it
 - ``_interface``: what a line is to a call
-- ``_portaudio``: real devices, the only importer of sounddevice
+- ``_portaudio``: real devices, which are changed, lost and found again; ``_choice``: which is meant; ``_streams``: what
+  is open; ``_defaults``: which are the default ones
 - ``_ends``: where sound comes from and goes to without them: memory, files, nothing
 - ``_virtual``: the line between these, paced by trio's clock
 - ``_wav``: WAV files in, ``_shared`` among calls; ``_wav_writer``: WAV files out; ``_files``: which files may be either
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sfaudio.stream import is_stuck
+from sfclient._devices._choice import Device, Kind, list_devices
 from sfclient._devices._ends import (
     MemoryInput,
     MemoryOutput,
@@ -28,7 +30,7 @@ from sfclient._devices._ends import (
 )
 from sfclient._devices._files import check_distinct
 from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Queues, Waits
-from sfclient._devices._portaudio import Device, PortAudioLine, list_devices
+from sfclient._devices._portaudio import PortAudioLine
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
 from sfclient._devices._wav_writer import SpooledWav
 from sfclient._spool import in_thread
@@ -49,6 +51,9 @@ class Audio:
 
     input: Source | Device | Path | str | int | None = None
     output: Sink | Device | Path | str | int | None = None
+    follow: bool = False
+    """Whether a device that becomes the default one takes over, where that was not named. A process beside asks for it
+    every two seconds; while another call of this process has a device open, only what it was is found."""
 
 
 @asynccontextmanager
@@ -71,19 +76,21 @@ async def open_lines(
     if isinstance(source, WavInput):
         written = [*outputs, *([sink.path] if isinstance(sink, WavOutput) else [])]
         await in_thread(partial(check_distinct, [source.path], written))
-    real = (
-        source if isinstance(source, Device) else None,
-        sink if isinstance(sink, Device) else None,
-    )
+    real: dict[Kind, Device] = {}
+    if isinstance(source, Device):
+        real["input"] = source
+    if isinstance(sink, Device):
+        real["output"] = sink
     virtual = (
         None if isinstance(source, Device) else source,
         None if isinstance(sink, Device) else sink,
     )
     async with AsyncExitStack() as stack:
         lines: list[Line] = []
-        if real != (None, None):
-            rates = input_samplerate, output_samplerate
-            lines.append(await in_thread(partial(PortAudioLine, *real, rates)))
+        if real:
+            rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
+            make = partial(PortAudioLine, real, rates, follow=audio.follow)
+            lines.append(await in_thread(make))
         if virtual != (None, None):
             block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
             line = open_virtual_line(*virtual, output_samplerate, block_seconds)
@@ -114,6 +121,7 @@ __all__ = [
     "Device",
     "DeviceStatistics",
     "DeviceWaits",
+    "Kind",
     "Line",
     "MemoryInput",
     "MemoryOutput",

@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import NoReturn
 
 import numpy as np
 import trio
 from numpy.typing import NDArray
 
 from sfclient._clock import Bell, shared_clock
+from sfclient._devices._choice import Device, Kind
 from sfclient._devices._ends import Sink, Source, WavInput
-from sfclient._devices._interface import DeviceChanged, Queues
+from sfclient._devices._interface import NO_DEVICE, Queues, Tell
 from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._rates import whole_rate
@@ -56,6 +58,19 @@ class VirtualLine:
     def statistics(self) -> None:
         """There is no device."""
 
+    async def use(self, kind: Kind, _device: Device | str | int | None) -> NoReturn:
+        raise UsageError(NO_DEVICE.format(kind))
+
+    @property
+    def volume(self) -> float:
+        return 1.0
+
+    @volume.setter
+    def volume(self, _volume: float) -> NoReturn:
+        raise UsageError(
+            "the output of this call is no sound device: what it gets stays as it came"
+        )
+
     async def wait_recorded(self, _seconds: float) -> None:
         await self._waiting.wait()
         self._take_turns()
@@ -71,7 +86,7 @@ class VirtualLine:
     async def run(
         self,
         queues: Queues,
-        _device_changed: DeviceChanged,
+        _tell: Tell,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:

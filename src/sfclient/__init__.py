@@ -20,6 +20,7 @@
   `AgentNotFoundError`, `InsecureURLError`, `AudioFileError`), `RemoteError` (`NetworkError`,
   `ServiceError`), `DeviceError` (`_errors`)
 - `sfclient.simulator`: a local agent, for developing without an account
+- `sfclient.report`: a page of a call that is over
 - `sfclient.testing`: a network between client and service that fails as it is told
 - `_dialects`: what is said on the wire; `_websocket`: the socket
 """

@@ -125,7 +125,8 @@ class TestCall:
         assert done.status == 0, done.stderr
         assert "news" in done.stdout
         assert all(line.isprintable() for line in done.stdout.splitlines())
-        assert len(done.stdout.splitlines()) == 4
+        assert len(done.stdout.splitlines()) == 5
+        assert "\nThe agent sent no sound in all of the call\nDisconnected" in done.stdout
 
     async def test_terminal_that_lacks_letters(self) -> None:
         async def talk(call: SimulatedCall) -> None:

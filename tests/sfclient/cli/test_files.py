@@ -16,7 +16,7 @@ import pytest
 
 from sfclient import cli
 from sfclient._devices import _ends
-from sfclient.cli import _hold, main
+from sfclient.cli import _call, main
 from sfclient.simulator import SpeakAgent, open_simulator
 
 from ..conftest import noise, write_wav
@@ -213,7 +213,7 @@ class TestFigures:
         async def open_call(*_: object, **__: object) -> AsyncIterator[float]:
             yield 1 / 0
 
-        monkeypatch.setattr(_hold, "open_call", open_call)
+        monkeypatch.setattr(_call, "open_call", open_call)
         status, error = told(*NOWHERE, *SILENT, "--stats", stats)
         assert status == 4
         assert "ZeroDivisionError: this is a fault of sfclient" in error

@@ -187,7 +187,8 @@ class TestCall:
         async with open_simulator(agent, key=KEY) as sim:
             done = await call_from(sim, *SILENT)
         assert done.status == 0, done.stderr
-        assert len(done.stdout.splitlines()) == 3
+        assert len(done.stdout.splitlines()) == 4
+        assert "\nThe agent sent no sound in all of the call\nDisconnected" in done.stdout
         assert all(line.isprintable() for line in done.stdout.splitlines())
 
     @POSIX

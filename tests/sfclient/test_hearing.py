@@ -167,9 +167,18 @@ async def converse(
 TURNS = [(0.303, 0.417, 0.2, 0.5), (0.807, 0.311, 0.354, 0.4)]
 
 
-@pytest.mark.parametrize("stalled", [None, "question", "answer", "midst"])
-async def test_responses_are_as_long_as_they_were_at_the_ear(dialect, fast_clock, stalled):
-    held = await converse(dialect, TURNS, stalled)
+@pytest.mark.parametrize(
+    ("stalled", "policy"),
+    [
+        (None, "lossless"),
+        ("question", "lossless"),
+        ("answer", "lossless"),
+        ("answer", "adaptive"),
+        ("midst", "adaptive"),
+    ],
+)
+async def test_responses_are_as_long_as_they_were_at_the_ear(dialect, fast_clock, stalled, policy):
+    held = await converse(dialect, TURNS, stalled, playout=policy)
     truth = [heard - said for (_, said), (heard, _) in zip(held.caller, held.agent, strict=True)]
     told = held.told(Responded)
     assert (truth[1] > 0.45) == (stalled in ("question", "answer"))

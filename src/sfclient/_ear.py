@@ -1,6 +1,7 @@
 """One side of a call: when speech begins and ends on it, of what its meter and a detector of voices find."""
 
 from collections.abc import Callable
+from math import inf
 
 from sfaudio import Meter
 from sfclient._conversation import Conversation
@@ -41,9 +42,12 @@ class Ear:
         """When the first frame was heard; None before."""
         self.spoke_at: float | None = None
         """When speech was first heard; None before."""
+        self.settled_until = -inf
+        """Nothing that was before then will be told any more."""
         self._is_muted = False
         self._loud_from: float | None = None
         self._spoke_from: float | None = None
+        self._ended_at = -inf  # a device that comes back with less latency would turn back the time
         self._is_speech = False  # what began then, for all that is known
 
     @property
@@ -57,20 +61,6 @@ class Ear:
         return (self.heard_until or 0.0) - (self.begins_at or 0.0)
 
     @property
-    def settled_until(self) -> float:
-        """Nothing that was before then will be told any more."""
-        until = self.heard_until
-        if until is None:
-            return float("-inf")
-        if self._spoke_from is not None:
-            return self.loud_until
-        if self._loud_from is None or self._is_muted:
-            return until - UNKNOWN_SECONDS
-        if self._voice is None:
-            return self._loud_from
-        return max(self._loud_from, self._voice.heard_until - VOICE_KNOWN_SECONDS)
-
-    @property
     def zero_seconds(self) -> float:
         """For how long it has given nothing but exact zeros, up to now."""
         return self.meter.zero_frames / self.meter.samplerate
@@ -79,6 +69,8 @@ class Ear:
         """Tell what is new."""
         if self.begins_at is None:
             self._find_begin()
+        # As of before: a callback may hear more meanwhile.
+        heard_until, loud_until = self.heard_until, self.loud_until
         for segment in self.meter.read_segments():
             at = self._at(segment.seconds)
             assert at is not None
@@ -88,6 +80,20 @@ class Ear:
             else:
                 self._ceases(at)
         self._look_for_speech()
+        if heard_until is not None:
+            self.settled_until = self._settled(heard_until, loud_until)
+
+    def _settled(self, heard_until: float, loud_until: float) -> float:
+        if self._spoke_from is not None:
+            return loud_until
+        if self._loud_from is None or self._is_muted:
+            return heard_until - UNKNOWN_SECONDS
+        return max(self._loud_from, self._voice_known_until)
+
+    @property
+    def _voice_known_until(self) -> float:
+        """A voice that is found later did not begin before then."""
+        return self._voice.heard_until - VOICE_KNOWN_SECONDS if self._voice else -inf
 
     def _find_begin(self) -> None:
         until = self.heard_until
@@ -97,6 +103,7 @@ class Ear:
 
     def mute(self, muted: bool, now: float) -> None:
         """What is said while it is muted is said to nobody."""
+        self.look()  # or what has ended before would be found to go on
         if muted and self._spoke_from is not None:
             self._end(min(now, self.loud_until))
         if self._loud_from is not None:
@@ -132,22 +139,18 @@ class Ear:
     def _ceases(self, at: float) -> None:
         """What is loud has ceased to be, whatever it was."""
         self._look_for_speech()
+        loud_from, self._loud_from = self._loud_from, None
         if self._spoke_from is not None:
             self._end(at)
-        elif self._voice is not None and not self._is_muted:
-            if self._loud_from is not None and self._loud_from < at:
-                self._tell_what_it_was(self._voice, self._loud_from, at)
-        self._loud_from = None
-
-    def _tell_what_it_was(self, voice: VoiceDetector, loud_from: float, at: float) -> None:
-        """No voice has been found in it."""
-        if voice.heard_until >= at:
-            self._begin(loud_from, False)
-        else:  # nothing of it came to be sent, as on a network that stalls
-            self._begin(min(max(loud_from, voice.heard_until - VOICE_KNOWN_SECONDS), at), None)
-        self._end(at)
+        elif loud_from is not None and loud_from < at and not self._is_muted:
+            # No voice was found in it; or none of it came to be sent, as on a network that stalls.
+            is_known = self._voice is not None and self._voice.heard_until >= at
+            heard_from = loud_from if is_known else max(loud_from, self._voice_known_until)
+            self._begin(min(heard_from, at), False if is_known else None)
+            self._end(at)
 
     def _begin(self, at: float, is_voice: bool | None) -> None:
+        at = max(at, self._ended_at)
         self._spoke_from = at
         self._is_speech = is_voice is not False
         self._tell(SpeechBegan(self._speaker, is_voice, at=at))
@@ -163,3 +166,4 @@ class Ear:
         if self._is_speech:
             self._conversation.ended(self._speaker, at)
         self._spoke_from = None
+        self._ended_at = at

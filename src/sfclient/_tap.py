@@ -115,6 +115,7 @@ class Tap:
         self._news.set()
 
     def statistics(self) -> TapStatistics:
+        """What became of all that was tapped so far."""
         return TapStatistics(
             self._tapped_bytes, self._read_bytes, self._unread_bytes, self._dropped_bytes
         )

@@ -85,7 +85,7 @@ class PortAudioLine(DeviceWaits):
     """
 
     is_real = True
-    clock = staticmethod(time.monotonic)  # the callback's
+    clock = staticmethod(time.perf_counter)  # that of the callback
     is_file = False
     is_said = True
 

@@ -12,10 +12,11 @@ import pytest
 import sfaudio
 import sfaudio.stream
 import sfclient
+import sfclient.report
 import sfclient.simulator
 import sfclient.testing
 
-MODULES = [sfaudio, sfaudio.stream, sfclient, sfclient.simulator, sfclient.testing]
+MODULES = [sfaudio, sfaudio.stream, sfclient, sfclient.report, sfclient.simulator, sfclient.testing]
 each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 
 CLASSES = {

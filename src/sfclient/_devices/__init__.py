@@ -32,6 +32,7 @@ from sfclient._devices._files import check_distinct
 from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Queues, Waits
 from sfclient._devices._portaudio import PortAudioLine
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
+from sfclient._devices._wav import StereoSound, open_stereo
 from sfclient._devices._wav_writer import SpooledWav
 from sfclient._spool import in_thread
 
@@ -130,6 +131,7 @@ __all__ = [
     "Sink",
     "Source",
     "SpooledWav",
+    "StereoSound",
     "Waits",
     "WavInput",
     "WavOutput",
@@ -138,4 +140,5 @@ __all__ = [
     "is_stuck",
     "list_devices",
     "open_lines",
+    "open_stereo",
 ]

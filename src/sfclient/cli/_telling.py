@@ -31,18 +31,18 @@ def survive_any_letter() -> None:
 
 
 @asynccontextmanager
-async def open_teller() -> AsyncIterator[Callable[[str], object]]:
+async def open_teller(out: TextIO | None) -> AsyncIterator[Callable[[str], object]]:
     """A function that prints lines, and never waits or fails; on leaving, they are there if somebody reads."""
-    spool = Spool(_write_out, most_bytes=MOST_BYTES)
+
+    def write(data: bytes) -> None:
+        print(data.decode(errors="surrogatepass"), end="", flush=True, file=out)
+
+    spool = Spool(write, most_bytes=MOST_BYTES)
     try:
         yield lambda line: spool.put(f"{line}\n".encode(errors="surrogatepass"))
     finally:
         with suppress(TimeoutError):
             await in_time(spool.close, TELL_SECONDS)
-
-
-def _write_out(data: bytes) -> None:
-    print(data.decode(errors="surrogatepass"), end="", flush=True)
 
 
 def say(line: str) -> None:

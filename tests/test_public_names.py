@@ -10,12 +10,13 @@ from types import GetSetDescriptorType, ModuleType
 import pytest
 
 import sfaudio
+import sfaudio.checkup
 import sfaudio.stream
 import sfclient
 import sfclient.simulator
 import sfclient.testing
 
-MODULES = [sfaudio, sfaudio.stream, sfclient, sfclient.simulator, sfclient.testing]
+MODULES = [sfaudio, sfaudio.checkup, sfaudio.stream, sfclient, sfclient.simulator, sfclient.testing]
 each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 
 CLASSES = {

@@ -9,8 +9,10 @@
         spoken = capture.read(960)      # in the same, or another
         print(stream.statistics())
 
-`refresh_devices` has PortAudio look for devices, and `is_stuck` tells whether it has failed to close a
-stream. sounddevice is imported when a stream is opened: importing this module needs no PortAudio.
+`list_devices` tells of each device as a `sfaudio.DeviceInfo`, `list_rates` what it takes, `refresh_devices` has
+PortAudio look for devices anew; `portaudio_version` tells of PortAudio itself, and `is_stuck` whether it has failed to
+close a stream. What PortAudio refuses is a `sfaudio.StreamError`. sounddevice is imported when it is needed:
+importing this module needs no PortAudio.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 import warnings
 from importlib import import_module
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 from sfaudio._buffers import whole_number
 from sfaudio._callback import StreamCallback
@@ -27,14 +29,53 @@ from sfaudio._meter import Meter
 from sfaudio._opened import Opened, exclusively, is_any_closing
 from sfaudio._pcm import JitterBuffer
 from sfaudio._playout import PlayoutEngine
+from sfaudio._portaudio import (
+    DeviceInfo,
+    missing,
+    read_devices,
+    read_rates,
+    read_version,
+    refused,
+)
 from sfaudio._statistics import StreamStatistics
 
 if TYPE_CHECKING:
     from sfaudio._buffers import _Whole
 
-__all__ = ["Device", "Stream", "is_stuck", "refresh_devices"]
+__all__ = [
+    "Device",
+    "Stream",
+    "is_stuck",
+    "list_devices",
+    "list_rates",
+    "portaudio_version",
+    "refresh_devices",
+]
 
 Device = int | str | None
+
+
+def _load_sounddevice() -> Any:
+    """The module. `StreamError` where PortAudio is missing."""
+    try:
+        return import_module("sounddevice")
+    except OSError as error:
+        raise missing(error) from None
+
+
+def list_devices() -> list[DeviceInfo]:
+    """The devices that PortAudio knows, by their index; see `refresh_devices`. `StreamError` where it is missing."""
+    return read_devices(_load_sounddevice())
+
+
+def list_rates(device: DeviceInfo, kind: Literal["input", "output"]) -> list[int]:
+    """Which of 8, 16, 24, 44.1 and 48 kHz a device takes in this direction, in mono or in stereo; in Hz."""
+    return read_rates(_load_sounddevice(), device, kind)
+
+
+def portaudio_version() -> str:
+    """As PortAudio tells it. `StreamError` where it is missing."""
+    return read_version(_load_sounddevice())
 
 
 def is_stuck() -> bool:
@@ -48,10 +89,10 @@ def is_stuck() -> bool:
 def refresh_devices() -> bool:
     """Have PortAudio look for devices: it knows those that were there when it was initialised.
 
-    Returns False, and has done nothing, while a stream is open in this process. OSError where
+    Returns False, and has done nothing, while a stream is open in this process. `StreamError` where
     PortAudio is missing.
     """
-    sounddevice: Any = import_module("sounddevice")
+    sounddevice = _load_sounddevice()
     with exclusively() as is_any_open:
         if not is_any_open:
             sounddevice._terminate()
@@ -105,15 +146,13 @@ class Stream:
     Raises
     ------
     TypeError, ValueError
-        Neither queue, no such device, or a number that is not whole or out of range.
+        Neither queue, a meter of another rate, or a number that is not whole or out of range.
     RuntimeError
         Another stream, or a call under way, has a queue on the same side.
     MemoryError
         There is none for the whole of a capture queue.
-    OSError
-        PortAudio is missing.
-    sounddevice.PortAudioError
-        The device refuses.
+    StreamError
+        PortAudio is missing, there is no such device, or it refuses: an OSError, which lists the devices.
     """
 
     def __init__(
@@ -157,6 +196,8 @@ class Stream:
                 strict=True,
             )
         )
+        if isinstance(latency, str) and latency not in ("low", "high"):
+            raise ValueError(f'latency must be seconds, "low" or "high", not {latency!r}')
         devices = device if isinstance(device, tuple) else (device, device)
         ends: dict[str, Any]
         if capture is not None and playout is not None:
@@ -166,7 +207,8 @@ class Stream:
         else:
             kind, ends = "output", {"device": devices[1], "channels": outputs}
         self._name = f"{kind}, device {ends['device']!r}, {rate} Hz"
-        sounddevice = import_module("sounddevice")
+        self._kind = kind
+        sounddevice = _load_sounddevice()
         self._callback = StreamCallback(
             capture,
             playout,
@@ -193,13 +235,22 @@ class Stream:
                     **ends,
                 )
                 self._opened = Opened(self._stream, self._callback)
-        except BaseException:
+        except BaseException as error:
             self._callback.close()  # nothing was started that could call it
+            if isinstance(error, (sounddevice.PortAudioError, ValueError)):
+                raise refused(sounddevice, self._name, kind, error) from None
             raise
 
     def start(self) -> None:
-        """Begin to record and play. Takes as long as the device needs. RuntimeError if it is closed."""
-        self._opened.start()
+        """Begin to record and play. Takes as long as the device needs.
+
+        RuntimeError if it is closed, `StreamError` if the device does not start.
+        """
+        sounddevice = _load_sounddevice()
+        try:
+            self._opened.start()
+        except sounddevice.PortAudioError as error:
+            raise refused(sounddevice, self._name, self._kind, error) from None
 
     def close(self) -> None:
         """Stop at once, let the queues alone, and give the device back. May be called again.

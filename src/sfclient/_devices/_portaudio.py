@@ -14,7 +14,7 @@ from typing import Any
 
 import trio
 
-from sfaudio import StreamStatistics
+from sfaudio import StreamError, StreamStatistics
 from sfaudio.stream import Stream, is_stuck, refresh_devices
 from sfclient._devices._ends import MemoryInput, NullOutput
 from sfclient._devices._interface import DeviceChanged, DeviceStatistics, DeviceWaits, Queues
@@ -181,7 +181,7 @@ class PortAudioLine(DeviceWaits):
             self.output_latency = self._streams[-1].output_latency if self._output else 0.0
             for stream in self._streams:
                 await in_thread(stream.start)
-        except load_sounddevice().PortAudioError as error:
+        except StreamError as error:
             await self._give_up()
             raise DeviceError(f"the sound device does not start: {error}") from None
 

@@ -19,11 +19,14 @@
 - `SfclientError`: what can go wrong, by whose fault it is: `UsageError` (`AuthenticationError`,
   `AgentNotFoundError`, `InsecureURLError`, `AudioFileError`), `RemoteError` (`NetworkError`,
   `ServiceError`), `DeviceError` (`_errors`)
+- `logging`: loggers by module, silent until the program sets them up; events at INFO, requests and websockets at DEBUG
 - `sfclient.simulator`: a local agent, for developing without an account
 - `sfclient.report`: a page of a call that is over
 - `sfclient.testing`: a network between client and service that fails as it is told
 - `_dialects`: what is said on the wire; `_websocket`: the socket
 """
+
+import logging
 
 from sfclient._call import Call
 from sfclient._conversation import ConversationStatistics
@@ -155,3 +158,5 @@ __all__ = [
     "request_result",
     "request_session",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -15,6 +15,7 @@ trio_websocket.
   bounds what comes without a message among it.
 """
 
+import logging
 import math
 import ssl
 from collections.abc import AsyncIterator
@@ -32,6 +33,8 @@ from sfclient._running import sleep_on_time
 from sfclient._secrets import Secrets
 from sfclient._upgrade import HOST, RESOURCE, Upgraded, open_upgraded
 from sfclient._urls import check_trust, check_url
+
+_logger = logging.getLogger(__name__)
 
 HURRY_SECONDS = 0.03  # for our close to leave when the call is cancelled
 STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
@@ -170,6 +173,7 @@ class WebSocket:
             return await self._connection.get_message()
         except ConnectionClosed as error:
             closed = self._closed(error)
+            _logger.debug("The far side closed the websocket: %d %s", closed.code, closed.reason)
         finally:
             self._is_receiving = False
             self._stream.longest += (QUEUED_MESSAGES + 1) * FRUITLESS_BYTES  # as the reader goes on
@@ -333,6 +337,7 @@ async def open_websocket(
                     max_message_size=LARGEST_MESSAGE_BYTES,
                     receive_buffer_size=RECEIVE_BYTES,
                 )
+                _logger.debug("A websocket to %s is open", parts.hostname)
                 websocket = WebSocket(connection, stream, limits, secrets, nursery)
                 yield websocket
             finally:

@@ -282,6 +282,12 @@ def test_the_page_of_an_hour_is_no_longer_than_some() -> None:
     assert f"{len(record['events']) - MOST_EVENTS} more" in page
 
 
+def test_what_cannot_be_told_apart_is_drawn_once() -> None:
+    late = [{"at": n / 1000, "kind": "SpeechLate", "seconds": 0.0005} for n in range(3_000)]
+    drawn = parse(page_of({"format": 1, "events": late})).all("g", "trouble")
+    assert 500 < len(drawn) <= COLUMNS
+
+
 def test_every_picture_has_a_name_and_every_column_a_head() -> None:
     root = parse(page_of(made_record(8)))
     for row in root.all("svg"):

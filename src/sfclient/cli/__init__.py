@@ -26,6 +26,7 @@ from sfclient.cli._telling import (
     complain,
     fill_standard_streams,
     flush_all,
+    keep_standard_error,
     survive_any_letter,
 )
 
@@ -42,9 +43,10 @@ OWN_FAULT = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    survive_any_letter()
     try:
         fill_standard_streams()
+        keep_standard_error()
+        survive_any_letter()
         status = _run(argv)
     except BaseException as error:
         status = _outcome(error)

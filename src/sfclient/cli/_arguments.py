@@ -75,7 +75,9 @@ def make_parser() -> argparse.ArgumentParser:
     ws_media.add_argument("--codec", metavar="l16|pcmu|pcma", help="of the sound (l16)")
     ws_media.add_argument("--framing", metavar="payload|rtp", help="of the sound (payload)")
     ends = "a device by index or part of its name, FILE.wav, or none"
-    call.add_argument("--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}")
+    call.add_argument(
+        "--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}; FLAC, OGG or MP3 as well"
+    )
     call.add_argument("--output", metavar="NAME|FILE.wav", help=f"what the agent says: {ends}")
     call.add_argument(
         "--input-channel",

@@ -181,7 +181,8 @@ class PortAudioLine(DeviceWaits):
         devices: dict[Kind, Device] = {
             kind: wanted
             for kind, wanted in self._wanted.items()
-            if wanted.name is None and names.get(kind, self._ends[kind].name) != self._ends[kind].name
+            if wanted.name is None
+            and names.get(kind, self._ends[kind].name) != self._ends[kind].name
         }
         if devices:
             with suppress(DeviceError):

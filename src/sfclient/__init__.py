@@ -21,6 +21,7 @@
   `ServiceError`), `DeviceError` (`_errors`)
 - `logging`: loggers by module, silent until the program sets them up; events at INFO, requests and websockets at DEBUG
 - `sfclient.simulator`: a local agent, for developing without an account
+- `sfclient.report`: a page of a call that is over
 - `sfclient.testing`: a network between client and service that fails as it is told
 - `_dialects`: what is said on the wire; `_websocket`: the socket
 """

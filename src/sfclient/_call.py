@@ -34,6 +34,7 @@ from sfclient._events import (
     Connected,
     Connecting,
     DeviceLost,
+    DeviceReturned,
     Disconnected,
     Ended,
     Event,
@@ -317,7 +318,8 @@ class Call:
 
     def _tell_of_device(self, event: Event) -> None:
         self._events.tell(replace(event, at=self._clock.now))
-        self._hearing.device_changed(is_there=not isinstance(event, DeviceLost))
+        if isinstance(event, DeviceLost | DeviceReturned):
+            self._hearing.device_changed(is_there=isinstance(event, DeviceReturned))
 
     def _recording_failed(self, reason: str) -> None:
         self._events.tell(RecordingFailed(reason, at=self._clock.now))

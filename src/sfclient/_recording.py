@@ -35,6 +35,8 @@ class RecordingStatistics:
     """Of both sides, on their way to the file."""
     lost_frames: int = 0
     """Of both sides, that the file did not take: a full disk, or one that stalled for too long."""
+    crc32: int = 0
+    """Of the sound in the file (zlib): by this a report knows which recording belongs to these figures."""
     begins_at: float | None = None
     """When the first frame of the caller was recorded, in seconds since `open_call` was entered; None before."""
     agent_begins_at: float | None = None
@@ -103,6 +105,7 @@ class Recorder:
             self.played.statistics(),
             leaving_frames=0 if self.error else lacking,
             lost_frames=lacking if self.error else 0,
+            crc32=self._file.crc32,
         )
 
     def take_played(self) -> None:

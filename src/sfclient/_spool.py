@@ -46,9 +46,14 @@ class Spool:
         self._thread = threading.Thread(target=self._run, name="sfclient spool", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Those that were put and are not written yet."""
+        return self._put_bytes - self._written_bytes
+
     def put(self, data: bytes) -> bool:
         """Hand it over; whether it was taken."""
-        waiting = self._put_bytes + len(data) - self._written_bytes
+        waiting = self.waiting_bytes + len(data)
         if waiting > self._most_bytes and self.error is None:
             self.error = TimeoutError(f"it takes so long that {self._most_bytes} bytes wait")
         if self.error is not None:

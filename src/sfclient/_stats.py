@@ -2,13 +2,9 @@
 
 import json
 import math
-import os
 import platform
-import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +13,11 @@ from typing import Any
 import trio
 
 from sfaudio._kernels import kernel_level
-from sfclient._errors import SfclientError, UsageError
+from sfclient._errors import SfclientError
 from sfclient._events import Ended, Event, MessageReceived
 from sfclient._statistics import CallStatistics
 from sfclient._timeline import Timeline
+from sfclient._whole_file import write_whole
 
 FORMAT = 1  # of the record; a later one has what this has, and more
 DECIMALS = 4  # of the many seconds of a timeline: a tenth of a millisecond
@@ -116,19 +113,9 @@ def write_stats(path: Path, record: Mapping[str, Any]) -> None:
     The file is private to the user (0600), and takes the place of an older one as a whole or not at all. Raises
     `UsageError` if it cannot be written.
     """
-    try:
-        target = Path(os.path.realpath(path))
-        with suppress(FileNotFoundError):
-            if not stat.S_ISREG(target.stat().st_mode):
-                raise UsageError(f"cannot write {path}: it is not a file: give the name of one")
-        fd, name = tempfile.mkstemp(prefix=".sfclient.", dir=target.parent)
-        try:
-            with open(fd, "w", encoding="utf-8") as file:
-                file.write(json.dumps(record, indent=2, allow_nan=False) + "\n")
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except (OSError, ValueError) as error:  # ValueError: no name of a file
-        told = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot write {path}: {told}") from None
+    write_whole(path, text_of(record))
+
+
+def text_of(record: Mapping[str, Any]) -> str:
+    """The record as JSON."""
+    return json.dumps(record, indent=2, allow_nan=False) + "\n"

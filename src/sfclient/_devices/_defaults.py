@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -26,12 +27,11 @@ LOOK_SECONDS = 2.0  # between looks, each of which takes PortAudio up to a tenth
 AGAIN_SECONDS = 5.0  # until another process is tried, where one has failed
 
 
-async def watch_defaults(changed: Callable[[set[Kind]], Awaitable[None]]) -> NoReturn:
-    """Call `changed` with the directions in which another device is the default one, until cancelled.
+async def watch_defaults(tell: Callable[[dict[Kind, str]], Awaitable[None]]) -> NoReturn:
+    """Call `tell` with the names of the default devices at first and whenever they have changed, until cancelled.
 
     Raises OSError if no other process can be started.
     """
-    known: dict[Kind, str] = {}
     while True:
         async with trio.open_nursery() as nursery:
             run = partial(
@@ -48,11 +48,7 @@ async def watch_defaults(changed: Callable[[set[Kind]], Awaitable[None]]) -> NoR
             async for data in process.stdout:
                 *lines, told = (told + data).split(b"\n")
                 for line in lines:
-                    now: dict[Kind, str] = json.loads(line)
-                    kinds = {kind for kind in now if known.get(kind, now[kind]) != now[kind]}
-                    known = now
-                    if kinds:
-                        await changed(kinds)
+                    await tell(json.loads(line))
             nursery.cancel_scope.cancel()
         await trio.sleep(AGAIN_SECONDS)
 
@@ -71,12 +67,8 @@ def _tell_defaults() -> NoReturn:
     while True:
         defaults = {}
         for kind in ("input", "output"):
-            try:
-                device = sounddevice.query_devices(kind=kind)
-                api = sounddevice.query_hostapis(device["hostapi"])
-                defaults[kind] = f"{device['name']}, {api['name']}"
-            except (sounddevice.PortAudioError, ValueError):
-                defaults[kind] = ""  # there is none
+            with suppress(sounddevice.PortAudioError, ValueError):  # there is none
+                defaults[kind] = sounddevice.query_devices(kind=kind)["name"]
         if (line := json.dumps(defaults)) != told:
             print(line, file=out, flush=True)
             told = line

@@ -115,10 +115,13 @@ class WavInput(MemoryInput):
         self.path = Path(path)
 
     def open(self) -> int:
-        self._samplerate, samples = read_wav(self.path)
+        self._samplerate, samples = self._read_file()
         self._pieces = deque([samples.data.cast("B")])
         self._waiting_bytes = samples.nbytes
         return self._samplerate
+
+    def _read_file(self) -> tuple[int, NDArray[np.int16]]:
+        return read_wav(self.path)
 
 
 class MemoryOutput:

@@ -101,7 +101,7 @@ class PortAudioLine(DeviceWaits):
         self.input_samplerate = self._rates.get("input", 0)
         self.output_samplerate = self._rates.get("output", 0)
         self._requested_latency = next(iter(wanted.values())).latency
-        self._follow = follow
+        self._is_following = follow
         self._asking, self._asked = trio.open_memory_channel[_Asked](0)
         self._streams = Streams()
         self._names: dict[Kind, str] = {}
@@ -151,8 +151,8 @@ class PortAudioLine(DeviceWaits):
             with self._asked:
                 await self._start()
                 async with open_unwrapped_nursery() as nursery:
-                    if self._follow:
-                        nursery.start_soon(watch_defaults, self._defaults_changed)
+                    if self._is_following:
+                        nursery.start_soon(watch_defaults, self._follow_defaults)
                     task_status.started()
                     while True:
                         asked = await self._watch()
@@ -176,9 +176,14 @@ class PortAudioLine(DeviceWaits):
             return await self._asked.receive()
         return None
 
-    async def _defaults_changed(self, kinds: set[Kind]) -> None:
-        devices = {kind: self._wanted[kind] for kind in kinds & self._wanted.keys()}
-        devices = {kind: device for kind, device in devices.items() if device.name is None}
+    async def _follow_defaults(self, names: dict[Kind, str]) -> None:
+        """Those that are the default ones now are of these names."""
+        devices: dict[Kind, Device] = {
+            kind: wanted
+            for kind, wanted in self._wanted.items()
+            if wanted.name is None
+            and names.get(kind, self._ends[kind].name) != self._ends[kind].name
+        }
         if devices:
             with suppress(DeviceError):
                 await self._ask(devices)

@@ -124,12 +124,13 @@ def test_what_went_wrong_is_told_first_and_nothing_if_nothing_did() -> None:
 
 def test_versions_and_devices_are_told() -> None:
     record = made_record()
-    versions, device = parse(page_of(record)).all("table", "facts")
+    versions, device, stream = parse(page_of(record)).all("table", "facts")
     rows = [row.words for row in versions.one("tbody").all("tr")]
     assert rows == [
         f"{name.replace('_', ' ')} {value}" for name, value in record["versions"].items()
     ]
     assert "output latency 0.0213" in device.words
+    assert "callbacks 3700" in stream.words
 
 
 def test_the_page_of_a_call_that_never_began_says_why() -> None:

@@ -41,7 +41,8 @@ class TapStatistics:
 class Tap:
     """Iterate over it for each `Sound`, until the call is over; tasks that do so at the same time share what comes.
 
-    For the thread that runs trio. Who reads late gets the latest megabyte, and the rest is counted. `samplerates` are those of what is sent and of what is played, in Hz.
+    For the thread that runs trio. Who reads late gets the latest megabyte, and the rest is counted. `samplerates` are
+    those of what is sent and of what is played, in Hz.
     """
 
     def __init__(self, samplerates: tuple[int, int], recorder: Recorder | None) -> None:

@@ -31,7 +31,8 @@ from sfclient._devices._ends import (
 )
 from sfclient._devices._files import check_distinct
 from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Queues, Waits
-from sfclient._devices._portaudio import PortAudioLine
+from sfclient._devices._listen import listen
+from sfclient._devices._portaudio import HANGS, MOST_VOLUME, PortAudioLine
 from sfclient._devices._sound_files import file_input, is_sound_file
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
 from sfclient._devices._wav import StereoSound, open_stereo
@@ -129,6 +130,8 @@ def _file_output(path: str | Path) -> WavOutput:
 
 
 __all__ = [
+    "HANGS",
+    "MOST_VOLUME",
     "Audio",
     "Device",
     "DeviceStatistics",
@@ -151,6 +154,7 @@ __all__ = [
     "is_sound_file",
     "is_stuck",
     "list_devices",
+    "listen",
     "open_lines",
     "open_stereo",
 ]

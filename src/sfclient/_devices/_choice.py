@@ -109,10 +109,13 @@ def _alone() -> Iterator[None]:
 
 def _choose(kind: Kind, device: Device, samplerate: int, exactly: bool) -> End:
     known = [each for each in _list_devices() if getattr(each, f"{kind}_channels")]
-    try:
-        import sounddevice
+    import sounddevice
 
-        found = sounddevice.query_devices(_as_index(device.name), kind)
+    try:
+        name = _as_index(device.name)
+        if not known or (isinstance(name, int) and name not in [each.index for each in known]):
+            raise ValueError("there is none")
+        found = sounddevice.query_devices(name, kind)
         own = round(found["default_samplerate"])
         check = getattr(sounddevice, f"check_{kind}_settings")
         for rate in (samplerate,) if exactly else (samplerate, own):

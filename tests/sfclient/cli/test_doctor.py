@@ -1,6 +1,8 @@
 """`sfclient doctor` tells what is wrong here, and what to do about it."""
 
 import sys
+import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path

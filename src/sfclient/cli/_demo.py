@@ -54,7 +54,7 @@ async def run_demo(args: argparse.Namespace) -> int:
             open_call,
             SessionRequest(request),
             Audio(words, "none"),
-            playout="adaptive",
+            playout="adaptive" if args.bad_network else None,
             max_seconds=DEMO_SECONDS + (STALL_SECONDS if args.bad_network else 0.0),
         )
         recording = next_free(Path(DEMO_RECORDING))

@@ -10,13 +10,22 @@ from types import GetSetDescriptorType, ModuleType
 import pytest
 
 import sfaudio
+import sfaudio.checkup
 import sfaudio.stream
 import sfclient
 import sfclient.report
 import sfclient.simulator
 import sfclient.testing
 
-MODULES = [sfaudio, sfaudio.stream, sfclient, sfclient.report, sfclient.simulator, sfclient.testing]
+MODULES = [
+    sfaudio,
+    sfaudio.checkup,
+    sfaudio.stream,
+    sfclient,
+    sfclient.report,
+    sfclient.simulator,
+    sfclient.testing,
+]
 each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 
 CLASSES = {
@@ -105,6 +114,25 @@ def test_every_public_class_and_function_has_a_docstring(module: ModuleType) -> 
 @pytest.mark.parametrize("cls", CLASSES.values(), ids=CLASSES)
 def test_every_public_method_and_property_has_a_docstring(cls: type) -> None:
     assert [name for name in sorted(public_members(cls)) if not is_documented(cls, name)] == []
+
+
+COMPILED = ("CaptureQueue", "JitterBuffer", "Meter", "PlayoutEngine", "Resampler")
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_a_compiled_constructor_can_be_asked_for_what_it_takes(name: str) -> None:
+    """A line of the class's docstring says it, the stub confirms it."""
+    cls = getattr(sfaudio, name)
+    taken = inspect.signature(cls).parameters.values()
+    stub = DOOR.with_name(f"{cls.__module__.removeprefix('sfaudio.')}.pyi")
+    (found,) = (
+        node
+        for node in ast.parse(stub.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name == name
+    )
+    (said,) = (node.args for node in found.body if getattr(node, "name", "") == "__init__")
+    assert [p.name for p in taken] == [p.arg for p in (*said.args[1:], *said.kwonlyargs)]
+    assert [p.name for p in taken if p.kind is p.KEYWORD_ONLY] == [p.arg for p in said.kwonlyargs]
 
 
 def test_what_can_be_cimported_is_declared_where_it_comes_from() -> None:

@@ -10,8 +10,9 @@
   (`_blocks`)
 - `int16_to_ulaw`, `ulaw_to_int16`, `int16_to_alaw`, `alaw_to_int16`: G.711 (`_g711`)
 - `Resampler`, `ResamplerStatistics`: from one sample rate to another, streaming (`_resample`)
-- `sfaudio.stream.Stream`, `StreamStatistics`: a PortAudio stream between queues and a device, with
-  native callbacks
+- `sfaudio.stream.Stream`, `StreamStatistics`, `StreamError`: a PortAudio stream between queues and a
+  device, a `DeviceInfo`, with native callbacks
+- `sfaudio.checkup`: whether all of it works here, as ``python -m sfaudio`` tells; `__version__`
 
 All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` (see
 ``sfaudio/__init__.pxd``).
@@ -23,6 +24,7 @@ from sfaudio._g711 import alaw_to_int16, int16_to_alaw, int16_to_ulaw, ulaw_to_i
 from sfaudio._meter import Meter
 from sfaudio._pcm import JitterBuffer, float32_to_int16, int16_to_float32
 from sfaudio._playout import PlayoutEngine
+from sfaudio._portaudio import DeviceInfo, StreamError
 from sfaudio._resample import Resampler
 from sfaudio._statistics import (
     CaptureQueueStatistics,
@@ -34,10 +36,12 @@ from sfaudio._statistics import (
     Segment,
     StreamStatistics,
 )
+from sfaudio._version import __version__ as __version__
 
 __all__ = [
     "CaptureQueue",
     "CaptureQueueStatistics",
+    "DeviceInfo",
     "JitterBuffer",
     "JitterBufferStatistics",
     "Level",
@@ -48,6 +52,7 @@ __all__ = [
     "Resampler",
     "ResamplerStatistics",
     "Segment",
+    "StreamError",
     "StreamStatistics",
     "alaw_to_int16",
     "apply_gain",

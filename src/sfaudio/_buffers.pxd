@@ -23,6 +23,9 @@ cdef uint64_t in_range(object value, str name, str unit, uint64_t least, uint64_
 # wanted, under '*' as int16. Returns how many there are; `view` must be released.
 cdef Py_ssize_t acquire(object obj, Py_buffer *view, char format, bint writable, str name) except -1
 
+# Likewise, of one channel: ValueError for what has more than one dimension, but for those of one item.
+cdef Py_ssize_t acquire_mono(object obj, Py_buffer *view, char format, bint writable, str name) except -1
+
 # Likewise with PCM16 bytes, raw or native int16, that need not end with a whole sample. Returns how many bytes.
 cdef Py_ssize_t acquire_pcm(object obj, Py_buffer *view, str name) except -1
 # ValueError if the two share memory, but for being the same where that may be.

@@ -88,6 +88,28 @@ cdef Py_ssize_t acquire(object obj, Py_buffer *view, char format, bint writable,
     return _acquire(obj, view, format, writable, name)
 
 
+cdef Py_ssize_t acquire_mono(object obj, Py_buffer *view, char format, bint writable, str name) except -1:
+    cdef Py_ssize_t samples = acquire(obj, view, format, writable, name)
+    _check_mono(view, name)
+    return samples
+
+
+cdef int _check_mono(Py_buffer *view, str name) except -1:
+    """Frames of several channels would pass for more of one; raw bytes tell of none. What is refused is released."""
+    cdef int i
+    if view.ndim < 2 or view.itemsize == 1:
+        return 0
+    for i in range(view.ndim):
+        if view.shape[i] * view.itemsize == view.len:
+            return 0
+    shape = tuple([view.shape[i] for i in range(view.ndim)])
+    PyBuffer_Release(view)
+    raise ValueError(
+        f"{name} must be mono, not of shape {shape}: give one channel, a copy of {name}[:, 0], or of int16 the mean of"
+        " all, by to_mono; for stereo, have one of these for each channel"
+    )
+
+
 cdef Py_ssize_t acquire_pcm(object obj, Py_buffer *view, str name) except -1:
     if PyBytes_CheckExact(obj):  # as arrays above: what comes from the network is mostly this
         memset(view, 0, sizeof(Py_buffer))
@@ -95,6 +117,7 @@ cdef Py_ssize_t acquire_pcm(object obj, Py_buffer *view, str name) except -1:
         view.len = PyBytes_GET_SIZE(obj)
     elif not (PyArray_CheckExact(obj) and _borrow_array(obj, view, c"h", False)):
         _acquire(obj, view, c"b", False, name)
+    _check_mono(view, name)
     return view.len
 
 
@@ -122,7 +145,7 @@ cdef Py_ssize_t _acquire(object obj, Py_buffer *view, char format, bint writable
     )
     itemsize = 1 if format in b"Bb" else 4 if format == c"f" or came == c"f" else 2
     if fits and view.ndim > 0 and view.len % itemsize == 0:
-        view.itemsize = 1 if came in b"Bbc" else itemsize  # whatever a broken exporter says
+        view.itemsize = 1 if came in b"Bbc" else 4 if came == c"f" else 2  # whatever a broken exporter says
         return view.len // itemsize
     try:
         _refuse(view, format, itemsize, fits, name)

@@ -143,7 +143,9 @@ cdef Py_ssize_t _frames(Py_ssize_t samples, Py_ssize_t channels, Py_ssize_t due)
 
 @cython.no_gc_clear  # the queues must be there when it is deallocated
 cdef class StreamCallback:
-    """What a native PortAudio stream calls back, and what it has seen.
+    """StreamCallback(capture=None, playout=None, played=None, *, capture_meter=None, playout_meter=None, \
+    input_channels=1, input_channel=None, output_channels=1, output_gain=1.0, measure_cpu=False)\n--\n
+    What a native PortAudio stream calls back, and what it has seen.
 
     It is the writer of `capture`, `played` and the meters and the reader of `playout` from when it is made until
     `detach`, `close`, or until it is dropped. From when `userdata` is asked for until `close`, nothing is freed even if
@@ -265,6 +267,11 @@ cdef class StreamCallback:
                 meter_release_writer(self.state.sound.capture_meter)
             if self.state.sound.playout_meter != NULL:
                 meter_release_writer(self.state.sound.playout_meter)
+
+    def __repr__(self):
+        sound = self.state.sound
+        channels = f"{sound.input_channels} input and {sound.output_channels} output channels"
+        return f"<sfaudio._callback.StreamCallback: {channels}, {sf_load_acquire(&self.state.callbacks)} callbacks>"
 
     @property
     def address(self):

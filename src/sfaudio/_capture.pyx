@@ -17,8 +17,8 @@ from libc.stdint cimport int16_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from sfaudio._buffers cimport acquire, in_range
-from sfaudio._kernels cimport float32_to_int16_wire
+from sfaudio._buffers cimport acquire_mono, in_range
+from sfaudio._kernels cimport float32_to_int16_wire, int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_fence_acquire, sf_fence_release, sf_load_acquire, sf_load_relaxed, sf_load_samples
@@ -116,6 +116,19 @@ cdef Py_ssize_t capture_read(capture_queue *queue, int16_t *out, Py_ssize_t fram
     return taken
 
 
+cdef Py_ssize_t _read_float32(capture_queue *queue, float *out, Py_ssize_t frames) noexcept nogil:
+    cdef int16_t block[256]
+    cdef Py_ssize_t taken = 0, step, came
+    while taken < frames:
+        step = min(frames - taken, 256)
+        came = capture_read(queue, block, step)
+        int16_samples_to_float32(block, out + taken, came)
+        taken += came
+        if came < step:
+            break
+    return taken
+
+
 cdef uint64_t _drop(capture_queue *queue, uint64_t frames) noexcept nogil:
     cdef uint64_t head = sf_load_acquire(&queue.head)
     cdef uint64_t tail = _oldest(queue, head)
@@ -160,7 +173,8 @@ cdef void capture_release_reader(capture_queue *queue) noexcept nogil:
 
 
 cdef class CaptureQueue:
-    """A queue of mono int16 samples between one audio callback and one network task; the oldest give way.
+    """CaptureQueue(capacity)\n--\n
+    A queue of mono int16 samples between one audio callback and one network task; the oldest give way.
 
     Threads: one thread at a time may *write* (`write`) and one, the same or another, may *read* (`read`, `read_into`,
     `drop`, `flush`). All else may be asked from anywhere. Neither side ever waits for the other. A full queue takes all
@@ -207,7 +221,7 @@ cdef class CaptureQueue:
         MemoryError if there is no memory for it: then none of it is queued.
         """
         cdef Py_buffer view
-        cdef Py_ssize_t frames = acquire(block, &view, c"*", False, "block")
+        cdef Py_ssize_t frames = acquire_mono(block, &view, c"*", False, "block")
         cdef bint there
         try:
             _hold_writer(self.queue, CALL)
@@ -245,13 +259,19 @@ cdef class CaptureQueue:
         return out
 
     def read_into(self, out):
-        """Move up to as many of the oldest frames as `out`, a buffer of int16, has room for. Returns how many."""
+        """Move up to as many of the oldest frames as `out`, a buffer of int16 or float32, has room for.
+
+        float32 samples are int16 / 32768. Returns how many frames there were.
+        """
         cdef Py_buffer view
-        cdef Py_ssize_t room = acquire(out, &view, c"h", True, "out")
+        cdef Py_ssize_t room = acquire_mono(out, &view, c"*", True, "out")
         cdef Py_ssize_t taken
         try:
             capture_hold_reader(self.queue, CALL)
-            taken = capture_read(self.queue, <int16_t *> view.buf, room)
+            if view.itemsize == 4:
+                taken = _read_float32(self.queue, <float *> view.buf, room)
+            else:
+                taken = capture_read(self.queue, <int16_t *> view.buf, room)
             capture_release_reader(self.queue)
             return taken
         finally:
@@ -309,6 +329,9 @@ cdef class CaptureQueue:
             overruns=overruns + (lost > 0),
             padded_frames=padded,
         )
+
+    def __repr__(self):
+        return f"<sfaudio.CaptureQueue: {_queued(self.queue)} of {self.queue.capacity} frames queued>"
 
     @property
     def capacity(self):

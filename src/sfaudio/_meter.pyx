@@ -15,7 +15,7 @@ from libc.stdint cimport int16_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from sfaudio._buffers cimport acquire, in_range, raw_float32, raw_int16
+from sfaudio._buffers cimport acquire_mono, in_range, raw_float32, raw_int16
 from sfaudio._gate cimport NOTHING_NEW, SPEECH_BEGAN, gate_begin, gate_hear, gate_news, speech_gate
 from sfaudio._kernels cimport float32_to_int16_symmetric, measure_level, sample_level
 from sfaudio._owners cimport CALL, NEW, give_back, hold
@@ -223,7 +223,8 @@ cdef double _rms(double squares, uint64_t frames) noexcept:
 
 
 cdef class Meter:
-    """Hears mono samples: how loud they are, whether they are all zero, and when somebody speaks.
+    """Meter(samplerate)\n--\n
+    Hears mono samples: how loud they are, whether they are all zero, and when somebody speaks.
 
     Speech is told by a gate on blocks of 10 ms: it begins with the first of three in a row that are loud, and ends with
     the last loud one once half a second was not loud. Loud is 8 dB above the room (the least power of the last 5 s),
@@ -269,7 +270,7 @@ cdef class Meter:
         """
         cdef Py_buffer view
         cdef double began = _finite(seconds)
-        cdef Py_ssize_t frames = acquire(block, &view, c"*", False, "block")
+        cdef Py_ssize_t frames = acquire_mono(block, &view, c"*", False, "block")
         try:
             meter_hold_writer(self.meter, CALL)
             if view.itemsize == 4:
@@ -290,6 +291,10 @@ cdef class Meter:
         return Level(
             books.level_peak / 32768.0, _rms(<double> books.level_squares, books.level_frames), books.level_clipped
         )
+
+    def __repr__(self):
+        found = self.level()
+        return f"<sfaudio.Meter: {self.samplerate} Hz, peak {found.peak:.4f}, rms {found.rms:.4f}>"
 
     @property
     def zero_frames(self):

@@ -8,11 +8,12 @@ The writer publishes `head` with release order after the samples are in place; t
 """
 
 from cpython.buffer cimport PyBuffer_Release
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from sfaudio._buffers cimport acquire, acquire_pcm, block, convert, in_range, raw_float32, raw_int16
+from sfaudio._buffers cimport acquire_mono, acquire_pcm, block, convert, in_range, raw_float32, raw_int16
 from sfaudio._kernels cimport float32_to_int16_symmetric, float32_to_int16_wire, int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._ring cimport LARGEST_FRAMES, LOOKS, LOOKS_AT_ONCE
@@ -250,6 +251,12 @@ cdef void playout_abort(playout_queue *queue) noexcept nogil:
     take_back(&queue.ring, queue.tail, queue.head)
 
 
+cdef inline uint64_t _queued(const playout_queue *queue) noexcept nogil:
+    """From anywhere."""
+    cdef uint64_t tail = sf_load_acquire(&queue.tail)  # first: it never passes a later head
+    return min(sf_load_acquire(&queue.head) - tail, queue.capacity)
+
+
 cdef int playout_hold_writer(playout_queue *queue, const char *holder) except -1:
     return hold(&queue.writer, holder, "the writing side of this JitterBuffer")
 
@@ -267,12 +274,13 @@ cdef void playout_release_reader(playout_queue *queue) noexcept nogil:
 
 
 cdef class JitterBuffer:
-    """A queue of mono int16 samples between one network task and one audio callback.
+    """JitterBuffer(capacity, *, prefill=0, fade=0)\n--\n
+    A queue of mono int16 samples between one network task and one audio callback.
 
     Threads: one thread at a time may *write* (`write`, `flush`, `drain`) and one, the same or another, may *read*
-    (`read_into`); `abort` does both. All else may be asked from anywhere. Neither side ever waits for the other, and
-    the reader allocates nothing and makes no system call. A stream is the reader from when it is opened until it is
-    closed. Whoever comes to a side that somebody else has gets a RuntimeError, which names the holder.
+    (`read`, `read_into`); `abort` does both. All else may be asked from anywhere. Neither side ever waits for the
+    other, and `read_into` allocates nothing and makes no system call. A stream is the reader from when it is opened
+    until it is closed. Whoever comes to a side that somebody else has gets a RuntimeError, which names the holder.
 
     Playing starts when `prefill` frames are queued, or when some have waited for as long as `prefill` frames take to
     play, or at once after `drain`. When the queue runs empty, the rest of the block is silence, and playing starts
@@ -344,7 +352,7 @@ cdef class JitterBuffer:
         Returns how many frames came from the queue. float32 samples are int16 / 32768.
         """
         cdef Py_buffer view
-        cdef Py_ssize_t frames = acquire(out, &view, c"*", True, "out")
+        cdef Py_ssize_t frames = acquire_mono(out, &view, c"*", True, "out")
         cdef Py_ssize_t taken
         try:
             playout_hold_reader(self.queue, CALL)
@@ -353,6 +361,15 @@ cdef class JitterBuffer:
             return taken
         finally:
             PyBuffer_Release(&view)
+
+    def read(self, frames):
+        """Just so many frames, as bytes of native int16; what the queue cannot give is silence, as in `read_into`."""
+        cdef Py_ssize_t wanted = <Py_ssize_t> in_range(frames, "frames", "frames", 0, LARGEST_FRAMES)
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, wanted * <Py_ssize_t> sizeof(int16_t))
+        playout_hold_reader(self.queue, CALL)
+        _read(self.queue, PyBytes_AS_STRING(out), sizeof(int16_t), wanted)
+        playout_release_reader(self.queue)
+        return out
 
     def flush(self):
         """Throw away what is queued now; what sounds is faded out first. What is written afterwards is played."""
@@ -408,6 +425,9 @@ cdef class JitterBuffer:
             partial_bytes=int(sf_load_relaxed(&queue.split) > 0),
         )
 
+    def __repr__(self):
+        return f"<sfaudio.JitterBuffer: {_queued(self.queue)} of {self.queue.capacity} frames queued>"
+
     @property
     def capacity(self):
         """Most frames it will hold."""
@@ -421,11 +441,9 @@ cdef class JitterBuffer:
     @property
     def queued_frames(self):
         """Frames waiting, at this moment."""
-        cdef uint64_t tail = sf_load_acquire(&self.queue.tail)  # first: it never passes a later head
-        return min(sf_load_acquire(&self.queue.head) - tail, self.queue.capacity)
+        return _queued(self.queue)
 
     @property
     def writable_frames(self):
         """Frames there is room for; for the writer, it can only grow until the next `write`."""
-        cdef uint64_t tail = sf_load_acquire(&self.queue.tail)
-        return self.queue.capacity - min(sf_load_acquire(&self.queue.head) - tail, self.queue.capacity)
+        return self.queue.capacity - _queued(self.queue)

@@ -21,7 +21,7 @@ from libc.string cimport memcpy
 
 cimport cython
 
-from sfaudio._buffers cimport acquire, in_range
+from sfaudio._buffers cimport acquire_mono, in_range
 from sfaudio._engine cimport WORKED_ON, engine_abort, engine_begin, engine_core, engine_flush, engine_make_block
 from sfaudio._kernels cimport int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
@@ -177,7 +177,8 @@ cdef void engine_release_reader(playout_engine *engine) noexcept nogil:
 
 @cython.no_gc_clear  # the queue must be there when it is deallocated
 cdef class PlayoutEngine:
-    """What plays a `JitterBuffer`: speech without gaps, at the least delay that the network allows.
+    """PlayoutEngine(queue, *, samplerate=16000, output_samplerate=None, policy='adaptive', log_pieces=0)\n--\n
+    What plays a `JitterBuffer`: speech without gaps, at the least delay that the network allows.
 
     Under the policy ``"adaptive"`` it learns how late audio comes and keeps so much queued. In speech it plays up to
     25 % faster or slower, a pitch period at a time; pauses are cut or lengthened; a gap is concealed for 60 ms, then
@@ -280,7 +281,7 @@ cdef class PlayoutEngine:
     def read_into(self, out):
         """Fill `out`, a buffer of int16 or float32 samples, at `output_samplerate`; float32 is int16 / 32768."""
         cdef Py_buffer view
-        cdef Py_ssize_t frames = acquire(out, &view, c"*", True, "out")
+        cdef Py_ssize_t frames = acquire_mono(out, &view, c"*", True, "out")
         try:
             engine_hold_reader(self.engine, CALL)
             if view.itemsize == 4:
@@ -307,6 +308,10 @@ cdef class PlayoutEngine:
             engine_release_reader(self.engine)
         finally:
             playout_release_writer(queue.queue)
+
+    def __repr__(self):
+        rates = f"{self.samplerate} to {self.output_samplerate} Hz"
+        return f"<sfaudio.PlayoutEngine: {self.policy}, {rates}, {self.queued_frames} frames queued>"
 
     @property
     def queued_frames(self):

@@ -332,7 +332,8 @@ cdef bint _may_operate(void *law, bint faster, double *period) noexcept nogil:
 
 
 cdef class PlayoutLaw:
-    """The law alone, driven by hand: for tests and laboratories. All times in ms.
+    """PlayoutLaw()\n--\n
+    The law alone, driven by hand: for tests and laboratories. All times in ms.
 
     One thread at a time, and not from `pause_left`: a second call is refused with RuntimeError.
     """

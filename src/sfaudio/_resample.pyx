@@ -14,7 +14,7 @@ from libc.stdint cimport int16_t, int64_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
-from sfaudio._buffers cimport acquire, check_apart, in_range
+from sfaudio._buffers cimport acquire_mono, check_apart, in_range
 from sfaudio._kernels cimport float32_to_int16_symmetric, int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
 
@@ -166,7 +166,8 @@ cdef void resampler_release(resampler *state) noexcept nogil:
 
 
 cdef class Resampler:
-    """Converts a mono stream from one sample rate to another as it comes.
+    """Resampler(samplerate_in, samplerate_out)\n--\n
+    Converts a mono stream from one sample rate to another as it comes.
 
     Threads: one at a time; a second one gets a RuntimeError, which names who has it. Streaming allocates nothing but
     the arrays that `process` returns.
@@ -275,7 +276,7 @@ cdef class Resampler:
         """
         cdef Py_buffer view
         cdef Py_ssize_t wanted = -1 if frames is None else _count(frames)  # before a pointer into `src` is taken
-        cdef Py_ssize_t came = acquire(src, &view, c"*", False, "src")
+        cdef Py_ssize_t came = acquire_mono(src, &view, c"*", False, "src")
         try:
             resampler_hold(self.state, CALL)
             try:
@@ -297,7 +298,7 @@ cdef class Resampler:
             if came > needed:
                 raise ValueError(f"src has {came} frames, but {wanted} of output need {needed}: give those")
         out = numpy.empty(wanted, numpy.float32 if is_float else numpy.int16)
-        acquire(out, &view, c"f" if is_float else c"h", True, "out")
+        acquire_mono(out, &view, c"f" if is_float else c"h", True, "out")
         given = _resample(self.state, src.buf, came, view.buf, wanted, is_float)
         PyBuffer_Release(&view)
         if given < wanted:
@@ -312,11 +313,11 @@ cdef class Resampler:
         was taken.
         """
         cdef Py_buffer view, target
-        cdef Py_ssize_t came = acquire(src, &view, c"*", False, "src")
+        cdef Py_ssize_t came = acquire_mono(src, &view, c"*", False, "src")
         cdef bint is_float = view.itemsize == 4
         cdef Py_ssize_t room, due
         try:
-            room = acquire(out, &target, c"f" if is_float else c"h", True, "out")
+            room = acquire_mono(out, &target, c"f" if is_float else c"h", True, "out")
             try:
                 check_apart(&view, &target, False)
                 resampler_hold(self.state, CALL)
@@ -341,7 +342,7 @@ cdef class Resampler:
             raise TypeError(f"dtype must be int16 or float32, not {dtype!r}")
         silence = numpy.zeros(math.ceil(self._delay() * self.samplerate_in), dtype)
         cdef Py_buffer view
-        cdef Py_ssize_t frames = acquire(silence, &view, c"*", False, "silence")
+        cdef Py_ssize_t frames = acquire_mono(silence, &view, c"*", False, "silence")
         try:
             resampler_hold(self.state, CALL)
             try:
@@ -353,6 +354,9 @@ cdef class Resampler:
         finally:
             PyBuffer_Release(&view)
         return out
+
+    def __repr__(self):
+        return f"<sfaudio.Resampler: {self.samplerate_in} to {self.samplerate_out} Hz>"
 
     def reset(self):
         """Forget the stream so far, and what was held back: what comes next begins after silence."""

@@ -237,7 +237,8 @@ cdef object _copied(object src, Py_ssize_t least):
 
 
 cdef class Stretcher:
-    """The operations at one rate, from Python. Internal.
+    """Stretcher(samplerate)\n--\n
+    The operations at one rate, from Python. Internal.
 
     Threads: any, at any time. Samples are C-contiguous buffers of int16, or raw bytes of them; what is returned is a
     new array.

@@ -9,8 +9,10 @@
         spoken = capture.read(960)      # in the same, or another
         print(stream.statistics())
 
-`refresh_devices` has PortAudio look for devices, and `is_stuck` tells whether it has failed to close a
-stream. sounddevice is imported when a stream is opened: importing this module needs no PortAudio.
+`list_devices` tells of each device as a `sfaudio.DeviceInfo`, `list_rates` what it takes, `refresh_devices` has
+PortAudio look for devices anew; `portaudio_version` tells of PortAudio itself, and `is_stuck` whether it has failed to
+close a stream. What PortAudio refuses is a `sfaudio.StreamError`. sounddevice is imported when it is needed:
+importing this module needs no PortAudio.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import threading
 import warnings
 from importlib import import_module
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 from sfaudio._another import use_another_portaudio
 from sfaudio._buffers import whole_number
@@ -29,16 +31,55 @@ from sfaudio._meter import Meter
 from sfaudio._opened import Opened, exclusively, is_any_hung, leave_behind
 from sfaudio._pcm import JitterBuffer
 from sfaudio._playout import PlayoutEngine
+from sfaudio._portaudio import (
+    DeviceInfo,
+    missing,
+    read_devices,
+    read_rates,
+    read_version,
+    refused,
+)
 from sfaudio._statistics import StreamStatistics
 
 if TYPE_CHECKING:
     from sfaudio._buffers import _Whole
 
-__all__ = ["Device", "Stream", "is_stuck", "refresh_devices"]
+__all__ = [
+    "Device",
+    "Stream",
+    "is_stuck",
+    "list_devices",
+    "list_rates",
+    "portaudio_version",
+    "refresh_devices",
+]
 
 Device = int | str | None
 
 _replacing = threading.Lock()  # for two threads that find a PortAudio hung
+
+
+def _load_sounddevice() -> Any:
+    """The module. `StreamError` where PortAudio is missing."""
+    try:
+        return import_module("sounddevice")
+    except OSError as error:
+        raise missing(error) from None
+
+
+def list_devices() -> list[DeviceInfo]:
+    """The devices that PortAudio knows, by their index; see `refresh_devices`. `StreamError` where it is missing."""
+    return read_devices(_load_sounddevice())
+
+
+def list_rates(device: DeviceInfo, kind: Literal["input", "output"]) -> list[int]:
+    """Which of 8, 16, 24, 44.1 and 48 kHz a device takes in this direction, in mono or in stereo; in Hz."""
+    return read_rates(_load_sounddevice(), device, kind)
+
+
+def portaudio_version() -> str:
+    """As PortAudio tells it. `StreamError` where it is missing."""
+    return read_version(_load_sounddevice())
 
 
 def is_stuck() -> bool:
@@ -57,9 +98,9 @@ def refresh_devices() -> bool:
     start the program anew.
 
     Takes as long as PortAudio needs. Returns False, and has done nothing, while a stream is open in this process.
-    OSError where PortAudio is missing; TimeoutError where it hangs in doing this in another thread.
+    `StreamError` where PortAudio is missing; TimeoutError where it hangs in doing this in another thread.
     """
-    sounddevice: Any = import_module("sounddevice")
+    sounddevice = _load_sounddevice()
     with _replacing:
         if is_any_hung() and use_another_portaudio(sounddevice):
             leave_behind()
@@ -75,58 +116,63 @@ def refresh_devices() -> bool:
 class Stream:
     """A stream of one device, or of two that share a clock, from when it is made until it is closed.
 
-    One that is dropped is closed, with a ResourceWarning; so is at exit what is still open. A
-    forked child leaves the stream to its parent.
+        One that is dropped is closed, with a ResourceWarning; so is at exit what is still open. A
+        forked child leaves the stream to its parent.
 
-    Which directions it has is told by the queues: one of `capture` and `playout` at least. Every
-    channel is float32 at the device. Of several input channels one is recorded, or their mean;
-    every output channel plays the same.
+        Which directions it has is told by the queues: one of `capture` and `playout` at least. Every
+        channel is float32 at the device. Of several input channels one is recorded, or their mean;
+        every output channel plays the same.
 
-    Threads: PortAudio's own runs the callback. The stream is the writer of `capture`, `played` and
-    the meters and the reader of `playout` until it is closed or detached; who else tries to be gets
-    a RuntimeError. The methods may be called from anywhere.
+        Threads: PortAudio's own runs the callback. The stream is the writer of `capture`, `played` and
+        the meters and the reader of `playout` until it is closed or detached; who else tries to be gets
+        a RuntimeError. The methods may be called from anywhere.
 
-    Parameters
-    ----------
-    capture, playout, played
-        Gets what is recorded; is read for what is played; gets what was played, for a recording.
-        `playout` is a `JitterBuffer`, or a `PlayoutEngine` for speech without gaps.
-    samplerate
-        In Hz, a whole number, of the device and the queues; an engine's `output_samplerate`.
-    blocksize
-        Frames of each callback, 0 for what suits the device.
-    device
-        One for both directions, or a pair of input and output; each an index, a part of a name,
-        or None for the default.
-    channels
-        One number for both directions, or a pair of input and output.
-    input_channel
-        The input channel that is recorded alone, counted from 1; None for the mean of all.
-    capture_meter, playout_meter
-        A `Meter` of the stream's `samplerate` each, which hears what is recorded and what is played;
-        see `StreamCallback` for its clock.
-    output_gain
-        See the property.
-    latency
-        In seconds, or ``"low"`` or ``"high"``.
-    native
-        Whether PortAudio calls the compiled callback itself. If not, or where sounddevice lacks the
-        door for it, Python calls it, which stutters when anything else in the process holds the GIL.
-    measure_cpu
-        See `StreamCallback`.
+        Parameters
+        ----------
+        capture, playout, played
+            Gets what is recorded; is read for what is played; gets what was played, for a recording.
+            `playout` is a `JitterBuffer`, or a `PlayoutEngine` for speech without gaps.
+        samplerate
+            In Hz, a whole number, of the device and the queues; an engine's `output_samplerate`.
+        blocksize
+            Frames of each callback, 0 for what suits the device.
+        device
+            One for both directions, or a pair of input and output; each an index, a part of a name,
+            or None for the default.
+        channels
+            One number for both directions, or a pair of input and output.
+        input_channel
+            The input channel that is recorded alone, counted from 1; None for the mean of all.
+        capture_meter, playout_meter
+            A `Meter` of the stream's `samplerate` each, which hears what is recorded and what is played;
+            see `StreamCallback` for its clock.
+        output_gain
+            See the property.
+        latency
+            In seconds, or ``"low"`` or ``"high"``.
+        native
+            Whether PortAudio calls the compiled callback itself. If not, or where sounddevice lacks the
+            door for it, Python calls it, which stutters when anything else in the process holds the GIL.
+        measure_cpu
+            See `StreamCallback`.
 
-    Raises
-    ------
-    TypeError, ValueError
-        Neither queue, no such device, or a number that is not whole or out of range.
-    RuntimeError
-        Another stream, or a call under way, has a queue on the same side.
-    MemoryError
-        There is none for the whole of a capture queue.
-    OSError
-        PortAudio is missing; TimeoutError, which is one, if it hangs in opening another stream.
-    sounddevice.PortAudioError
-        The device refuses.
+        Raises
+        ------
+        TypeError, ValueError
+            Neither queue, a meter of another rate, or a number that is not whole or out of range.
+        RuntimeError
+            Another stream, or a call under way, has a queue on the same side.
+        MemoryError
+            There is none for the whole of a capture queue.
+    <<<<<<< HEAD
+        OSError
+            PortAudio is missing; TimeoutError, which is one, if it hangs in opening another stream.
+        sounddevice.PortAudioError
+            The device refuses.
+    =======
+        StreamError
+            PortAudio is missing, there is no such device, or it refuses: an OSError, which lists the devices.
+    >>>>>>> 9256466c80b34688e3eadad7bc5d64f03e97f617
     """
 
     def __init__(
@@ -170,6 +216,8 @@ class Stream:
                 strict=True,
             )
         )
+        if isinstance(latency, str) and latency not in ("low", "high"):
+            raise ValueError(f'latency must be seconds, "low" or "high", not {latency!r}')
         devices = device if isinstance(device, tuple) else (device, device)
         ends: dict[str, Any]
         if capture is not None and playout is not None:
@@ -179,7 +227,8 @@ class Stream:
         else:
             kind, ends = "output", {"device": devices[1], "channels": outputs}
         self._name = f"{kind}, device {ends['device']!r}, {rate} Hz"
-        sounddevice = import_module("sounddevice")
+        self._kind = kind
+        sounddevice = _load_sounddevice()
         self._callback = StreamCallback(
             capture,
             playout,
@@ -206,13 +255,22 @@ class Stream:
                     **ends,
                 )
                 self._opened = Opened(self._stream, self._callback)
-        except BaseException:
+        except BaseException as error:
             self._callback.close()  # nothing was started that could call it
+            if isinstance(error, (sounddevice.PortAudioError, ValueError)):
+                raise refused(sounddevice, self._name, kind, error) from None
             raise
 
     def start(self) -> None:
-        """Begin to record and play. Takes as long as the device needs. RuntimeError if it is closed."""
-        self._opened.start()
+        """Begin to record and play. Takes as long as the device needs.
+
+        RuntimeError if it is closed, `StreamError` if the device does not start.
+        """
+        sounddevice = _load_sounddevice()
+        try:
+            self._opened.start()
+        except sounddevice.PortAudioError as error:
+            raise refused(sounddevice, self._name, self._kind, error) from None
 
     def close(self) -> None:
         """Stop at once, let the queues alone, and give the device back. May be called again.

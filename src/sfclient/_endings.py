@@ -19,7 +19,8 @@ PENDING_SECONDS = 1.0  # queued, in which there may be more than the silence tha
 
 def check_seconds(name: str, seconds: float | None) -> None:
     """Raises `UsageError` for what is no positive number."""
-    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and seconds > 0):
         raise UsageError(f"{name} must be more than 0 seconds, not {seconds!r}")
 
 
@@ -45,13 +46,11 @@ class Endings:
         self._hearing = hearing
         self._network = network
         if silence_seconds is None:
-            silence_seconds = SILENCE_SECONDS if recording.is_file else math.inf
+            silence_seconds = SILENCE_SECONDS if recording.has_end else math.inf
         self._silence_seconds = silence_seconds
         self._max_seconds = math.inf if max_seconds is None else max_seconds
-        self._began = math.inf
         self._is_awaited = False
-        self._is_time = trio.Event()
-        self._reason = ""
+        self._is_silent = trio.Event()
         self._said_at: float | None = None
         self._silent_from = -math.inf
         self._is_draining = False
@@ -64,21 +63,14 @@ class Endings:
     async def wait(self) -> str:
         """From when sound flows until it is time to hang up; the reason."""
         self._is_awaited = True
-        await self._is_time.wait()
-        return self._reason
+        with trio.move_on_after(self._max_seconds):
+            await self._is_silent.wait()
+            return f"all was said, and the agent silent for {self._silence_seconds:g} s"
+        return f"its {self._max_seconds:g} s were over"
 
     def look(self, now: float) -> None:
-        if not self._is_awaited:
-            return
-        self._began = min(self._began, now)
-        if now - self._began >= self._max_seconds:
-            self._end(f"its {self._max_seconds:g} s were over")
-        elif self._silence_seconds < math.inf:
+        if self._is_awaited and self._silence_seconds < math.inf:
             self._look_for_silence(now)
-
-    def _end(self, reason: str) -> None:
-        self._reason = self._reason or reason
-        self._is_time.set()
 
     def _look_for_silence(self, now: float) -> None:
         if not self._recording.is_said:
@@ -86,7 +78,7 @@ class Endings:
             return
         if self._said_at is None:
             self._said_at = now
-            if self._recording.is_file:
+            if self._recording.has_end:
                 self._tell(InputEnded(at=now))
         if self._is_speech_under_way:
             self._silent_from = now
@@ -96,7 +88,7 @@ class Endings:
                 self._is_draining = True  # less than is gathered before it plays: the last of it
                 self._playout.queue.drain()
             else:
-                self._end(f"all was said, and the agent silent for {self._silence_seconds:g} s")
+                self._is_silent.set()
 
     @property
     def _is_speech_under_way(self) -> bool:

@@ -49,26 +49,22 @@ class _Flow:
         self._direction = direction
         self._tell = tell
         self._moved = -1
-        self._still = 0.0
+        self.still = 0.0
+        """For how long nothing has moved."""
         self._since = 0.0
         self.is_stalled = False
         self.stalls = 0
         self.stalled_seconds = 0.0
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing has moved for so long that it should be asked why."""
-        return self._still >= ASK_SECONDS
-
     def stand(self, elapsed: float) -> None:
         """Nothing has moved for so long, though it should."""
-        self._still += elapsed
+        self.still += elapsed
         if self.is_stalled:
             self.stalled_seconds += elapsed
-        elif self._still >= STALL_SECONDS:
+        elif self.still >= STALL_SECONDS:
             self.is_stalled = True
             self.stalls += 1
-            self.stalled_seconds += self._still
+            self.stalled_seconds += self.still
             self._tell(NetworkStalled(self._direction, at=self._since))
 
     def move(self, last: float, again: float) -> None:
@@ -76,7 +72,7 @@ class _Flow:
         if self.is_stalled:
             self.is_stalled = False
             self._tell(NetworkReturned(self._direction, again - self._since, at=again))
-        self._still, self._since = 0.0, last
+        self.still, self._since = 0.0, last
 
 
 class Network:
@@ -131,7 +127,7 @@ class Network:
         if came or not seen.is_receiving:
             since_began = self._clock.since_began
             self._down.move(since_began(seen.received_at), since_began(seen.resumed_at))
-        elif not self._down.is_quiet or websocket.ask():
+        elif self._down.still + elapsed < ASK_SECONDS or websocket.ask():
             self._down.stand(elapsed)
 
     def _look_up(self, before: Traffic | None, seen: Traffic, now: float, elapsed: float) -> None:

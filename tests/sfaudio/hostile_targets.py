@@ -12,19 +12,6 @@ from typing import Any
 
 import sfaudio
 
-# Python cannot be asked for these: by position, and after the bar by name.
-CONSTRUCTORS = {
-    "CaptureQueue": "capacity",
-    "JitterBuffer": "capacity | prefill fade",
-    "Meter": "samplerate",
-    "PlayoutEngine": "queue | samplerate output_samplerate policy log_pieces",
-    "PlayoutLaw": "",
-    "Resampler": "samplerate_in samplerate_out",
-    "Stretcher": "samplerate",
-    "StreamCallback": "capture playout played | capture_meter playout_meter"
-    " input_channels input_channel output_channels output_gain measure_cpu",
-}
-
 
 @dataclass(frozen=True)
 class Target:
@@ -55,8 +42,7 @@ def parameters(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str
 
 
 def targets_of(cls: type) -> Iterable[Target]:
-    positional, _, named = CONSTRUCTORS[cls.__name__].partition("|")
-    yield Target(cls.__name__, cls, None, tuple(positional.split()), tuple(named.split()))
+    yield Target(cls.__name__, cls, None, *parameters(cls))
     for name, member in vars(cls).items():
         if isinstance(member, GetSetDescriptorType):
             yield Target(f"{cls.__name__}.{name}", member.__get__, cls)

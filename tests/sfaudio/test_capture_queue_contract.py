@@ -70,6 +70,17 @@ def test_every_kind_of_int16_buffer_is_filled(make: Any) -> None:
     assert out == int16([1, -2]).tobytes()
 
 
+def test_float32_is_filled_with_the_same_samples_and_no_more() -> None:
+    """In steps of its own: 600 frames are more than two of them."""
+    queue, samples = CaptureQueue(1000), (np.arange(600) * 50 - 15_000).astype(np.int16)
+    queue.write(samples)
+    out = np.full(700, 9, np.float32)
+    assert queue.read_into(out) == 600
+    assert (out[:600] == samples / np.float32(32768)).all()
+    assert (out[600:] == 9).all()
+    assert queue.statistics() == CaptureQueueStatistics(600, 600, 0, 0, 0)
+
+
 # ---- bad input
 
 
@@ -97,8 +108,8 @@ def test_a_bad_block_is_refused_and_nothing_queued(
 @pytest.mark.parametrize(
     ("out", "error", "message"),
     [
-        (None, TypeError, "out must be a buffer of int16 samples"),
-        (np.zeros(2, np.float32), TypeError, "out must hold native int16 samples.*format 'f'"),
+        (None, TypeError, "out must be a buffer of int16 or float32 samples"),
+        (np.zeros(2), TypeError, "out must hold native int16 or float32 samples.*format 'd'"),
         (bytes(4), ValueError, "out must be writable"),
         (bytearray(3), ValueError, "out has 3 bytes"),
         (np.zeros(4, np.int16)[::2], ValueError, "out must be writable and C-contiguous"),

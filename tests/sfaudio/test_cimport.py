@@ -23,6 +23,7 @@ from sfaudio import (
     CaptureQueue,
     CaptureQueueStatistics,
     JitterBuffer,
+    Meter,
     PlayoutEngine,
     PlayoutEngineStatistics,
     Resampler,
@@ -191,10 +192,18 @@ def test_a_resampler_is_used_from_cython(example: Any, dtype: Any) -> None:
     assert np.array_equal(out, expected)
 
 
+def test_a_meter_hears_from_cython(example: Any) -> None:
+    meter = Meter(8000)
+    example.hear(meter, np.full(240, 8192, np.int16), np.full(80, 0.5, np.float32), 3.0)
+    assert meter.level() == (0.5, pytest.approx((0.25**2 * 3 + 0.5**2) ** 0.5 / 2), 0)
+    assert meter.read_segments() == [(True, 3.0)]
+    assert meter.speech_until == pytest.approx(3.04)
+
+
 def test_what_native_code_holds_is_refused_to_python_until_it_is_released(example: Any) -> None:
     engine = PlayoutEngine(JitterBuffer(1000), log_pieces=1)
-    held = JitterBuffer(10), CaptureQueue(10), Resampler(16000, 48000), engine
-    buffer, queue, resampler, engine = held
+    held = JitterBuffer(10), CaptureQueue(10), Resampler(16000, 48000), engine, Meter(8000)
+    buffer, queue, resampler, engine, meter = held
     out, block = bytearray(20), bytes(20)
     calls: dict[str, list[Callable[[], object]]] = {
         "the writing side of this JitterBuffer": [
@@ -204,6 +213,7 @@ def test_what_native_code_holds_is_refused_to_python_until_it_is_released(exampl
             buffer.abort,
         ],
         "the reading side of this JitterBuffer": [
+            lambda: buffer.read(10),
             lambda: buffer.read_into(out),
             lambda: StreamCallback(playout=buffer),
         ],
@@ -233,6 +243,11 @@ def test_what_native_code_holds_is_refused_to_python_until_it_is_released(exampl
             lambda: engine.read_into(out),
             engine.abort,
             lambda: StreamCallback(playout=engine),
+        ],
+        "the writing side of this Meter": [
+            lambda: meter.hear(block, 0),
+            lambda: StreamCallback(CaptureQueue(1), capture_meter=meter),
+            lambda: StreamCallback(None, JitterBuffer(1), playout_meter=meter),
         ],
     }
     buffer.write(block)

@@ -71,16 +71,35 @@ def test_the_limits_of_the_parameters_are_allowed() -> None:
         bytearray(8),
         memoryview(bytearray(9))[1:],
         np.zeros(4, np.int16),
-        np.zeros((2, 2), np.int16),
+        np.zeros((4, 1), np.int16),
         (ctypes.c_int16 * 4)(),
     ],
-    ids=["bytearray", "misaligned", "array", "2-d", "ctypes"],
+    ids=["bytearray", "misaligned", "array", "column", "ctypes"],
 )
 def test_every_kind_of_int16_block_is_filled(block: Any) -> None:
     buffer = JitterBuffer(8)
     buffer.write(pcm([1, -2, 32767]))
     assert buffer.read_into(block) == 3
     assert memoryview(block).tobytes() == pcm([1, -2, 32767, 0])
+
+
+def test_just_so_many_frames_are_read_with_silence_for_what_is_missing() -> None:
+    buffer = JitterBuffer(8)
+    buffer.write(pcm([1, -2, 3]))
+    assert buffer.read(2) == pcm([1, -2])
+    assert buffer.read(3) == pcm([3, 0, 0])
+    assert buffer.read(0) == b""
+    said = buffer.statistics()
+    assert (said.read_frames, said.padded_frames, said.underruns) == (3, 2, 1)
+
+
+@pytest.mark.parametrize("frames", [-1, 2**30 + 1, 1.5, None])
+def test_reading_a_bad_number_of_frames_takes_nothing(frames: Any) -> None:
+    buffer = JitterBuffer(8)
+    buffer.write(pcm([1]))
+    with pytest.raises((TypeError, ValueError), match="frames must be"):
+        buffer.read(frames)
+    assert play(buffer, 1) == [1]
 
 
 def test_an_array_of_bytes_is_filled_and_no_byte_beyond() -> None:
@@ -100,7 +119,7 @@ def test_an_array_of_bytes_is_filled_and_no_byte_beyond() -> None:
         np.array([[1], [-2]], "<i2"),
         (ctypes.c_int16 * 2)(1, -2),
     ],
-    ids=["bytes", "bytearray", "misaligned", "array", "2-d", "ctypes"],
+    ids=["bytes", "bytearray", "misaligned", "array", "column", "ctypes"],
 )
 def test_every_kind_of_contiguous_buffer_is_queued(data: Any) -> None:
     buffer = JitterBuffer(8)

@@ -4,10 +4,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from sfaudio import CaptureQueue, _opened
+from sfaudio import CaptureQueue, JitterBuffer, Meter, StreamError, _opened
 from sfaudio.stream import Stream
 
 PATIENCE = 0.05
@@ -38,11 +39,20 @@ class PortAudio(ModuleType):
             def start(self) -> None:
                 portaudio.goes_on.wait()
                 if portaudio.refuses:
-                    raise RefusedError
+                    raise RefusedError("it is busy")
 
             def close(self) -> None:
                 portaudio.closes += 1
 
+        def query_devices(kind: str | None = None) -> object:
+            if kind:
+                raise RefusedError
+            return portaudio.devices
+
+        self.query_devices = query_devices
+        self.query_hostapis = lambda: [{"name": "ALSA"}]
+        self.PortAudioError = RefusedError
+        self.devices: list[dict[str, object]] = []
         self.RawStream = self.RawOutputStream = self.RawInputStream = RawInputStream
 
 
@@ -62,9 +72,74 @@ def test_a_block_whose_stream_is_refused_leaves_the_queue_at_once(portaudio: Por
     try:
         with Stream(queue, samplerate=48000):
             raise AssertionError
-    except RefusedError:
+    except StreamError:
         queue.write(bytes(2))  # though the traceback keeps the stream
     assert portaudio.closes == 1
+
+
+def device(index: int, name: str, inputs: int, outputs: int) -> dict[str, object]:
+    return {
+        "index": index,
+        "name": name,
+        "hostapi": 0,
+        "max_input_channels": inputs,
+        "max_output_channels": outputs,
+        "default_samplerate": 48_000.0,
+    }
+
+
+def test_what_portaudio_refuses_is_told_with_the_devices_there_are(portaudio: PortAudio) -> None:
+    portaudio.refuses = True
+    stream = Stream(CaptureQueue(9), samplerate=48_000, device="USB")
+    with pytest.raises(StreamError) as caught:
+        stream.start()
+    assert str(caught.value) == (
+        "PortAudio does not give us the stream (input, device 'USB', 48000 Hz): it is busy."
+        " The input devices here: none at all"
+    )
+    portaudio.devices = [
+        device(0, "HDMI", 0, 8),
+        device(1, "Headset", 1, 2),
+        device(2, "Mic", 1, 0),
+    ]
+    with pytest.raises(StreamError, match=r"here: 1 Headset \(ALSA\); 2 Mic \(ALSA\)$"):
+        stream.start()
+    stream.close()
+
+
+def test_no_such_device_is_told_so_and_leaves_the_queues(
+    portaudio: PortAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**settings: object) -> None:
+        raise ValueError("No output device matching 'USB'")
+
+    monkeypatch.setattr(portaudio, "RawOutputStream", refuse)
+    portaudio.devices = [device(0, "HDMI", 0, 8)]
+    playout = JitterBuffer(9)
+    with pytest.raises(StreamError, match=r"matching 'USB'\. The output devices here: 0 HDMI"):
+        Stream(None, playout, samplerate=48_000, device="USB")
+    playout.read_into(bytearray(2))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"latency": "lowest"}, 'latency must be seconds, "low" or "high", not \'lowest\''),
+        (
+            {"capture_meter": Meter(16_000)},
+            r"capture_meter is for 16000 Hz: make it with Meter\(48000\)",
+        ),
+        ({"input_channel": 2}, "input_channel must be between 1 and 1"),
+        ({"output_gain": 20}, "output_gain must be between 0 and 16"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(
+    portaudio: PortAudio, settings: dict[str, Any], message: str
+) -> None:
+    queue = CaptureQueue(9)
+    with pytest.raises(ValueError, match=message):
+        Stream(queue, samplerate=48_000, **settings)
+    queue.write(bytes(2))
 
 
 def test_a_close_that_was_interrupted_can_be_repeated(

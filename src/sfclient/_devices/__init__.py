@@ -6,7 +6,8 @@
   is open; ``_defaults``: which are the default ones
 - ``_ends``: where sound comes from and goes to without them: memory, files, nothing
 - ``_virtual``: the line between these, paced by trio's clock
-- ``_wav``: WAV files in, ``_shared`` among calls; ``_wav_writer``: WAV files out; ``_files``: which files may be either
+- ``_wav``: WAV files in, ``_sound_files``: others, ``_shared`` among calls; ``_wav_writer``: WAV files out;
+  ``_files``: which files may be either
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -30,10 +31,13 @@ from sfclient._devices._ends import (
 )
 from sfclient._devices._files import check_distinct
 from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Queues, Waits
-from sfclient._devices._portaudio import PortAudioLine
+from sfclient._devices._listen import listen
+from sfclient._devices._portaudio import HANGS, MOST_VOLUME, PortAudioLine
+from sfclient._devices._sound_files import file_input, is_sound_file
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
 from sfclient._devices._wav import StereoSound, open_stereo
 from sfclient._devices._wav_writer import SpooledWav
+from sfclient._errors import AudioFileError
 from sfclient._spool import in_thread
 
 LONGEST_BLOCK_SECONDS = 0.1  # for what is said and heard in a call is late by as much
@@ -45,9 +49,9 @@ End = TypeVar("End")
 class Audio:
     """Where the caller's speech comes from and the agent's goes to.
 
-    Each is a `Device`, or its index or a part of its name; a path ending in ``.wav``; ``"none"``,
-    silence or nobody; a `Source` or `Sink`, such as `MemoryInput` and `MemoryOutput`; or None, the
-    default device.
+    Each is a `Device`, or its index or a part of its name; a path ending in ``.wav``, or for the input
+    in ``.flac``, ``.ogg``, ``.mp3`` and the like, with the extra ``files``; ``"none"``, silence or nobody;
+    a `Source` or `Sink`, such as `MemoryInput` and `MemoryOutput`; or None, the default device.
     """
 
     input: Source | Device | Path | str | int | None = None
@@ -72,8 +76,8 @@ async def open_lines(
 
     Raises `DeviceError`, `AudioFileError` or `UsageError`.
     """
-    source = _end(audio.input, MemoryInput, WavInput)
-    sink = _end(audio.output, NullOutput, WavOutput)
+    source = _end(audio.input, MemoryInput, file_input)
+    sink = _end(audio.output, NullOutput, _file_output)
     if isinstance(source, WavInput):
         written = [*outputs, *([sink.path] if isinstance(sink, WavOutput) else [])]
         await in_thread(partial(check_distinct, [source.path], written))
@@ -110,14 +114,24 @@ def _end(
 ) -> End | Device:
     if chosen == "none":
         return silence()
-    if isinstance(chosen, str | Path) and str(chosen).lower().endswith(".wav"):
+    if isinstance(chosen, str | Path) and is_sound_file(chosen):
         return file(chosen)
     if isinstance(chosen, str | Path | int | None):
         return Device(str(chosen) if isinstance(chosen, Path) else chosen)
     return chosen
 
 
+def _file_output(path: str | Path) -> WavOutput:
+    if not str(path).lower().endswith(".wav"):
+        raise AudioFileError(
+            f"cannot write {path}: what the agent says is written as WAV, so name it .wav"
+        )
+    return WavOutput(path)
+
+
 __all__ = [
+    "HANGS",
+    "MOST_VOLUME",
     "Audio",
     "Device",
     "DeviceStatistics",
@@ -137,8 +151,10 @@ __all__ = [
     "WavOutput",
     "check_distinct",
     "close_in_time",
+    "is_sound_file",
     "is_stuck",
     "list_devices",
+    "listen",
     "open_lines",
     "open_stereo",
 ]

@@ -5,21 +5,18 @@ sounddevice is imported when a device is looked for: `import sfclient` succeeds 
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
 
-from sfaudio.stream import is_stuck, refresh_devices
+from sfaudio import DeviceInfo, StreamError, stream
 from sfclient._errors import DeviceError
 
 Kind = Literal["input", "output"]
 
 HANG_SECONDS = 10.0  # for PortAudio to look for devices: it takes one at most
-INSTALL = {"linux": "install it (Debian: apt-get install libportaudio2)"}
 
 _looking = threading.Lock()  # what PortAudio tells of a device is gone when it looks for them anew
 
@@ -57,35 +54,17 @@ class End:
     """Which of these is recorded."""
 
 
-def load_sounddevice() -> ModuleType:
-    """Import sounddevice. Raises `DeviceError` where PortAudio is missing."""
-    try:
-        import sounddevice
-    except OSError as error:
-        remedy = INSTALL.get(sys.platform, "install it, or reinstall sounddevice")
-        raise DeviceError(f"PortAudio is not there ({error}): {remedy}") from None
-    module: ModuleType = sounddevice
-    return module
-
-
-def list_devices() -> list[dict[str, Any]]:
-    """What PortAudio knows of every device, as sounddevice gives it, with the name of the host API.
-
-    ``is_default_input`` and ``is_default_output`` tell which are taken where none is named.
-    """
-    sounddevice = load_sounddevice()
+def list_devices() -> list[DeviceInfo]:
+    """What PortAudio knows of every device. It may block. Raises `DeviceError`."""
     with _alone():
-        apis = sounddevice.query_hostapis()
-        default_input, default_output = sounddevice.default.device
-        return [
-            {
-                **device,
-                "hostapi_name": apis[device["hostapi"]]["name"],
-                "is_default_input": device["index"] == default_input,
-                "is_default_output": device["index"] == default_output,
-            }
-            for device in sounddevice.query_devices()
-        ]
+        return _list_devices()
+
+
+def _list_devices() -> list[DeviceInfo]:
+    try:
+        return stream.list_devices()
+    except StreamError as error:
+        raise DeviceError(str(error)) from None
 
 
 def choose(kind: Kind, device: Device, samplerate: int, *, exactly: bool = False) -> End:
@@ -112,8 +91,8 @@ def choose_anew(wanted: dict[Kind, Device], rates: dict[Kind, int]) -> dict[Kind
     It may block. Raises `DeviceError`; TimeoutError if PortAudio hangs in doing this for another call.
     """
     with _alone():
-        refresh_devices()
-        if is_stuck():
+        stream.refresh_devices()
+        if stream.is_stuck():
             raise DeviceError("PortAudio does not come back from closing a device")
         return {kind: _choose(kind, device, rates[kind], True) for kind, device in wanted.items()}
 
@@ -129,9 +108,14 @@ def _alone() -> Iterator[None]:
 
 
 def _choose(kind: Kind, device: Device, samplerate: int, exactly: bool) -> End:
-    sounddevice = load_sounddevice()
+    known = [each for each in _list_devices() if getattr(each, f"{kind}_channels")]
+    import sounddevice
+
     try:
-        found = sounddevice.query_devices(_as_index(device.name), kind)
+        name = _as_index(device.name)
+        if not known or (isinstance(name, int) and name not in [each.index for each in known]):
+            raise ValueError("there is none")
+        found = sounddevice.query_devices(name, kind)
         own = round(found["default_samplerate"])
         check = getattr(sounddevice, f"check_{kind}_settings")
         for rate in (samplerate,) if exactly else (samplerate, own):
@@ -146,16 +130,11 @@ def _choose(kind: Kind, device: Device, samplerate: int, exactly: bool) -> End:
     except (sounddevice.PortAudioError, ValueError) as error:
         refusal = error
     named = "the default device" if device.name is None else f"device {device.name!r}"
-    candidates = [
-        f"{found['index']} {found['name']}"
-        for found in sounddevice.query_devices()
-        if found[f"max_{kind}_channels"]
-    ]
-    known = "; ".join(candidates) if candidates else "none at all"
+    names = "; ".join(f"{each.index} {each.name}" for each in known) or "none at all"
     told = " ".join(str(refusal).split())  # in one line
     if exactly:
         told += f" (at {samplerate} Hz, with which the call goes on)"
-    raise DeviceError(f"cannot open {named} for {kind}: {told}. The {kind} devices here: {known}")
+    raise DeviceError(f"cannot open {named} for {kind}: {told}. The {kind} devices here: {names}")
 
 
 def _numbers_of_channels(kind: Kind, device: Device, most: int) -> list[int]:

@@ -101,8 +101,8 @@ class Line(Waits, Protocol):
     """Whether it is sound hardware, so that what it plays is heard as it comes."""
     clock: Callable[[], float]
     """That on which the meters are told when a block sounds, in seconds."""
-    is_file: bool
-    """Whether a file is what it records, so that the call has an end."""
+    has_end: bool
+    """Whether the call is to end when all of what it records was said: that of a file."""
 
     @property
     def is_said(self) -> bool:

@@ -86,7 +86,7 @@ class PortAudioLine(DeviceWaits):
 
     is_real = True
     clock = staticmethod(time.perf_counter)  # that of the callback
-    is_file = False
+    has_end = False
     is_said = True
 
     def __init__(

@@ -7,9 +7,9 @@ from functools import partial
 
 import trio
 
-from sfaudio import StreamStatistics
+from sfaudio import StreamError, StreamStatistics
 from sfaudio.stream import Stream
-from sfclient._devices._choice import HANG_SECONDS, End, Kind, load_sounddevice
+from sfclient._devices._choice import HANG_SECONDS, End, Kind
 from sfclient._devices._interface import Queues
 from sfclient._errors import DeviceError
 from sfclient._spool import in_thread, within
@@ -50,7 +50,7 @@ class Streams:
             self._open = await in_thread(partial(within, open_them, HANG_SECONDS), undo=_close_all)
             for stream in self._open:
                 await in_thread(partial(within, stream.start, HANG_SECONDS))
-        except load_sounddevice().PortAudioError as error:
+        except StreamError as error:
             await self.give_up()
             raise DeviceError(f"the sound device does not start: {error}") from None
         self.input_latency = self._open[0].input_latency if "input" in ends else 0.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sfclient._clock import Bell, shared_clock
 from sfclient._devices._choice import Device, Kind
-from sfclient._devices._ends import Sink, Source, WavInput
+from sfclient._devices._ends import Sink, Source
 from sfclient._devices._interface import NO_DEVICE, Queues, Tell
 from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._nursery import open_unwrapped_nursery
@@ -43,7 +43,7 @@ class VirtualLine:
         self.clock = clock
         self._source = source
         self._sink = sink
-        self.is_file = isinstance(source, WavInput)
+        self.has_end = getattr(source, "has_end", False)
         self.input_samplerate = input_samplerate
         self.output_samplerate = output_samplerate
         self._block_seconds = block_seconds

@@ -31,7 +31,7 @@ MOST_CHUNKS = 10_000  # a file may be full of empty ones
 PIECE_BYTES = 1 << 20  # is decoded at a time
 USUAL_CHUNKS = (b"fmt ", b"data", b"LIST", b"fact", b"cue ", b"JUNK", b"bext", b"id3 ", b"smpl")
 
-Samples = NDArray[np.int16] | NDArray[np.float64]
+Samples = NDArray[np.int16] | NDArray[np.float64] | NDArray[np.float32]
 Decode = Callable[[NDArray[np.uint8]], Samples]
 """From bytes of whole samples to samples: int16 as they are, anything else as float64 in [-1, 1]."""
 
@@ -214,7 +214,7 @@ class _Reader:
         decoded = np.empty(frames, np.int16)
         done = 0
         for piece in self._pieces(layout, at, frames):
-            mono = _mono(decode(piece), layout.channels)
+            mono = to_mono_int16(decode(piece), layout.channels)
             decoded[done : done + len(mono)] = mono
             done += len(mono)
         return decoded[:done]
@@ -274,7 +274,8 @@ DECODERS: dict[tuple[int, int, int], Decode] = {
 """By format, bits of a sample, and the bytes that it is in."""
 
 
-def _mono(samples: Samples, channels: int) -> NDArray[np.int16]:
+def to_mono_int16(samples: Samples, channels: int) -> NDArray[np.int16]:
+    """Several channels as their mean."""
     if samples.dtype == np.int16:
         if channels == 1:
             return samples.astype(np.int16, copy=False)

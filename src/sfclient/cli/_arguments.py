@@ -7,12 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from sfclient._devices._portaudio import MOST_VOLUME
+from sfclient._devices import MOST_VOLUME
 from sfclient._dialects import DIALECTS
 from sfclient._playout import POLICIES
 from sfclient.cli._call import read_session_url, run_call
 from sfclient.cli._demo import run_demo
 from sfclient.cli._devices import run_devices
+from sfclient.cli._doctor import run_doctor
 from sfclient.cli._report import add_arguments as add_report
 from sfclient.cli._report import run_report
 from sfclient.cli._result import run_result
@@ -75,7 +76,9 @@ def make_parser() -> argparse.ArgumentParser:
     ws_media.add_argument("--codec", metavar="l16|pcmu|pcma", help="of the sound (l16)")
     ws_media.add_argument("--framing", metavar="payload|rtp", help="of the sound (payload)")
     ends = "a device by index or part of its name, FILE.wav, or none"
-    call.add_argument("--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}")
+    call.add_argument(
+        "--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}; FLAC, OGG or MP3 as well"
+    )
     call.add_argument("--output", metavar="NAME|FILE.wav", help=f"what the agent says: {ends}")
     call.add_argument(
         "--input-channel",
@@ -165,6 +168,16 @@ def make_parser() -> argparse.ArgumentParser:
 
     devices = commands.add_parser("devices", help="list the sound devices")
     devices.set_defaults(command=run_devices)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="look for what keeps a call from working",
+        description="Look at this program, the sound devices, the microphone, the key, and the way to the service; say "
+        "what to do about what is wrong. Exit status: 1 if something is.",
+    )
+    doctor.set_defaults(command=run_doctor)
+    doctor.add_argument("--input", metavar="NAME", help="the microphone to listen to")
+    add_service(doctor)
 
     simulator = commands.add_parser("simulator", help="serve a local agent to develop against")
     simulator.set_defaults(command=run_simulator)

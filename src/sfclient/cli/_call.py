@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sfclient._call import Call
-from sfclient._devices import Audio, Device
+from sfclient._devices import Audio, Device, is_sound_file
 from sfclient._dialects import DIALECTS
 from sfclient._errors import UsageError
 from sfclient._open import open_call
@@ -45,13 +45,13 @@ async def run_call(args: argparse.Namespace) -> int:
     """Everything that can be looked at is looked at before a session is asked for."""
     session = _session(args)
     files = Files(
-        output=Path(args.output) if args.output and _is_wav(args.output) else None,
+        output=Path(args.output) if args.output and is_sound_file(args.output) else None,
         record=args.record,
         stats=args.stats,
         report=args.report,
         log=args.log,
     )
-    read = [Path(args.input)] if args.input and _is_wav(args.input) else []
+    read = [Path(args.input)] if args.input and is_sound_file(args.input) else []
     await in_thread(partial(files.check, read=read, overwrite=args.overwrite))
     source, sink = _end(args.input, args), _end(args.output, args)
     _check_devices(source, sink, args)
@@ -87,17 +87,12 @@ def _check_devices(source: str | Device, sink: str | Device, args: argparse.Name
         raise UsageError(f"--volume is of a sound device, and --output {sink} is none")
 
 
-def _is_wav(name: str) -> bool:
-    return name.lower().endswith(".wav")
-
-
 def _end(name: str | None, args: argparse.Namespace) -> str | Device:
     """A file or ``none`` as it is; anything else is a device."""
-    if name is not None and (name == "none" or _is_wav(name)):
+    if name is not None and (name == "none" or is_sound_file(name)):
         return name
-    index = int(name) if name is not None and name.isdecimal() else name
     channel = args.input_channel or 1
-    return Device(index, blocksize=args.blocksize, latency=args.latency, channel=channel)
+    return Device(name, blocksize=args.blocksize, latency=args.latency, channel=channel)
 
 
 def _session(args: argparse.Namespace) -> Session | SessionRequest:

@@ -37,11 +37,11 @@ class Inputs:
 
     async def next(self, call: Call) -> None:
         """Record from the one that follows in the list; at first, from the one that follows the default one."""
-        found = [each for each in await in_thread(list_devices) if each["max_input_channels"]]
+        found = [each for each in await in_thread(list_devices) if each.input_channels]
         if not found:
             raise DeviceError("there is no input device: plug one in")
-        indices = [each["index"] for each in found]
-        default = next((each["index"] for each in found if each["is_default_input"]), None)
+        indices = [each.index for each in found]
+        default = next((each.index for each in found if each.is_default_input), None)
         now = self._index if self._index in indices else default
         self._index = (
             indices[(indices.index(now) + 1) % len(indices)] if now in indices else indices[0]

@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TextIO
+from typing import Any, TextIO
 
 from sfclient._errors import UsageError
 from sfclient._spool import Spool, in_time
@@ -21,6 +21,14 @@ def fill_standard_streams() -> None:
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(fd)
+
+
+def keep_standard_error() -> None:
+    """PortAudio's descriptor 2 leads to nowhere while it looks for devices: for good when that hangs. Ours does not."""
+    stream = sys.stderr
+    if isinstance(stream, io.TextIOWrapper) and stream is sys.__stderr__:
+        settings: Any = {"encoding": stream.encoding, "buffering": 1, "closefd": False}
+        sys.stderr = open(os.dup(stream.fileno()), "w", **settings)  # noqa: SIM115 -- used until the very end
 
 
 def survive_any_letter() -> None:

@@ -6,6 +6,7 @@ from libc.stdint cimport int16_t, uint8_t
 from sfaudio cimport (
     CaptureQueue,
     JitterBuffer,
+    Meter,
     PlayoutEngine,
     Resampler,
     alaw_decode_samples,
@@ -26,6 +27,10 @@ from sfaudio cimport (
     float32_to_int16_wire,
     int16_samples_to_float32,
     measure_level,
+    meter_hear_float32,
+    meter_hear_int16,
+    meter_hold_writer,
+    meter_release_writer,
     mix_to_mono,
     playout_abort,
     playout_drain,
@@ -53,6 +58,7 @@ from sfaudio cimport (
     resampler_release,
     sample_level,
     scale_samples,
+    sound_meter,
     spread_mono,
     ulaw_decode_samples,
     ulaw_encode_samples,
@@ -200,6 +206,17 @@ def take(CaptureQueue queue not None, int16_t[::1] out):
     return taken
 
 
+def hear(Meter meter not None, const int16_t[::1] block, const float[::1] more, double seconds):
+    """One block at these seconds, and one after it."""
+    cdef sound_meter *borrowed = meter.meter
+    meter_hold_writer(borrowed, b"hear")
+    with nogil:
+        meter_hear_int16(borrowed, &block[0], block.shape[0], seconds)
+        seconds += <double> block.shape[0] / meter.samplerate
+        meter_hear_float32(borrowed, &more[0], more.shape[0], seconds)
+    meter_release_writer(borrowed)
+
+
 def resample(Resampler resampling not None, src, out):
     """int16 or float32, into `out`, which has room."""
     cdef const int16_t[::1] int16_src
@@ -232,14 +249,16 @@ def hold(
     CaptureQueue queue not None,
     Resampler resampler not None,
     PlayoutEngine engine not None,
+    Meter meter not None,
 ):
-    """Every side, the resampler and the engine."""
+    """Every side, and the resampler."""
     playout_hold_writer(buffer.queue, b"the example")
     playout_hold_reader(buffer.queue, b"the example")
     capture_hold_writer(queue.queue, b"the example")
     capture_hold_reader(queue.queue, b"the example")
     resampler_hold(resampler.state, b"the example")
     engine_hold_reader(engine.engine, b"the example")
+    meter_hold_writer(meter.meter, b"the example")
 
 
 def release(
@@ -247,6 +266,7 @@ def release(
     CaptureQueue queue not None,
     Resampler resampler not None,
     PlayoutEngine engine not None,
+    Meter meter not None,
 ):
     """What `hold` holds."""
     playout_release_writer(buffer.queue)
@@ -255,6 +275,7 @@ def release(
     capture_release_reader(queue.queue)
     resampler_release(resampler.state)
     engine_release_reader(engine.engine)
+    meter_release_writer(meter.meter)
 
 
 # ---- both sides of a queue at once, each on its core: sample number n is n, in 16 bits

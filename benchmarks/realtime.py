@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import sfaudio.stream
-from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine, StreamStatistics
+from sfaudio import CaptureQueue, JitterBuffer, Meter, PlayoutEngine, StreamStatistics
 from sfaudio._callback import StreamCallback
 
 if TYPE_CHECKING:
@@ -217,7 +217,13 @@ def callback_cost(what: str, callbacks: int) -> dict[str, Any]:
     noise = np.random.default_rng(1).integers(-9000, 9000, 48_000, np.int16).tobytes()
     with (
         sfaudio.stream.Stream(
-            capture, playout, samplerate=48_000, device="JACK", measure_cpu=True
+            capture,
+            playout,
+            samplerate=48_000,
+            device="JACK",
+            capture_meter=Meter(48_000),  # as a call has them
+            playout_meter=Meter(48_000),
+            measure_cpu=True,
         ) as stream,
         busy_python(),
     ):

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import itertools
 import pkgutil
 import re
 from pathlib import Path
@@ -114,6 +115,18 @@ def test_every_public_class_and_function_has_a_docstring(module: ModuleType) -> 
 @pytest.mark.parametrize("cls", CLASSES.values(), ids=CLASSES)
 def test_every_public_method_and_property_has_a_docstring(cls: type) -> None:
     assert [name for name in sorted(public_members(cls)) if not is_documented(cls, name)] == []
+
+
+@pytest.mark.parametrize("module", ["_statistics", "_portaudio", "checkup"])
+def test_every_field_that_is_told_has_a_docstring(module: str) -> None:
+    fields = 0
+    for cls in ast.parse(DOOR.with_name(f"{module}.py").read_text()).body:
+        body = [*getattr(cls, "body", ()), None]
+        for node, after in itertools.pairwise(body):
+            if isinstance(cls, ast.ClassDef) and isinstance(node, ast.AnnAssign):
+                assert isinstance(after, ast.Expr), f"{cls.name}, {ast.unparse(node)}"
+                fields += 1
+    assert fields
 
 
 COMPILED = ("CaptureQueue", "JitterBuffer", "Meter", "PlayoutEngine", "Resampler")

@@ -226,7 +226,7 @@ cdef class Meter:
     """Meter(samplerate)\n--\n
     Hears mono samples: how loud they are, whether they are all zero, and when somebody speaks.
 
-    Speech is told by a gate on blocks of 10 ms: it begins with the first of three in a row that are loud, and ends with
+    Speech is told by a gate on blocks of 10 ms: it begins with the first of four in a row that are loud, and ends with
     the last loud one once half a second was not loud. Loud is 8 dB above the room (the least power of the last 5 s),
     above -50 dBFS at least, and above -30 dBFS in any room. So music is speech, and so is a slammed door.
 
@@ -314,7 +314,7 @@ cdef class Meter:
     def read_segments(self):
         """Take what was found since the last call: a list of `Segment`, where speech begins and where it ends, in turn.
 
-        A beginning is known after 30 ms, an end after half a second. 64 are kept; those that found no room are lost
+        A beginning is known after 40 ms, an end after half a second. 64 are kept; those that found no room are lost
         and counted, and then two of a kind may follow each other. RuntimeError if another thread is at it.
         """
         cdef uint64_t at, found

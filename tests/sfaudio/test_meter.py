@@ -69,10 +69,18 @@ def test_its_times_are_those_of_the_blocks_in_which_it_was() -> None:
 
 
 def test_a_click_is_no_speech() -> None:
-    meter = heard(*(silence(1), tone(0.02, -6)) * 3, silence(1))
+    meter = heard(*(silence(1), tone(0.03, -6)) * 3, silence(1))
     assert meter.read_segments() == []
     assert meter.speech_until is None
     assert meter.statistics().speech_seconds == 0.0
+
+
+def test_a_click_after_speech_does_not_draw_it_out() -> None:
+    click = tone(0.03, -6)
+    meter = heard(silence(1), tone(0.3, -20), silence(0.3), click, silence(0.5))
+    assert segments_of(meter) == [(True, 1.0), (False, 1.3)]
+    near = heard(silence(1), tone(0.3, -20), silence(0.05), click, silence(0.5))
+    assert segments_of(near) == [(True, 1.0), (False, 1.38)]
 
 
 def test_a_pause_between_words_ends_nothing() -> None:

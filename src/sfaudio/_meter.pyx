@@ -32,7 +32,7 @@ cdef enum:
     STEP = 512  # frames worked on at a time
     LEVEL_BLOCKS = 10  # of 10 ms, in a level
     SEGMENTS = 64  # kept for `read_segments`: of half a minute, however often somebody begins to speak
-    SQUARES_BITS = 16  # of a sum of squares, that the books leave out: with them, it would overflow in some days
+    SQUARES_BITS = 8  # of a sum of squares, that the books leave out: it overflows in years, not in days
 
 cdef double FULL_SCALE_SQUARE = 32768.0 * 32768.0
 

@@ -14,6 +14,7 @@
   device, a `DeviceInfo`, with native callbacks
 - `sfaudio.checkup`: whether all of it works here, as ``python -m sfaudio`` tells; `__version__`
 
+What streams is mono, and refuses arrays of several channels: for stereo, have one of each for each channel.
 All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` (see
 ``sfaudio/__init__.pxd``).
 """

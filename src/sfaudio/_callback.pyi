@@ -1,4 +1,4 @@
-from typing import SupportsFloat, SupportsIndex
+from typing import Self, SupportsFloat, SupportsIndex
 
 from sfaudio._buffers import _Samples, _Whole
 from sfaudio._capture import CaptureQueue
@@ -8,8 +8,8 @@ from sfaudio._playout import PlayoutEngine
 from sfaudio._statistics import StreamStatistics
 
 class StreamCallback:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         capture: CaptureQueue | None = None,
         playout: JitterBuffer | PlayoutEngine | None = None,
         played: CaptureQueue | None = None,
@@ -21,7 +21,7 @@ class StreamCallback:
         output_channels: _Whole = 1,
         output_gain: SupportsFloat | SupportsIndex = 1.0,
         measure_cpu: bool = False,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def address(self) -> int: ...
     @property

@@ -32,7 +32,7 @@ cdef enum:
     STEP = 512  # frames worked on at a time
     LEVEL_BLOCKS = 10  # of 10 ms, in a level
     SEGMENTS = 64  # kept for `read_segments`: of half a minute, however often somebody begins to speak
-    SQUARES_BITS = 16  # of a sum of squares, that the books leave out: with them, it would overflow in some days
+    SQUARES_BITS = 8  # of a sum of squares, that the books leave out: it overflows in years, not in days
 
 cdef double FULL_SCALE_SQUARE = 32768.0 * 32768.0
 
@@ -226,7 +226,7 @@ cdef class Meter:
     """Meter(samplerate)\n--\n
     Hears mono samples: how loud they are, whether they are all zero, and when somebody speaks.
 
-    Speech is told by a gate on blocks of 10 ms: it begins with the first of three in a row that are loud, and ends with
+    Speech is told by a gate on blocks of 10 ms: it begins with the first of four in a row that are loud, and ends with
     the last loud one once half a second was not loud. Loud is 8 dB above the room (the least power of the last 5 s),
     above -50 dBFS at least, and above -30 dBFS in any room. So music is speech, and so is a slammed door.
 
@@ -314,7 +314,7 @@ cdef class Meter:
     def read_segments(self):
         """Take what was found since the last call: a list of `Segment`, where speech begins and where it ends, in turn.
 
-        A beginning is known after 30 ms, an end after half a second. 64 are kept; those that found no room are lost
+        A beginning is known after 40 ms, an end after half a second. 64 are kept; those that found no room are lost
         and counted, and then two of a kind may follow each other. RuntimeError if another thread is at it.
         """
         cdef uint64_t at, found

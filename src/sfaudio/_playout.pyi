@@ -1,4 +1,4 @@
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from sfaudio._buffers import _Samples, _Whole
 from sfaudio._pcm import JitterBuffer
@@ -7,15 +7,15 @@ from sfaudio._statistics import PlayoutEngineStatistics
 _Policy: TypeAlias = Literal["adaptive", "lossless"]
 
 class PlayoutEngine:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         queue: JitterBuffer,
         *,
         samplerate: _Whole = 16_000,
         output_samplerate: _Whole | None = None,
         policy: _Policy = "adaptive",
         log_pieces: _Whole = 0,
-    ) -> None: ...
+    ) -> Self: ...
     def read_into(self, out: _Samples) -> None: ...
     def abort(self) -> None: ...
     def read_log(self) -> list[tuple[str, int, int]]: ...

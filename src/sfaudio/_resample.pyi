@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Self
 
 from numpy.typing import DTypeLike, NDArray
 
@@ -6,7 +6,7 @@ from sfaudio._buffers import _Samples, _Whole
 from sfaudio._statistics import ResamplerStatistics
 
 class Resampler:
-    def __init__(self, samplerate_in: _Whole, samplerate_out: _Whole) -> None: ...
+    def __new__(cls, samplerate_in: _Whole, samplerate_out: _Whole) -> Self: ...
     @property
     def samplerate_in(self) -> int: ...
     @property

@@ -163,6 +163,7 @@ class StreamStatistics:
     """What a stream has seen of its device since it was opened. Durations are in seconds."""
 
     callbacks: int = 0
+    """Times that the device called back."""
     input_frames: int = 0
     """Frames recorded."""
     output_frames: int = 0
@@ -174,8 +175,10 @@ class StreamStatistics:
     priming_callbacks: int = 0
     """Callbacks that filled the device's buffers before it started."""
     longest_callback: float = 0.0
+    """What a callback took at most, by the clock on the wall."""
     p999_callback: float = 0.0
-    """What 99.9 % of the callbacks took at most, by the clock on the wall."""
+    """What 99.9 % of the callbacks took at most."""
     longest_gap: float = 0.0
-    """From the begin of one callback to the next."""
+    """From the begin of one callback to that of the next, at most."""
     p999_gap: float = 0.0
+    """What 99.9 % of these gaps were at most."""

@@ -1,10 +1,12 @@
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sfaudio._buffers import _Samples, _Whole
 
 class Stretcher:
-    def __init__(self, samplerate: _Whole) -> None: ...
+    def __new__(cls, samplerate: _Whole) -> Self: ...
     @property
     def block(self) -> int: ...
     @property

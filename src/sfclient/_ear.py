@@ -8,8 +8,8 @@ from sfclient._conversation import Conversation
 from sfclient._events import Event, Speaker, SpeechBegan, SpeechEnded
 from sfclient._voice import VoiceDetector
 
-# A beginning is known to a meter when 30 ms were loud, of blocks of 10 ms.
-UNKNOWN_SECONDS = 0.04
+# A beginning is known to a meter when 40 ms were loud, of blocks of 10 ms.
+UNKNOWN_SECONDS = 0.05
 # After what is loud the detector is sure of a voice; one that it finds later began no earlier than that.
 VOICE_KNOWN_SECONDS = 0.25
 

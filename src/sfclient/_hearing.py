@@ -50,8 +50,9 @@ class SoundStatistics:
 class Hearing:
     """Looks at the meters of both sides.
 
-    Times of the agent are as at the ear: the delays of queue and device are in them. Those of the caller are of when
-    the computer got the sound; how long a microphone takes for that, no system tells reliably.
+    Times are exact to 10 ms, the blocks of a meter. Those of the agent are as at the ear: the delays of queue and
+    device are in them. Those of the caller are of when the computer got the sound; how long a microphone takes for
+    that, no system tells reliably. One that hears the loudspeaker takes the agent for the caller.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ class Recorder:
         self.played = CaptureQueue(round(TAP_SECONDS * playout_samplerate))
         """Where the device writes what it plays."""
         self._file = SpooledWav(path, capture_samplerate, channels=2)
-        self.listener: Callable[[bytes], None] = lambda pcm: None
+        self.listener: Callable[[bytes], None] | None = None
         """Is told what was played as well, at the device's rate."""
         self.error: str | None = None
         """Why the recording stopped, if it did."""
@@ -114,7 +114,8 @@ class Recorder:
         losses = self.played.statistics().dropped_frames
         block = bytes(2 * (losses - self._known_losses)) + block
         self._known_losses = losses
-        self.listener(block)
+        if self.listener is not None:
+            self.listener(block)
         if self._resampler is None:
             self._agent += block
             return

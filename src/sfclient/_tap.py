@@ -39,9 +39,10 @@ class TapStatistics:
 
 
 class Tap:
-    """Iterate over it for each `Sound`, until the call is over. One task at a time; for the thread that runs trio.
+    """Iterate over it for each `Sound`, until the call is over; tasks that do so at the same time share what comes.
 
-    Who reads late gets the latest `UNREAD_BYTES`. `samplerates` are those of what is sent and of what is played, in Hz.
+    For the thread that runs trio. Who reads late gets the latest megabyte, and the rest is counted. `samplerates` are
+    those of what is sent and of what is played, in Hz.
     """
 
     def __init__(self, samplerates: tuple[int, int], recorder: Recorder | None) -> None:
@@ -58,19 +59,18 @@ class Tap:
         self._agent: Ear | None = None
         self._unread: deque[Sound] = deque()
         self._tapped_bytes = self._read_bytes = self._unread_bytes = self._dropped_bytes = 0
-        self._news = trio.Event()
+        self._news = trio.lowlevel.ParkingLot()
         self._is_over = False
 
     def __aiter__(self) -> "Tap":
         return self
 
     async def __anext__(self) -> Sound:
+        await trio.lowlevel.checkpoint()
         while not self._unread:
             if self._is_over:
                 raise StopAsyncIteration
-            self._news = trio.Event()
-            await self._news.wait()
-        await trio.lowlevel.checkpoint()
+            await self._news.park()
         sound = self._unread.popleft()
         self._unread_bytes -= len(sound.pcm)
         self._read_bytes += len(sound.pcm)
@@ -86,7 +86,7 @@ class Tap:
             dropped = len(self._unread.popleft().pcm)
             self._unread_bytes -= dropped
             self._dropped_bytes += dropped
-        self._news.set()
+        self._news.unpark_all()
 
     async def run(self, agent: Ear) -> None:
         """Take what is played, until cancelled."""
@@ -112,7 +112,7 @@ class Tap:
     def close(self) -> None:
         """There is no more to come."""
         self._is_over = True
-        self._news.set()
+        self._news.unpark_all()
 
     def statistics(self) -> TapStatistics:
         """What became of all that was tapped so far."""

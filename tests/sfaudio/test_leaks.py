@@ -14,6 +14,7 @@ import pytest
 from sfaudio import (
     CaptureQueue,
     JitterBuffer,
+    Meter,
     PlayoutEngine,
     Resampler,
     alaw_to_int16,
@@ -40,11 +41,12 @@ DOUBLES, FROZEN = np.zeros(64), bytes(128)
 jitter_buffer = JitterBuffer(100, prefill=10, fade=5)
 capture_queue = CaptureQueue(100)
 up = Resampler(16000, 48000)
+meter = Meter(8000)
 engine = PlayoutEngine(JitterBuffer(1000), output_samplerate=48_000, log_pieces=100)
 
 
 held_buffer, held_queue = JitterBuffer(9), CaptureQueue(9)
-holder = StreamCallback(held_queue, held_buffer)
+holder = StreamCallback(held_queue, held_buffer, capture_meter=Meter(8000))
 held_engine = PlayoutEngine(JitterBuffer(900))
 engine_holder = StreamCallback(None, held_engine)
 
@@ -124,6 +126,7 @@ CALLS = [
     call("JitterBuffer.abort held", held_buffer.abort),
     call("JitterBuffer.read_into", jitter_buffer.read_into, FLOATS),
     call("JitterBuffer.read_into error", jitter_buffer.read_into, DOUBLES),
+    call("JitterBuffer.read", jitter_buffer.read, 10),
     call("JitterBuffer.flush", jitter_buffer.flush),
     call("JitterBuffer.drain", jitter_buffer.drain),
     call("JitterBuffer.abort", jitter_buffer.abort),
@@ -138,7 +141,9 @@ CALLS = [
     call("CaptureQueue.read", capture_queue.read, 10),
     call("CaptureQueue.read error", capture_queue.read, -1),
     call("CaptureQueue.read_into", capture_queue.read_into, INTS),
-    call("CaptureQueue.read_into error", capture_queue.read_into, FLOATS),
+    call("CaptureQueue.read_into float32", capture_queue.read_into, FLOATS),
+    call("CaptureQueue.read_into error", capture_queue.read_into, DOUBLES),
+    call("CaptureQueue.read_into stereo", capture_queue.read_into, INTS.reshape(32, 2)),
     call("CaptureQueue.flush", capture_queue.flush),
     call("CaptureQueue.statistics", capture_queue.statistics),
     call("Resampler error", Resampler, 48000, 16000.5),
@@ -154,6 +159,14 @@ CALLS = [
     call("Resampler.output_frames float", up.output_frames, 1e6),
     call("Resampler.output_frames error", up.output_frames, 0.5),
     call("Resampler.reset", up.reset),
+    call("Meter", Meter, 8000),
+    call("Meter error", Meter, 999),
+    call("Meter.hear", meter.hear, FLOATS, 0.0),
+    call("Meter.hear error", meter.hear, FLOATS, None),
+    call("Meter.level", meter.level),
+    call("Meter.read_segments", meter.read_segments),
+    call("Meter.statistics", meter.statistics),
+    call("Meter.speech_until", lambda: meter.speech_until),
     call("PlayoutEngine", PlayoutEngine, JitterBuffer(9), log_pieces=9),
     call("PlayoutEngine held", PlayoutEngine, held_engine.queue),
     call("PlayoutEngine rate", PlayoutEngine, JitterBuffer(9), log_pieces=9, output_samplerate=1),

@@ -154,7 +154,7 @@ def test_nothing_is_told_before_what_is_settled(detects):
     """Whatever is found later, its time is no earlier: else answers would be taken out of order."""
     side = Side(detects=detects)
     settled = 0.0
-    for part in (silence(1), voice(0.7), silence(0.6), slam(1), voice(0.3), silence(1), slam(2)):
+    for part in (silence(1.08), voice(0.7), silence(0.6), slam(1), voice(0.3), silence(1), slam(2)):
         for at in range(0, len(part), 320):
             known = len(side.told)
             side.hear(part[at : at + 320])

@@ -12,6 +12,7 @@ from sfaudio import Resampler
 from sfclient import (
     Audio,
     CallStatistics,
+    Disconnected,
     Event,
     Interrupted,
     MemoryInput,
@@ -166,9 +167,18 @@ async def converse(
 TURNS = [(0.303, 0.417, 0.2, 0.5), (0.807, 0.311, 0.354, 0.4)]
 
 
-@pytest.mark.parametrize("stalled", [None, "question", "answer", "midst"])
-async def test_responses_are_as_long_as_they_were_at_the_ear(dialect, fast_clock, stalled):
-    held = await converse(dialect, TURNS, stalled)
+@pytest.mark.parametrize(
+    ("stalled", "policy"),
+    [
+        (None, "lossless"),
+        ("question", "lossless"),
+        ("answer", "lossless"),
+        ("answer", "adaptive"),
+        ("midst", "adaptive"),
+    ],
+)
+async def test_responses_are_as_long_as_they_were_at_the_ear(dialect, fast_clock, stalled, policy):
+    held = await converse(dialect, TURNS, stalled, playout=policy)
     truth = [heard - said for (_, said), (heard, _) in zip(held.caller, held.agent, strict=True)]
     told = held.told(Responded)
     assert (truth[1] > 0.45) == (stalled in ("question", "answer"))
@@ -177,6 +187,13 @@ async def test_responses_are_as_long_as_they_were_at_the_ear(dialect, fast_clock
         [at for at, _ in held.agent], abs=NEAR_SECONDS
     )
     assert held.figures.conversation.response_seconds == tuple(event.seconds for event in told)
+
+
+async def test_an_answer_with_which_the_call_ends_is_one(fast_clock):
+    held = await converse("widget", [(0.3, 0.4, 0.3, 0.12)])
+    (told,) = held.told(Responded)
+    assert told.seconds == pytest.approx(held.agent[0][0] - held.caller[0][1], abs=NEAR_SECONDS)
+    assert type(held.events[-1]) is Disconnected
 
 
 @pytest.mark.parametrize("samplerate", [None, 44_100])

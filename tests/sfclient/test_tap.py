@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import trio
+import trio.testing
 
 from sfclient import Sound, SpeechBegan, UsageError
 from sfclient._tap import UNREAD_BYTES, Tap
@@ -80,6 +81,20 @@ async def test_who_reads_late_gets_the_latest_and_the_rest_is_counted():
     assert figures.unread_bytes <= UNREAD_BYTES
     assert figures.dropped_bytes == 20 * len(second) - figures.unread_bytes
     assert tap.statistics().read_bytes == figures.unread_bytes
+
+
+async def test_two_who_read_share_what_comes_and_both_end():
+    tap = Tap((48_000, 16_000), None)
+    sounds: list[Sound] = []
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(read_all, tap, sounds)
+        await trio.testing.wait_all_tasks_blocked()
+        for at in range(10):
+            tap.add("agent", at, bytes(320))
+        await trio.testing.wait_all_tasks_blocked()
+        tap.close()
+    assert sorted(sound.at for sound in sounds) == pytest.approx([at - 0.01 for at in range(10)])
 
 
 async def test_a_call_without_a_tap_says_how_to_get_one(hold, fast_clock):

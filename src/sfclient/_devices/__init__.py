@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sfaudio.stream import is_stuck
-from sfclient._devices._choice import Device, Kind, list_devices
+from sfclient._devices._choice import HANG_SECONDS, Device, Kind, list_devices
 from sfclient._devices._ends import (
     MemoryInput,
     MemoryOutput,
@@ -37,8 +37,8 @@ from sfclient._devices._sound_files import file_input, is_sound_file
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
 from sfclient._devices._wav import StereoSound, open_stereo
 from sfclient._devices._wav_writer import SpooledWav
-from sfclient._errors import AudioFileError
-from sfclient._spool import in_thread
+from sfclient._errors import AudioFileError, DeviceError
+from sfclient._spool import in_thread, within
 
 LONGEST_BLOCK_SECONDS = 0.1  # for what is said and heard in a call is late by as much
 
@@ -95,12 +95,19 @@ async def open_lines(
         if real:
             rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
             make = partial(PortAudioLine, real, rates, follow=audio.follow)
-            lines.append(await in_thread(make))
+            lines.append(await in_thread(partial(_in_time, make)))
         if virtual != (None, None):
             block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
             line = open_virtual_line(*virtual, output_samplerate, block_seconds)
             lines.append(await stack.enter_async_context(line))
         yield lines
+
+
+def _in_time(make: Callable[[], PortAudioLine]) -> PortAudioLine:
+    try:
+        return within(make, HANG_SECONDS)
+    except TimeoutError:
+        raise DeviceError(HANGS) from None
 
 
 def _part(chunk_seconds: float) -> float:

@@ -78,6 +78,9 @@ def choose(kind: Kind, device: Device, samplerate: int, *, exactly: bool = False
 
 def choose_all(wanted: dict[Kind, Device], rates: dict[Kind, int]) -> dict[Kind, End]:
     """Of both directions of a call, at these rates in Hz if that can be. As `choose`."""
+    with _alone():
+        if stream.is_stuck():  # since a call before
+            stream.refresh_devices()
     ends = {kind: choose(kind, device, rates[kind]) for kind, device in wanted.items()}
     if len(ends) == 2 and ends["input"].index == ends["output"].index:
         # One stream has one rate: the microphone's, since what it records is not to be resampled.

@@ -93,10 +93,7 @@ class PortAudioLine(DeviceWaits):
         self, wanted: dict[Kind, Device], rates: dict[Kind, int], *, follow: bool = False
     ) -> None:
         self._wanted = wanted
-        try:
-            self._ends: dict[Kind, End] = choose_all(wanted, rates)
-        except TimeoutError:
-            raise DeviceError(HANGS) from None
+        self._ends: dict[Kind, End] = choose_all(wanted, rates)
         self._rates = {kind: end.samplerate for kind, end in self._ends.items()}
         self.input_samplerate = self._rates.get("input", 0)
         self.output_samplerate = self._rates.get("output", 0)
@@ -152,7 +149,7 @@ class PortAudioLine(DeviceWaits):
                 await self._start()
                 async with open_unwrapped_nursery() as nursery:
                     if self._is_following:
-                        nursery.start_soon(watch_defaults, self._follow_defaults)
+                        nursery.start_soon(self._follow)
                     task_status.started()
                     while True:
                         asked = await self._watch()
@@ -176,7 +173,15 @@ class PortAudioLine(DeviceWaits):
             return await self._asked.receive()
         return None
 
-    async def _follow_defaults(self, names: dict[Kind, str]) -> None:
+    async def _follow(self) -> None:
+        try:
+            await watch_defaults(self._use_defaults)
+        except OSError as error:
+            raise DeviceError(
+                f"the default device cannot be followed, since no other process can be started ({error}): leave it out"
+            ) from None
+
+    async def _use_defaults(self, names: dict[Kind, str]) -> None:
         """Those that are the default ones now are of these names."""
         devices: dict[Kind, Device] = {
             kind: wanted

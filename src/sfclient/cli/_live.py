@@ -20,8 +20,7 @@ from sfclient.cli._screen import ASCII, UNICODE, draw
 from sfclient.cli._telling import TELL_SECONDS
 from sfclient.cli._terminal import Terminal, is_keyboard
 
-KEY_SECONDS = 0.05  # between looks at the keys: an interruption should not wait
-FRAME_LOOKS = 2  # of these, for which the screen is drawn once: meters move smoothly at 10 Hz
+FRAME_SECONDS = 0.1  # meters move smoothly, and a level is of so long
 REDRAW = "\x0c"  # Ctrl-L, as everywhere
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTSTP", "SIGCONT") if hasattr(signal, name)]
 
@@ -98,29 +97,25 @@ class _Live:
         with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
             async with open_unwrapped_nursery() as nursery:
                 nursery.start_soon(self._hear, signals)
-                looks = 0
+                nursery.start_soon(self._hear_keys)
                 while True:
                     if self._is_to_stop:
                         self._stop()
-                    if self._terminal.is_ours:
-                        is_due = self._hear_keys() or looks % FRAME_LOOKS == 0
-                        if is_due and not self._terminal.is_busy:
-                            self._show()
-                    looks += 1
-                    await trio.sleep(KEY_SECONDS)
+                    self._show()
+                    await trio.sleep(FRAME_SECONDS)
 
     def _show(self) -> None:
-        self._terminal.show(self._painter.paint(self._look(), *self._terminal.size))
+        if self._terminal.is_ours and not self._terminal.is_busy:
+            self._terminal.show(self._painter.paint(self._look(), *self._terminal.size))
 
-    def _hear_keys(self) -> bool:
-        """Whether there were any."""
-        keys = self._terminal.read_keys()
-        for key in keys:
-            if key == REDRAW:
-                self._terminal.repaint()
-            else:
-                self._press(key)
-        return bool(keys)
+    async def _hear_keys(self) -> None:
+        while True:
+            for key in await self._terminal.wait_keys():
+                if key == REDRAW:
+                    self._terminal.repaint()
+                else:
+                    self._press(key)
+            self._show()
 
     async def _hear(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:

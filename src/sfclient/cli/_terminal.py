@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
+import trio
+
 from sfclient._spool import Spool
 
 if sys.platform == "win32":
@@ -29,6 +31,7 @@ USUAL_SIZE = (80, 24)  # where a terminal does not tell
 REPAINT_SECONDS = 2.0
 SETTLE_SECONDS = 0.2  # for a terminal to take what is to be written before the process stops
 MOST_BYTES = 1 << 20
+KEY_SECONDS = 0.05  # between looks at the keys: an interruption should not wait
 MOST_KEYS = 64  # at a time; nobody types faster
 
 
@@ -103,9 +106,20 @@ class Terminal:
         self._rows = rows
         self._put(told)
 
-    def read_keys(self) -> str:
-        """Those that were pressed, without those that send several characters, such as arrows; never waits."""
-        if not self._is_taken or self._keyboard is None:
+    async def wait_keys(self) -> str:
+        """Those that are pressed while it is ours, without those that send several characters, such as arrows."""
+        while True:
+            # Of a system that can wait for them: each look would cost a busy program a turn of its threads.
+            if sys.platform == "win32" or self._keyboard is None:
+                await trio.sleep(KEY_SECONDS)
+            else:
+                await trio.lowlevel.wait_readable(self._keyboard)
+            if self._is_taken and self.is_ours and (keys := self._read_keys()):
+                return keys
+            await trio.sleep(KEY_SECONDS)  # they are for others, or there is no terminal any more
+
+    def _read_keys(self) -> str:
+        if self._keyboard is None:
             return ""
         if sys.platform == "win32":
             pressed = ""

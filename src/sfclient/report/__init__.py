@@ -4,7 +4,8 @@
   (`_write`)
 - ``_record``: what is in it, believed when it was looked at; ``_sound``: the recording, from afar
 - ``_scale``, ``_story``: the time line, and what the events tell together
-- ``_chart``: its picture; ``_figures``, ``_findings``: numbers and what went wrong, in words; ``_page``: all of it
+- ``_chart``: its picture, of rows (``_row``) with marks (``_marks``); ``_figures``, ``_findings``: numbers and what
+  went wrong, in words; ``_page``: all of it
 - ``_markup``: HTML and SVG, escaped by construction
 """
 

@@ -20,6 +20,11 @@ COUNTED = (
     ("recording.lost_frames", "Frames of the recording that could not be written"),
     ("dropped_events", "Events that nobody read in time, and that are missing here"),
 )
+IN_ORDER = (
+    1000,
+    1001,
+    1005,
+)  # close codes of RFC 6455, 7.4.1; those of applications are beside them
 
 
 def how_it_ended(record: Fields) -> str:
@@ -36,9 +41,19 @@ def how_it_ended(record: Fields) -> str:
     return told
 
 
+def _is_in_order(record: Fields) -> bool:
+    """Whether it ended as calls should."""
+    by, code = record.text("ended.by"), record.number("ended.code")
+    if by == "caller":
+        return code in (None, 1000)
+    return by == "agent" and code is not None and (code in IN_ORDER or 3000 <= code < 5000)
+
+
 def find(record: Fields, story: Story) -> list[str]:
     """What went wrong; nothing if nothing did."""
     found = []
+    if not _is_in_order(record):
+        found.append("The call did not end in order: see above.")
     if record.inside("times") and record.seconds("times.first_agent_sound") is None:
         found.append("The agent was never heard.")
     for kind, what in TROUBLES.items():

@@ -10,13 +10,14 @@ from sfclient.report._figures import GROUPS, TIMES, shown, told
 from sfclient.report._findings import find, how_it_ended
 from sfclient.report._markup import Markup, join, tag
 from sfclient.report._record import Fields
-from sfclient.report._scale import clock, scale_of
+from sfclient.report._scale import Scale, clock, scale_of
 from sfclient.report._sound import Sound
 from sfclient.report._story import Story, read_story
 
 # Whatever a text on the page says, a browser loads and runs nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 NONE = "\N{EN DASH}"
+MOST_DEVICES = 20  # and streams of each: one that is lost again and again has many
 MOST_EVENTS = 500  # in the table; of more, the first and the last half
 
 LEGEND = (
@@ -39,14 +40,11 @@ def make_page(record: Fields, sound: Sound | None) -> str:
         _header(record, title),
         _cards(record),
         _noticed(find(record, story)),
-        tag("h2", "Time line"),
-        tag("p", *_legend(), class_="legend"),
-        tag("figure", draw(record, sound, story, scale), tabindex="0", aria_label="Time line"),
-        tag("p", "Numbers in circles are those of the events below.", class_="soft"),
+        _time_line(record, sound, story, scale),
         _responses(story),
         _events(story),
         _figures(record),
-        _versions(record),
+        _machine(record),
         tag(
             "footer", "Made by sfclient. This page loads nothing, runs nothing, and holds no keys."
         ),
@@ -111,7 +109,7 @@ def _cards(record: Fields) -> Markup:
         ),
         ("Talk shares", shares, "caller / agent"),
         ("Interruptions", interruptions, "by caller / by agent"),
-        ("Delay", _mean_delay(record), "of the agent's speech in the queue, mean"),
+        ("Delay", _mean_delay(record), "from when speech came until it was heard, mean"),
         (
             "Late",
             figure("network.late", "times"),
@@ -129,9 +127,8 @@ def _cards(record: Fields) -> Markup:
 
 
 def _mean_delay(record: Fields) -> str:
-    delay = record.number("playout.jitter_buffer_delay")
-    frames = record.number("playout.played_frames")
-    return f"{1000 * delay / frames:.0f} ms" if delay and frames else NONE
+    delays = [seconds for seconds in record.series("timeline.delay_seconds") if seconds >= 0]
+    return f"{1000 * sum(delays) / len(delays):.0f} ms" if delays else NONE
 
 
 def _noticed(found: list[str]) -> Markup:
@@ -145,8 +142,19 @@ def _noticed(found: list[str]) -> Markup:
     )
 
 
-def _legend() -> Iterable[Markup]:
-    return (tag("span", tag("i", class_=kind), text) for kind, text in LEGEND)
+def _time_line(record: Fields, sound: Sound | None, story: Story, scale: Scale) -> Markup:
+    """Of a call in which something was to be seen."""
+    if sound is None and not story.spans and record.inside("timeline") is None:
+        return join(())
+    legend = (tag("span", tag("i", class_=kind), text) for kind, text in LEGEND)
+    picture = draw(record, sound, story, scale)
+    return tag(
+        "section",
+        tag("h2", "Time line"),
+        tag("p", *legend, class_="legend"),
+        tag("figure", picture, tabindex="0", aria_label="Time line"),
+        tag("p", "Numbers in circles are those of the events below.", class_="soft"),
+    )
 
 
 def _responses(story: Story) -> Markup:
@@ -199,16 +207,20 @@ def _figures(record: Fields) -> Markup:
     return join(parts)
 
 
-def _versions(record: Fields) -> Markup:
-    parts = []
-    for title, fields in (
-        ("Versions", record.inside("versions")),
-        *((f"Device {n}", device) for n, device in enumerate(record.objects("devices"), 1)),
-    ):
+def _machine(record: Fields) -> Markup:
+    groups = [("Versions", record.inside("versions"))]
+    for number, device in enumerate(record.objects("devices")[:MOST_DEVICES], 1):
+        groups.append((f"Device {number}", device))
+        groups += [
+            (f"Device {number}, stream {count}", stream)
+            for count, stream in enumerate(device.objects("streams")[:MOST_DEVICES], 1)
+        ]
+    parts = [tag("h2", "Machine")]
+    for title, fields in groups:
         if fields and (items := fields.items()):
             rows = ((name.replace("_", " "), value) for name, value in items)
             parts += [tag("h3", title), _table(("What", "Value"), rows, "facts")]
-    return join([tag("h2", "Machine"), *parts]) if parts else join(())
+    return join(parts if len(parts) > 1 else ())
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]], kind: str) -> Markup:

@@ -1,12 +1,46 @@
-"""What the events of a call tell together: spans of speech and of trouble, and who answered when."""
+"""What the events of a call tell together: who spoke, who answered when, and what was wrong, from when until when."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sfclient.report._record import Fields
 from sfclient.report._scale import Scale
 
 Kind = Literal["caller", "agent", "response", "late", "stalled", "silent", "lost"]
+
+
+class Pair(NamedTuple):
+    """Events of which one begins something, and the other ends it."""
+
+    begins: str
+    ends: str
+    means: dict[str, tuple[Kind, str]]
+    """By whose it is, or in which direction; an empty text where there is no such thing."""
+
+
+PAIRS = (
+    Pair(
+        "SpeechBegan",
+        "SpeechEnded",
+        {"caller": ("caller", "the caller spoke"), "agent": ("agent", "the agent spoke")},
+    ),
+    Pair(
+        "NetworkStalled",
+        "NetworkReturned",
+        {
+            "down": ("stalled", "the network stood still: nothing came"),
+            "up": ("stalled", "the network stood still: nothing left"),
+        },
+    ),
+    Pair(
+        "MicrophoneSilent",
+        "MicrophoneReturned",
+        {"": ("silent", "the microphone gave only zeros")},
+    ),
+    Pair("DeviceLost", "DeviceReturned", {"": ("lost", "the sound device was gone")}),
+)
+BEGINS = {pair.begins: pair for pair in PAIRS}
+ENDS = {pair.ends: pair for pair in PAIRS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +59,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An event: its number in the call, when it was, and what it says."""
+    """An event: its number on the page, when it was, and what it says."""
 
     number: int
     at: float
@@ -33,23 +67,9 @@ class Told:
     text: str
 
 
-# Events that tell of a span when it is over, and begin it `seconds` before; or that begin at `at`, and last so long.
-ENDS: dict[str, tuple[Kind, str]] = {"Responded": ("response", "until the agent answered")}
-LASTS: dict[str, tuple[Kind, str]] = {
-    "SpeechLate": ("late", "nothing arrived, in the midst of speech")
-}
-# Those that go on until another event comes, or the call ends.
-OPEN: dict[str, tuple[str, Kind, str]] = {
-    "NetworkStalled": ("NetworkReturned", "stalled", "the network stood still"),
-    "MicrophoneSilent": ("MicrophoneReturned", "silent", "the microphone gave only zeros"),
-    "DeviceLost": ("DeviceReturned", "lost", "the sound device was gone"),
-}
-ENDERS = {ender: beginner for beginner, (ender, _, _) in OPEN.items()}
-
-
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All events, in their order, and the spans that they tell of."""
+    """All events by their time, and the spans that they tell of."""
 
     events: tuple[Told, ...]
     spans: tuple[Span, ...]
@@ -60,47 +80,31 @@ class Story:
 
 
 def read_story(record: Fields, scale: Scale) -> Story:
-    """Raises `UsageError` for events that cannot be."""
-    events: list[Told] = []
+    """What has begun and does not end lasts until the call does. Raises `UsageError` for events that cannot be."""
+    told: list[Told] = []
     spans: list[Span] = []
-    begun: dict[tuple[str, str], float] = {}
+    lasting: dict[tuple[str, str], float] = {}
 
-    def close(beginner: str, whose: str, at: float) -> None:
-        began = begun.pop((beginner, whose), None)
-        if began is None:
-            return
-        if beginner == "SpeechBegan":
-            if whose in ("caller", "agent"):
-                spans.append(
-                    Span(
-                        "caller" if whose == "caller" else "agent", began, at, f"the {whose} spoke"
-                    )
-                )
-        else:
-            _, kind, text = OPEN[beginner]
-            spans.append(Span(kind, began, max(began, at), text + DIRECTIONS.get(whose, "")))
+    def end(pair: Pair, whose: str, at: float) -> None:
+        began = lasting.pop((pair.begins, whose), None)
+        if began is not None and whose in pair.means:
+            kind, text = pair.means[whose]
+            spans.append(Span(kind, began, at, text))
 
-    for index, event in enumerate(record.objects("events")):
-        at = event.seconds("at") or 0.0
-        seconds = event.seconds("seconds") or 0.0
-        name = event.text("kind")
+    # Some are told when they are certain, which is later than others that came after them.
+    events = [(event.seconds("at") or 0.0, event) for event in record.objects("events")]
+    for number, (at, event) in enumerate(sorted(events, key=lambda pair: pair[0]), 1):
+        name, seconds = event.text("kind"), event.seconds("seconds") or 0.0
         whose = event.text("speaker") or event.text("direction")
-        events.append(Told(index + 1, at, name, event.text("text") or name))
-        if name == "SpeechBegan" or name in OPEN:
-            begun.setdefault((name, whose), at)
-        elif name == "SpeechEnded":
-            close("SpeechBegan", whose, at)
-        elif name in ENDERS:
-            close(ENDERS[name], whose, at)
+        told.append(Told(number, at, name, event.text("text") or name))
+        if name in BEGINS:
+            lasting.setdefault((name, whose), at)
         elif name in ENDS:
-            kind, text = ENDS[name]
-            spans.append(Span(kind, max(0.0, at - seconds), at, text))
-        elif name in LASTS:
-            kind, text = LASTS[name]
-            spans.append(Span(kind, at, at + seconds, text))
-    for beginner, whose in list(begun):
-        close(beginner, whose, scale.seconds)
-    return Story(tuple(events), tuple(spans))
-
-
-DIRECTIONS = {"down": ": nothing came", "up": ": nothing left"}
+            end(ENDS[name], whose, at)
+        elif name == "Responded":
+            spans.append(Span("response", max(0.0, at - seconds), at, "until the agent answered"))
+        elif name == "SpeechLate":
+            spans.append(Span("late", at, at + seconds, "nothing arrived, in the midst of speech"))
+    for name, whose in list(lasting):
+        end(BEGINS[name], whose, scale.seconds)
+    return Story(tuple(told), tuple(spans))

@@ -122,11 +122,38 @@ def test_what_went_wrong_is_told_first_and_nothing_if_nothing_did() -> None:
     assert "never heard" in parse(page_of(quiet)).one("section", "noticed").words
 
 
+def test_versions_and_devices_are_told() -> None:
+    record = made_record()
+    versions, device, stream = parse(page_of(record)).all("table", "facts")
+    rows = [row.words for row in versions.one("tbody").all("tr")]
+    assert rows == [
+        f"{name.replace('_', ' ')} {value}" for name, value in record["versions"].items()
+    ]
+    assert "output latency 0.0213" in device.words
+    assert "callbacks 3700" in stream.words
+
+
 def test_the_page_of_a_call_that_never_began_says_why() -> None:
     ended = {"by": "network", "code": 503, "reason": "cannot reach example.org", "audio": "drained"}
-    page = page_of({"format": 1, "ended": ended, "times": {"ended": 0.2}})
-    assert "Ended by the network (503): cannot reach example.org." in parse(page).words
-    assert parse(page_of({"format": 1})).words.count("had not ended") == 1
+    page = parse(page_of({"format": 1, "ended": ended, "times": {"ended": 0.2}}))
+    assert "Ended by the network (503): cannot reach example.org." in page.words
+    assert "did not end in order" in page.one("section", "noticed").words
+    assert "had not ended" in parse(page_of({"format": 1})).words
+
+
+@pytest.mark.parametrize(
+    ("by", "code", "is_in_order"),
+    [
+        *(("caller", 1000, True), ("caller", None, True), ("caller", 401, False)),
+        *(("agent", 1000, True), ("agent", 4001, True), ("agent", 1011, False)),
+        *(("agent", None, False), ("network", 1006, False), ("device", None, False)),
+    ],
+)
+def test_a_call_that_did_not_end_in_order_did_not_go_well(
+    by: str, code: int | None, is_in_order: bool
+) -> None:
+    record = {"format": 1, "ended": {"by": by, "code": code, "reason": "", "audio": "drained"}}
+    assert ("did not end in order" not in page_of(record)) == is_in_order
 
 
 def test_the_page_loads_and_runs_nothing() -> None:
@@ -264,6 +291,12 @@ def test_the_page_of_an_hour_is_no_longer_than_some() -> None:
     table = page.partition('<table class="events">')[2].partition("</table>")[0]
     assert table.count("<tr>") == MOST_EVENTS + 1
     assert f"{len(record['events']) - MOST_EVENTS} more" in page
+
+
+def test_what_cannot_be_told_apart_is_drawn_once() -> None:
+    late = [{"at": n / 1000, "kind": "SpeechLate", "seconds": 0.0005} for n in range(3_000)]
+    drawn = parse(page_of({"format": 1, "events": late})).all("g", "trouble")
+    assert 500 < len(drawn) <= COLUMNS
 
 
 def test_every_picture_has_a_name_and_every_column_a_head() -> None:

@@ -19,7 +19,7 @@ all it has to say at once, while four threads hold the GIL for 100 ms at a time.
   *queue*: played as it is, at the device's rate; *adaptive*: by an engine, from 16 kHz.
 
 Each row of a call names its policy. Speech that came ahead of time is played as it is under any of them. One call is
-shown on the live screen of the command meanwhile, on a terminal that a thread reads.
+shown on the live screen of the command meanwhile, on a terminal that another process reads.
 
 What that screen costs is measured with the machine idle: CPU time of the process, in turns without it and with it.
 
@@ -41,7 +41,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,7 +127,7 @@ class PythonCallback(StreamCallback):
 
 @asynccontextmanager
 async def on_screen(call: "Call") -> AsyncIterator[None]:
-    """Show the call as the command does, on a terminal that a thread reads."""
+    """Show the call as the command does, on a terminal that another process reads."""
     import trio
 
     from sfclient.cli._facts import Facts
@@ -138,11 +138,6 @@ async def on_screen(call: "Call") -> AsyncIterator[None]:
     end, other_end = pty.openpty()
     fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
 
-    def read() -> None:
-        with suppress(OSError):  # when it is closed
-            while True:
-                os.read(end, 65536)
-
     facts, keys = Facts(), make_keys(False)
 
     async def learn() -> None:
@@ -152,18 +147,17 @@ async def on_screen(call: "Call") -> AsyncIterator[None]:
     def look() -> "Snapshot":
         return look_at(call, facts, "a call under load", call.seconds, keys, False)
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        with open(other_end, "w") as terminal:  # noqa: ASYNC230
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(learn)
-                async with open_screen(terminal, terminal, look, lambda key: None):
-                    yield
-                nursery.cancel_scope.cancel()
-    finally:
-        reader.join()
+    with (
+        open(other_end, "w") as terminal,  # noqa: ASYNC230
+        subprocess.Popen(["cat"], stdin=end, stdout=subprocess.DEVNULL) as reader,  # noqa: ASYNC220
+    ):
         os.close(end)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(learn)
+            async with open_screen(terminal, terminal, look, lambda key: None):
+                yield
+            nursery.cancel_scope.cancel()
+        reader.terminate()
 
 
 def call_under_load(

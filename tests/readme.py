@@ -8,7 +8,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.S)
 PROGRAMS = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
-# Each program by a piece of it. The two with a stream run in tests/portaudio, for they need a sound device.
+# Each program by a piece of it. Those with a stream run in tests/portaudio, for they need a sound device.
 NAMES = {
     "first": '    session = await request_session("ASSISTANT_ID"',
     "tap": "async for sound in call.tap",
@@ -17,6 +17,7 @@ NAMES = {
     "backend": "async def ask_backend",
     "stream": "print(stream.statistics())",
     "engine": "engine.statistics()",
+    "meter": "meter.read_segments()",
     "many calls": "async def ask_all",
     "test": "async def test_the_agent_is_heard",
 }

@@ -1,6 +1,8 @@
 """``sfclient demo``: a call with a local agent, recorded and reported; over a bad network if asked."""
 
 import argparse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -39,16 +41,14 @@ async def run_demo(args: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     words = await in_thread(_words)
     agent = EchoAgent(delay=DEMO_WORDS_SECONDS + DEMO_ANSWER_SECONDS)
-    network = _bad_network() if args.bad_network else Network()
     async with (
         open_simulator(agent) as simulator,
-        open_proxy(simulator.base_url, Network(), network) as proxy,
+        _way_to(simulator.base_url, args.bad_network) as base_url,
     ):
         say(f"A simulated agent listens at {simulator.base_url} and will say what it has heard.")
         if args.bad_network:
             say(BAD_NETWORK)
         say(f"You say ({DEMO_WORDS_SECONDS:.1f} s of recorded speech): {DEMO_WORDS}")
-        base_url = proxy.through(simulator.base_url)
         request = partial(request_session, "demo", api_key=simulator.key, base_url=base_url)
         opening = partial(
             open_call,
@@ -78,6 +78,13 @@ def _words() -> MemoryInput:
     return MemoryInput(spoken, samplerate=samplerate)
 
 
-def _bad_network() -> Network:
+@asynccontextmanager
+async def _way_to(base_url: str, is_bad: bool) -> AsyncIterator[str]:
+    """By which URL it is reached."""
+    if not is_bad:
+        yield base_url
+        return
     down = Link(BAD_DELAY, BAD_JITTER, faults=(Stall(STALL_BYTE, STALL_SECONDS),), seed=1)
-    return Network(Link(BAD_DELAY, BAD_JITTER, seed=2), down)
+    network = Network(Link(BAD_DELAY, BAD_JITTER, seed=2), down)
+    async with open_proxy(base_url, Network(), network) as proxy:
+        yield proxy.through(base_url)

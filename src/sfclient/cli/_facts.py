@@ -39,6 +39,7 @@ class State(Enum):
 
     CONNECTING = "Connecting to the server"
     WAITING = "Waiting for the agent"
+    STALLED = "Waiting for the network"
     LISTENS = "The agent listens to you"
     CALLER_SPEAKS = "You speak"
     AGENT_SPEAKS = "The agent speaks"
@@ -159,6 +160,8 @@ class Facts:
             return State.OVER
         if not self.is_connected:
             return State.WAITING
+        if self._troubles.keys() & {"up", "down"}:
+            return State.STALLED
         if self.speaks["agent"]:
             return State.AGENT_SPEAKS
         if muted:

@@ -1,5 +1,7 @@
 """A look at a call: what a screen shows of it at this moment."""
 
+from operator import attrgetter
+
 from sfclient._call import Call
 from sfclient.cli._facts import Facts, Late, Snapshot, State
 from sfclient.cli._keys import Key, shown
@@ -29,6 +31,6 @@ def look_at(
             network.down_stalled_seconds + network.up_stalled_seconds,
         ),
         troubles=facts.troubles(now),
-        notes=tuple(facts.notes),
+        notes=tuple(sorted(facts.notes, key=attrgetter("at"))),  # some are found out late
         keys=pressed,
     )

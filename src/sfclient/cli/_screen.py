@@ -56,6 +56,7 @@ class Rank(IntEnum):
 STATE_STYLES = {
     State.CONNECTING: "bold yellow",
     State.WAITING: "bold yellow",
+    State.STALLED: "bold yellow",
     State.LISTENS: "bold green",
     State.CALLER_SPEAKS: "bold green",
     State.AGENT_SPEAKS: "bold cyan",

@@ -17,6 +17,7 @@ from sfclient.report._story import Story, read_story
 # Whatever a text on the page says, a browser loads and runs nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 NONE = "\N{EN DASH}"
+MOST_DEVICES = 20  # and streams of each: one that is lost again and again has many
 MOST_EVENTS = 500  # in the table; of more, the first and the last half
 
 LEGEND = (
@@ -43,7 +44,7 @@ def make_page(record: Fields, sound: Sound | None) -> str:
         _responses(story),
         _events(story),
         _figures(record),
-        _versions(record),
+        _machine(record),
         tag(
             "footer", "Made by sfclient. This page loads nothing, runs nothing, and holds no keys."
         ),
@@ -206,16 +207,20 @@ def _figures(record: Fields) -> Markup:
     return join(parts)
 
 
-def _versions(record: Fields) -> Markup:
-    parts = []
-    for title, fields in (
-        ("Versions", record.inside("versions")),
-        *((f"Device {n}", device) for n, device in enumerate(record.objects("devices"), 1)),
-    ):
+def _machine(record: Fields) -> Markup:
+    groups = [("Versions", record.inside("versions"))]
+    for number, device in enumerate(record.objects("devices")[:MOST_DEVICES], 1):
+        groups.append((f"Device {number}", device))
+        groups += [
+            (f"Device {number}, stream {count}", stream)
+            for count, stream in enumerate(device.objects("streams")[:MOST_DEVICES], 1)
+        ]
+    parts = [tag("h2", "Machine")]
+    for title, fields in groups:
         if fields and (items := fields.items()):
             rows = ((name.replace("_", " "), value) for name, value in items)
             parts += [tag("h3", title), _table(("What", "Value"), rows, "facts")]
-    return join([tag("h2", "Machine"), *parts]) if parts else join(())
+    return join(parts if len(parts) > 1 else ())
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]], kind: str) -> Markup:

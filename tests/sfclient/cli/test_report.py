@@ -1,19 +1,15 @@
 """``sfclient report``: a page of a call that is over, from what --record and --stats wrote."""
 
 import json
-import shlex
-import signal
 from pathlib import Path
 
 import pytest
 
 from sfclient.cli import main
 
-from ...readme import COMMANDS
-from ..conftest import noise, write_wav
 from ..report.made import made_record, write_recording
 from ..report.pages import parse
-from .conftest import running, sfclient
+from .conftest import sfclient
 
 
 @pytest.fixture
@@ -82,23 +78,3 @@ async def test_the_report_of_the_demo_over_a_bad_network_shows_where_it_stood_st
     page = parse((tmp_path / "call.html").read_text(encoding="utf-8"))
     assert page.one("g", "trouble", "stalled").one("text").text.startswith("network 2.5")
     assert "The network stood still for 2.5" in page.one("section", "noticed").words
-
-
-@pytest.mark.slow
-async def test_the_lines_of_the_readme_for_a_call_without_an_account_do_so(tmp_path: Path) -> None:
-    """The port is put into the second, as its reader does."""
-    write_wav(tmp_path / "question.wav", noise(0.5, 48_000), 48_000)
-    serve, call = (
-        shlex.split(line.partition("sfclient ")[2], comments=True)
-        for line in COMMANDS
-        if "sfclient simulator" in line or "--base-url" in line
-    )
-    async with running(*serve, key=None) as simulator:
-        await simulator.says("\n")
-        base_url = simulator.stdout.splitlines()[0]
-        words = [base_url if word.startswith("http://") else word for word in call]
-        done = await sfclient(*words, key="test", cwd=tmp_path)
-        simulator.signal(signal.SIGTERM)
-    assert done.status == 0, done.stderr
-    assert "The agent answered" in done.stdout or "The agent interrupted" in done.stdout
-    assert (tmp_path / "echo.wav").stat().st_size > 16_000

@@ -152,6 +152,8 @@ class TestFacts:
             (SpeechBegan("agent"), False, State.AGENT_SPEAKS),
             (SpeechEnded("agent", 1.0), True, State.MUTED),
             (SpeechEnded("caller", 1.0), False, State.LISTENS),
+            (NetworkStalled("down"), False, State.STALLED),
+            (NetworkReturned("down", 2.0), False, State.LISTENS),
         ):
             facts.learn(event)
             assert facts.state(muted) is state

@@ -145,6 +145,7 @@ def made_record(turns: int = 4, turn_seconds: float = 9.0) -> dict[str, Any]:
         "dropped_events": 0,
         "devices": [
             {
+                "streams": [{"callbacks": 3700, "output_underflows": 0}],
                 "lost": 0,
                 "abandoned": 0,
                 "silent_seconds": 0.0,

@@ -122,6 +122,17 @@ def test_what_went_wrong_is_told_first_and_nothing_if_nothing_did() -> None:
     assert "never heard" in parse(page_of(quiet)).one("section", "noticed").words
 
 
+def test_versions_and_devices_are_told() -> None:
+    record = made_record()
+    versions, device, stream = parse(page_of(record)).all("table", "facts")
+    rows = [row.words for row in versions.one("tbody").all("tr")]
+    assert rows == [
+        f"{name.replace('_', ' ')} {value}" for name, value in record["versions"].items()
+    ]
+    assert "output latency 0.0213" in device.words
+    assert "callbacks 3700" in stream.words
+
+
 def test_the_page_of_a_call_that_never_began_says_why() -> None:
     ended = {"by": "network", "code": 503, "reason": "cannot reach example.org", "audio": "drained"}
     page = parse(page_of({"format": 1, "ended": ended, "times": {"ended": 0.2}}))

@@ -149,7 +149,7 @@ async def on_screen(call: "Call") -> AsyncIterator[None]:
 
     with (
         open(other_end, "w") as terminal,  # noqa: ASYNC230
-        subprocess.Popen(["cat"], stdin=end, stdout=subprocess.DEVNULL) as reader,
+        subprocess.Popen(["cat"], stdin=end, stdout=subprocess.DEVNULL) as reader,  # noqa: ASYNC220
     ):
         os.close(end)
         async with trio.open_nursery() as nursery:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
-from sfclient import cli
+from sfclient import NetworkError, cli
 from sfclient._devices import _ends
 from sfclient.cli import _call, main
-from sfclient.cli._leavings import next_free
+from sfclient.cli._hold import hold
+from sfclient.cli._leavings import Files, next_free
 from sfclient.simulator import SpeakAgent, open_simulator
 
 from ..conftest import noise, write_wav
@@ -390,6 +392,28 @@ class TestReport:
         assert (status, len(error.splitlines())) == (1, 1)
         assert "127.0.0.1" in page.read_text()
         assert os.listdir(tmp_path) == ["call.html"]
+
+
+class TestWaiting:
+    async def test_for_the_server_is_told_while_it_lasts(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        autojump_clock: Any,
+    ) -> None:
+        @asynccontextmanager
+        async def open_call(**_: object) -> AsyncIterator[None]:
+            await trio.sleep(11)
+            raise NetworkError("nobody answers")
+            yield
+
+        with pytest.raises(NetworkError):
+            await hold(open_call, Files(), title="a")
+        assert capsys.readouterr().out.splitlines() == [
+            "Connecting to server",
+            "Connecting to server, for 5 s so far",
+            "Connecting to server, for 10 s so far",
+        ]
 
 
 class TestLog:

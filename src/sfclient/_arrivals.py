@@ -47,12 +47,13 @@ class Arrivals:
         self.first: float | None = None
         """When the first came."""
         self._gaps: list[Gap] = []
+        self.listens = False
+        """Whether to find out what is loud, for `is_loud`; in a gap it is found out anyway."""
         self.underruns = 0
         """Gaps for which nothing was queued any more."""
         self._position = self._loud_until = 0.0
-        self._batches: deque[list[float]] = (
-            deque()
-        )  # of each: the position of its end, when it came
+        # Of each: the position of its end, and when it came.
+        self._batches: deque[list[float]] = deque()
         self._last = -math.inf
         self._ran = 0.0
         self._begin(-math.inf)
@@ -85,9 +86,13 @@ class Arrivals:
             self._gap_end, self._was_dry, self._gap_position = now, is_dry, self._position
         self._last, self._ran = now, ran
         self._position += seconds
+        if self.listens or self._gap is not None:
+            self._listen(pcm)
+        self._note(now)
+
+    def _listen(self, pcm: bytes) -> None:
         if sfaudio.level(memoryview(pcm)[: len(pcm) // 2 * 2]).peak >= QUIETEST_PEAK:
             self._loud_until = self._position
-        self._note(now)
 
     def _reconsider(self, now: float, late: float, still: float) -> None:
         """Whether what was missing in the gap has come."""

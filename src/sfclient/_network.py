@@ -9,9 +9,8 @@ from sfclient._playout import Playout
 from sfclient._watch import CallClock
 from sfclient._websocket import ASK_SECONDS, Traffic, WebSocket
 
-STALL_SECONDS = (
-    1.8  # of which the far side had one to answer: with the time to look, it is told within two
-)
+# Of which the far side had one to answer; with the time to look, it is told within two.
+STALL_SECONDS = 1.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,6 @@ class _Flow:
     def __init__(self, direction: Direction, tell: Callable[[Event], None]) -> None:
         self._direction = direction
         self._tell = tell
-        self._moved = -1
         self.still = 0.0
         """For how long nothing has moved."""
         self._since = 0.0
@@ -68,7 +66,7 @@ class _Flow:
             self._tell(NetworkStalled(self._direction, at=self._since))
 
     def move(self, last: float, again: float) -> None:
-        """It moves, or need not: the last time was at `last`; after a stall, the first time at `again`."""
+        """It moves: the last time was at `last`; after a stall, the first time at `again`."""
         if self.is_stalled:
             self.is_stalled = False
             self._tell(NetworkReturned(self._direction, again - self._since, at=again))
@@ -115,18 +113,24 @@ class Network:
         self.delay_seconds = self._playout.arrivals.waited(
             self._clock.began + now, self.queued_seconds
         )
-        if self._websocket is not None:
-            before, self._seen = self._seen, self._websocket.traffic()
-            self._look_down(self._websocket, before, self._seen, elapsed)
-            self._look_up(before, self._seen, now, elapsed)
+        if self._websocket is None:
+            return
+        before, self._seen = self._seen, self._websocket.traffic()
+        seen = self._seen
+        if not seen.is_open:
+            self._websocket = None  # a program may keep the call for its figures
+            return
+        self._look_down(self._websocket, before, seen, elapsed)
+        self._look_up(before, seen, now, elapsed)
 
     def _look_down(
         self, websocket: WebSocket, before: Traffic | None, seen: Traffic, elapsed: float
     ) -> None:
-        came = before is None or seen.received_bytes != before.received_bytes
-        if came or not seen.is_receiving:
+        if before is None or seen.received_bytes != before.received_bytes:
             since_began = self._clock.since_began
             self._down.move(since_began(seen.received_at), since_began(seen.resumed_at))
+        elif not seen.is_receiving:
+            pass  # it is we who do not read
         elif self._down.still + elapsed < ASK_SECONDS or websocket.ask():
             self._down.stand(elapsed)
 

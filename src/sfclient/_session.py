@@ -105,24 +105,24 @@ async def request_session(
     ServiceError
         The service answered something else than a session.
     """
-    where, order = look_at_order(
-        assistant_id,
-        dialect=dialect,
-        from_number=from_number,
-        to_number=to_number,
-        lead_name=lead_name,
-        agent_version=agent_version,
-        codec=codec,
-        framing=framing,
-        region=region,
-        base_url=base_url,
-    )
-    speaks = order.dialect
     with Unchained():
         try:
+            where, order = look_at_order(
+                assistant_id,
+                dialect=dialect,
+                from_number=from_number,
+                to_number=to_number,
+                lead_name=lead_name,
+                agent_version=agent_version,
+                codec=codec,
+                framing=framing,
+                region=region,
+                base_url=base_url,
+            )
             service = service_at(where, api_key, ssl_context, limits, allow_insecure=allow_insecure)
         finally:
             del api_key  # which a traceback with the values of its frames would show
+    speaks = order.dialect
     with Unchained():
         url = await _session_url(service, order, order.successor if base_url is None else "")
     if not speaks.starts_calls:

@@ -131,6 +131,8 @@ class Traffic(NamedTuple):
     """When the last of them came."""
     resumed_at: float
     """When the first came after the last silence of more than `ASK_SECONDS`."""
+    is_open: bool
+    """Whether it is not being closed yet."""
     is_receiving: bool
     """Whether somebody waits for a message: else it is we who do not read."""
     sent_bytes: int
@@ -157,6 +159,7 @@ class WebSocket:
         self._limits = limits
         self._nursery = nursery
         self._is_receiving = False
+        self._is_closing = False
         self._asked_at: int | None = None  # how many bytes had come, until the ping is answered
         self.secrets = secrets
         """What is masked in the reason of a close; more can be added."""
@@ -248,7 +251,7 @@ class WebSocket:
             await self._connection.ping()
             self._asked_at = None
 
-    def traffic(self) -> "Traffic":
+    def traffic(self) -> Traffic:
         """What has moved so far."""
         tcp, stream = self._stream.tcp, self._stream
         unacknowledged = tcp.unacknowledged_bytes()
@@ -257,6 +260,7 @@ class WebSocket:
             stream.received_bytes,
             stream.received_at,
             stream.resumed_at,
+            not self._is_closing,
             self._is_receiving,
             tcp.sent_bytes,
             tcp.sent_bytes - (unacknowledged or 0),
@@ -268,6 +272,7 @@ class WebSocket:
 
         Takes at most a few seconds; where it is cancelled, at most `HURRY_SECONDS` from then.
         """
+        self._is_closing = True
         hurry = trio.CancelScope(shield=True)
         closed = trio.Event()
 

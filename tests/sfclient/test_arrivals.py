@@ -115,7 +115,10 @@ class TestWaiting:
         assert len(gaps_of([0.001 * (each // 1000) for each in range(9000)])._batches) == 1
 
     def test_whether_something_loud_waits(self) -> None:
-        arrivals = gaps_of(paced(1))
+        arrivals = Arrivals()
+        arrivals.listens = True
+        for time in paced(1):
+            arrivals.arrived(time, time, LOUD, MESSAGE, False)
         arrivals.arrived(1.0, 1.0, bytes(32_000), 1.0, False)
         assert not arrivals.is_loud(1.0)
         assert arrivals.is_loud(1.1)

@@ -1,5 +1,6 @@
 """A line whose devices are changed while it runs: what is asked for, or else what there was before."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -61,11 +62,14 @@ class Hardware:
         self.there = {"desk", "speaker", "headset"}
         self.defaults: dict[Kind, str] = {"input": "desk", "output": "speaker"}
         self.open: list[FakeStream] = []
+        self.look_seconds = 0.0
+        """That it takes to look for devices: meanwhile, a clock that jumps goes on."""
         monkeypatch.setattr(_portaudio, "choose_all", self.choose)
         monkeypatch.setattr(_portaudio, "choose_anew", self.choose)
         monkeypatch.setattr(_streams, "_stream", self.stream)
 
     def choose(self, wanted: dict[Kind, Device], _rates: Any) -> dict[Kind, End]:
+        time.sleep(self.look_seconds)
         ends: dict[Kind, End] = {}
         for kind, device in wanted.items():
             name = str(device.name or self.defaults[kind])
@@ -127,6 +131,7 @@ async def test_another_device_takes_over_and_what_is_queued_stays(
     async with running() as run:
         assert hardware.names == [["desk"], ["speaker"]]
         run.playout.write(bytes(2 * 4800))
+        hardware.look_seconds = 0.02
         await run.line.use("input", "headset")
         assert hardware.names == [["headset"], ["speaker"]]
         await run.line.use("output", "headset")
@@ -225,6 +230,9 @@ async def test_a_device_that_was_named_is_not_left_for_a_default_one(
         await run.line.use("input", "desk")
         await trio.sleep(10)
         assert hardware.names == [["desk"], ["speaker"]]
+        assert (
+            len(run.line.statistics().streams) == 4
+        )  # two at first, and two for what was asked for
 
 
 async def test_a_process_that_cannot_be_started_is_told(

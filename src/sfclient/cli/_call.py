@@ -59,7 +59,7 @@ async def run_call(args: argparse.Namespace) -> int:
         _open_at_volume,
         args.volume,
         session,
-        Audio(source, sink),
+        Audio(source, sink, follow=args.follow),
         playout=args.playout,
         max_seconds=args.duration,
         silence_seconds=args.silence,
@@ -83,6 +83,10 @@ def _check_devices(source: str | Device, sink: str | Device, args: argparse.Name
     """What is for sound devices is given for them. Raises `UsageError`."""
     if args.input_channel is not None and not isinstance(source, Device):
         raise UsageError(f"--input-channel is of a sound device, and --input {source} is none")
+    if args.follow and all(isinstance(end, str) or end.name is not None for end in (source, sink)):
+        raise UsageError(
+            "--follow is of the default device, and both --input and --output are named"
+        )
     if args.volume is not None and not isinstance(sink, Device):
         raise UsageError(f"--volume is of a sound device, and --output {sink} is none")
 

@@ -83,7 +83,7 @@ tell["latency"] = again.output_latency >= 0
 again.close()
 try:
     Stream(capture, playout, samplerate=48000, device="none such")
-except ValueError as error:
+except sfaudio.StreamError as error:
     tell["no device"] = str(error)
 tell["free"] = list(refusals())
 """

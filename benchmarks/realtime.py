@@ -18,7 +18,10 @@ all it has to say at once, while four threads hold the GIL for 100 ms at a time.
   of the thread that it interrupts: on a virtual machine 30 to 60 us, which is where the last percentiles come from.
   *queue*: played as it is, at the device's rate; *adaptive*: by an engine, from 16 kHz.
 
-Each row of a call names its policy. Speech that came ahead of time is played as it is under any of them.
+Each row of a call names its policy. Speech that came ahead of time is played as it is under any of them. One call is
+shown on the live screen of the command meanwhile, on a terminal that another process reads.
+
+What that screen costs is measured with the machine idle: CPU time of the process, in turns without it and with it.
 
 python-rtmixer plays and records through native callbacks too, without a call: it plays a buffer beside the same load.
 """
@@ -26,16 +29,20 @@ python-rtmixer plays and records through native callbacks too, without a call: i
 import argparse
 import ctypes
 import dataclasses
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,9 +50,14 @@ import sfaudio.stream
 from sfaudio import CaptureQueue, JitterBuffer, Meter, PlayoutEngine, StreamStatistics
 from sfaudio._callback import StreamCallback
 
+if TYPE_CHECKING:
+    from sfclient import Call
+    from sfclient.cli._facts import Snapshot
+
 BLOCKSIZES = (480, 120)  # frames at 48 kHz: 10 and 2.5 ms
 HOGS = 4
 HOLD_MICROSECONDS = 100_000
+SCREEN_TURNS = 6  # of 5 s each, without and with the live screen
 SPOKEN_SECONDS = 170  # by the agent, at once, before the load
 
 
@@ -113,7 +125,44 @@ class PythonCallback(StreamCallback):
         return StreamStatistics(**self._counts, longest_gap=self._longest_gap)
 
 
-def call_under_load(url: str, native: bool, policy: str, seconds: float) -> dict[str, Any]:
+@asynccontextmanager
+async def on_screen(call: "Call") -> AsyncIterator[None]:
+    """Show the call as the command does, on a terminal that another process reads."""
+    import trio
+
+    from sfclient.cli._facts import Facts
+    from sfclient.cli._keys import make_keys
+    from sfclient.cli._live import open_screen
+    from sfclient.cli._look import look_at
+
+    end, other_end = pty.openpty()
+    fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+
+    facts, keys = Facts(), make_keys(False)
+
+    async def learn() -> None:
+        async for event in call:
+            facts.learn(event)
+
+    def look() -> "Snapshot":
+        return look_at(call, facts, "a call under load", call.seconds, keys, False)
+
+    with (
+        open(other_end, "w") as terminal,  # noqa: ASYNC230
+        subprocess.Popen(["cat"], stdin=end, stdout=subprocess.DEVNULL) as reader,  # noqa: ASYNC220
+    ):
+        os.close(end)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(learn)
+            async with open_screen(terminal, terminal, look, lambda key: None):
+                yield
+            nursery.cancel_scope.cancel()
+        reader.terminate()
+
+
+def call_under_load(
+    url: str, native: bool, policy: str, seconds: float, screen: bool = False
+) -> dict[str, Any]:
     """Hold a call through the JACK device, and say what became of it."""
     import trio
 
@@ -136,11 +185,12 @@ def call_under_load(url: str, native: bool, policy: str, seconds: float) -> dict
                 await trio.sleep(0.05)
             before = call.statistics()
             began = time.perf_counter()
-            with busy_python():
-                while time.perf_counter() < began + seconds:  # noqa: ASYNC110
-                    await trio.sleep(0.05)
-                after = call.statistics()
-                took = time.perf_counter() - began
+            async with on_screen(call) if screen else nullcontext():
+                with busy_python():
+                    while time.perf_counter() < began + seconds:  # noqa: ASYNC110
+                        await trio.sleep(0.05)
+                    after = call.statistics()
+                    took = time.perf_counter() - began
             await trio.sleep(2)
             end = call.statistics()  # what was recorded under load has been sent by now
         figures = dataclasses.asdict(after.devices[0].streams[-1])
@@ -187,6 +237,32 @@ def callback_cost(what: str, callbacks: int) -> dict[str, Any]:
         "cpu": [1e6 * seen.cpu_percentile(at) for at in (0.5, 0.99, 0.9999)],
         "wall": [1e6 * seen.duration_percentile(at) for at in (0.5, 0.99, 0.9999)],
     }
+
+
+def screen_cost(url: str, turns: int) -> dict[str, Any]:
+    """CPU time of a call through the JACK device, in turns without and with the live screen, as shares of a core."""
+    import trio
+
+    from sfclient import Audio, Device, open_call
+
+    async def share() -> float:
+        began, used = time.perf_counter(), time.process_time()
+        await trio.sleep(5)
+        return (time.process_time() - used) / (time.perf_counter() - began)
+
+    async def hold() -> dict[str, Any]:
+        device = Device("JACK")
+        async with open_call(url, Audio(device, device)) as call:
+            await trio.sleep(2)
+            without, shown = [], []
+            for _ in range(turns):
+                without.append(await share())
+                async with on_screen(call):
+                    await trio.sleep(1)  # until all that it needs is imported
+                    shown.append(await share())
+        return {"without": without, "shown": shown}
+
+    return trio.run(hold)
 
 
 def rtmixer_under_load(seconds: float) -> dict[str, Any]:
@@ -248,6 +324,7 @@ def one(what: str, *arguments: Any) -> dict[str, Any]:
         "call": call_under_load,
         "cost": callback_cost,
         "rtmixer": rtmixer_under_load,
+        "screen": screen_cost,
         "delay": delays,
     }[what](*arguments)
 
@@ -367,16 +444,25 @@ def _delays(env: dict[str, str]) -> None:
         idle = measured(env, "delay", url, 20.0)
     for name, (p50, p99) in idle.items():
         print(f"delay {name:16} p50 {p50:.2f} ms, p99 {p99:.2f} ms", flush=True)
+    with simulator("pulses") as url:
+        shares = measured(env, "screen", url, SCREEN_TURNS)
+    without, shown = (100 * float(np.median(shares[name])) for name in ("without", "shown"))
+    print(f"a call {without:.2f} % of a core, with the live screen {shown:.2f} %", flush=True)
 
 
 def _calls_under_load(env: dict[str, str], blocksize: int, seconds: float) -> None:
     print(
         f"{'':24}{'callbacks':>16}{'under':>7}{'over':>7}{'padded':>8}{'lost':>8}{'longest gap':>14}"
     )
-    for native, policy in ((True, "adaptive"), (True, "lossless"), (False, "adaptive")):
+    for name, native, policy, screen in (
+        ("native call, adaptive", True, "adaptive", False),
+        ("the same, on a screen", True, "adaptive", True),
+        ("native call, lossless", True, "lossless", False),
+        ("Python call, adaptive", False, "adaptive", False),
+    ):
         with simulator("burst") as url:
-            figures = measured(env, "call", url, native, policy, seconds)
-        _row(f"{'native' if native else 'Python'} call, {policy}", figures, blocksize)
+            figures = measured(env, "call", url, native, policy, seconds, screen)
+        _row(name, figures, blocksize)
     try:
         _row("python-rtmixer", measured(env, "rtmixer", seconds), blocksize)
     except subprocess.CalledProcessError:

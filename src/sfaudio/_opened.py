@@ -16,25 +16,49 @@ from sfaudio._callback import StreamCallback
 CLOSE_SECONDS = 2.0  # for PortAudio to close a stream; it never does when the sound server has died
 DEAD_SECONDS = 1.5  # without a callback, after which closing at exit is not tried
 
+HANG_SECONDS = 10.0  # for PortAudio to open a stream, or to look for devices: it takes one at most
+
 # What PortAudio has open, whatever becomes of the `Stream`: a callback may run until it is closed.
 _opened: set[Opened] = set()
 
+# Held while PortAudio opens, starts or closes a stream, or looks for devices: it is not thread-safe, and two streams of
+# a JACK server that are closed at the same time hang for good. A thread that hangs keeps it.
 _portaudio = threading.Lock()
 
 
-def is_any_closing() -> bool:
-    """Whether PortAudio has not come back from closing a stream."""
-    return any(opened.is_closing for opened in _opened.copy())
+def is_any_hung() -> bool:
+    """Whether the PortAudio in use has not closed a stream in time, nor since then."""
+    return any(opened.is_given_up and opened.portaudio is _portaudio for opened in _opened.copy())
+
+
+def leave_behind() -> None:
+    """Another PortAudio is used from now on: that the one before it closes what hangs there is awaited no more."""
+    global _portaudio
+    _portaudio = threading.Lock()
+    for opened in _opened.copy():
+        if opened.is_given_up:
+            _opened.discard(opened)
 
 
 @contextmanager
 def exclusively() -> Iterator[bool]:
-    """While PortAudio opens a stream, or is initialised anew. Yields whether a stream is open."""
+    """While PortAudio opens a stream, or is initialised anew. Yields whether a stream is open.
+
+    Raises TimeoutError when it does not come back from what it does for another thread.
+    """
     # Behind sounddevice's own, so that it runs before that; once.
     atexit.unregister(_close_all)
     atexit.register(_close_all)
-    with _portaudio:
+    lock = _portaudio
+    if not lock.acquire(timeout=HANG_SECONDS):
+        raise TimeoutError(
+            "PortAudio does not come back from opening or closing a device, or from looking for devices: its sound"
+            " server has probably stopped or died. Start that anew, and the program"
+        )
+    try:
         yield bool(_opened)
+    finally:
+        lock.release()
 
 
 class Opened:
@@ -50,6 +74,10 @@ class Opened:
         self._closer = threading.Lock()  # taken for good by the one who closes it
         self._closed = threading.Event()
         self._was_started = False
+        self.is_given_up = False
+        """Whether PortAudio did not close it in time."""
+        self.portaudio = _portaudio
+        """The lock of the one that has opened it."""
         _opened.add(self)
 
     @property
@@ -65,7 +93,8 @@ class Opened:
             if self._closer.locked():
                 raise RuntimeError("the stream is closed: open another one")
             self._was_started = True
-            self._stream.start()
+            with self.portaudio:
+                self._stream.start()
 
     def is_active(self) -> bool:
         """False while PortAudio does not come back from starting or closing it."""
@@ -83,11 +112,14 @@ class Opened:
                 threading.Thread(target=self._close, name="close", daemon=True).start()
             except RuntimeError:  # the interpreter ends, and starts no more threads
                 self._close()
-        return self._closed.wait(CLOSE_SECONDS)
+        self.is_given_up = not self._closed.wait(CLOSE_SECONDS)
+        if self.is_given_up and self.portaudio is not _portaudio:
+            _opened.discard(self)
+        return not self.is_given_up
 
     def close_at_exit(self) -> None:
         """When no more threads can be started: at once, or not at all if PortAudio would not come back."""
-        if self._was_started and self._calls_back():
+        if self._was_started and not self.portaudio.locked() and self._calls_back():
             self._close()
         self._callback.detach()
         self._closer.acquire(blocking=False)  # whoever comes later lets it alone
@@ -106,7 +138,7 @@ class Opened:
         if not self._closer.acquire(blocking=False):
             return  # another thread does it
         self._callback.detach()  # so that others need not wait for PortAudio
-        with self._calling:
+        with self._calling, self.portaudio:
             self._stream.close()
         self._callback.close()
         _opened.discard(self)
@@ -115,6 +147,7 @@ class Opened:
     def disown(self) -> None:
         """In a forked child: the stream is the parent's, and no thread of this process calls back."""
         self._calling = threading.Lock()
+        self.portaudio = threading.Lock()
         self._closer = threading.Lock()
         self._closer.acquire()
         self._closed = threading.Event()

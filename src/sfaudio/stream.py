@@ -17,16 +17,18 @@ importing this module needs no PortAudio.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from importlib import import_module
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
+from sfaudio._another import use_another_portaudio
 from sfaudio._buffers import whole_number
 from sfaudio._callback import StreamCallback
 from sfaudio._capture import CaptureQueue
 from sfaudio._meter import Meter
-from sfaudio._opened import Opened, exclusively, is_any_closing
+from sfaudio._opened import Opened, exclusively, is_any_hung, leave_behind
 from sfaudio._pcm import JitterBuffer
 from sfaudio._playout import PlayoutEngine
 from sfaudio._portaudio import (
@@ -54,6 +56,8 @@ __all__ = [
 
 Device = int | str | None
 
+_replacing = threading.Lock()  # for two threads that find a PortAudio hung
+
 
 def _load_sounddevice() -> Any:
     """The module. `StreamError` where PortAudio is missing."""
@@ -79,25 +83,34 @@ def portaudio_version() -> str:
 
 
 def is_stuck() -> bool:
-    """Whether PortAudio is closing a stream, and has not come back from it.
+    """Whether PortAudio has not closed a stream in time, nor since then: its sound server has died.
 
-    While it does not, it cannot be initialised anew; a process that ends leaves it alone.
+    Then it cannot be initialised anew, but see `refresh_devices`; a process that ends leaves it alone.
     """
-    return is_any_closing()
+    return is_any_hung()
 
 
 def refresh_devices() -> bool:
     """Have PortAudio look for devices: it knows those that were there when it was initialised.
 
-    Returns False, and has done nothing, while a stream is open in this process. `StreamError` where
-    PortAudio is missing.
+    Where it has not closed a stream in time, since its sound server has died, it never would again. On Linux, where
+    that happens, it is left behind for a copy of its library, which is asked and opens streams from then on; elsewhere
+    start the program anew.
+
+    Takes as long as PortAudio needs. Returns False, and has done nothing, while a stream is open in this process.
+    `StreamError` where PortAudio is missing; TimeoutError where it hangs in doing this in another thread.
     """
     sounddevice = _load_sounddevice()
+    with _replacing:
+        if is_any_hung() and use_another_portaudio(sounddevice):
+            leave_behind()
     with exclusively() as is_any_open:
-        if not is_any_open:
-            sounddevice._terminate()
+        if not is_any_open or not sounddevice._initialized:
+            if sounddevice._initialized:  # it is not if it is another one, or failed the last time
+                sounddevice._terminate()
             sounddevice._initialize()
-        return not is_any_open
+            return True
+        return False
 
 
 class Stream:
@@ -153,6 +166,8 @@ class Stream:
         There is none for the whole of a capture queue.
     StreamError
         PortAudio is missing, there is no such device, or it refuses: an OSError, which lists the devices.
+    TimeoutError
+        PortAudio hangs in opening another stream.
     """
 
     def __init__(
@@ -261,7 +276,7 @@ class Stream:
         if not self._opened.close():
             raise TimeoutError(
                 f"PortAudio does not close the stream ({self._name}): its sound server has probably "
-                "died. The queues can be used again; for the device, start the program anew"
+                "died. The queues can be used again; for the device, see refresh_devices"
             )
 
     def __del__(self) -> None:

@@ -7,20 +7,29 @@
   `Connected`, `MessageReceived`, `InputEnded`, `Disconnected`; of speech `SpeechBegan`, `SpeechEnded`, `Responded`,
   `Interrupted`; of the network `SpeechLate`, `NetworkStalled`, `NetworkReturned`; of devices `MicrophoneSilent`,
   `MicrophoneReturned`, `DeviceLost`, `DeviceReturned`, `DeviceChanged`; of the disk `RecordingFailed`
-- `CallStatistics` of `CaptureStatistics` (`_uplink`), `PlayoutStatistics` (`_playout`),
-  `RecordingStatistics` (`_recording`), `DeviceStatistics`: its counters
+- `CallStatistics` (`_statistics`) of `CallTimes`, `CaptureStatistics` (`_uplink`), `PlayoutStatistics` (`_playout`),
+  `NetworkStatistics` (`_network`), `RecordingStatistics` (`_recording`), `DeviceStatistics`: its counters; `Timeline`:
+  what waited to be heard, moment by moment (`_timeline`)
+- `ConversationStatistics`: turns, response times, shares (`_conversation`); `SoundStatistics`, `MicrophoneStatistics`:
+  what was heard on both sides; `Levels` of `SideLevel`: how loud they are now (`_hearing`)
+- `Tap` of `Sound`, `TapStatistics`: what both sides say, while they say it (`_tap`)
 - `request_result`, `CallResult`: what became of a call (`_result`)
 - `Audio`, with `Device`, `MemoryInput`, `WavInput` or a `Source`, and `MemoryOutput`, `WavOutput`,
   `NullOutput` or a `Sink`: where sound comes from and goes to (`_devices`)
 - `SfclientError`: what can go wrong, by whose fault it is: `UsageError` (`AuthenticationError`,
   `AgentNotFoundError`, `InsecureURLError`, `AudioFileError`), `RemoteError` (`NetworkError`,
   `ServiceError`), `DeviceError` (`_errors`)
+- `logging`: loggers by module, silent until the program sets them up; events at INFO, requests and websockets at DEBUG
 - `sfclient.simulator`: a local agent, for developing without an account
+- `sfclient.report`: a page of a call that is over
 - `sfclient.testing`: a network between client and service that fails as it is told
 - `_dialects`: what is said on the wire; `_websocket`: the socket
 """
 
-from sfclient._call import Call, CallStatistics
+import logging
+
+from sfclient._call import Call
+from sfclient._conversation import ConversationStatistics
 from sfclient._devices import (
     Audio,
     Device,
@@ -69,12 +78,18 @@ from sfclient._events import (
     SpeechEnded,
     SpeechLate,
 )
+from sfclient._hearing import Levels, SideLevel, SoundStatistics
 from sfclient._limits import TimeLimits
+from sfclient._microphone import MicrophoneStatistics
+from sfclient._network import NetworkStatistics
 from sfclient._open import open_call
 from sfclient._playout import PlayoutStatistics
 from sfclient._recording import RecordingStatistics
 from sfclient._result import CallResult, request_result
 from sfclient._session import Session, request_session
+from sfclient._statistics import CallStatistics, CallTimes
+from sfclient._tap import Sound, Tap, TapStatistics
+from sfclient._timeline import Timeline
 from sfclient._uplink import CaptureStatistics
 
 __all__ = [
@@ -86,9 +101,11 @@ __all__ = [
     "Call",
     "CallResult",
     "CallStatistics",
+    "CallTimes",
     "CaptureStatistics",
     "Connected",
     "Connecting",
+    "ConversationStatistics",
     "Device",
     "DeviceChanged",
     "DeviceError",
@@ -101,14 +118,17 @@ __all__ = [
     "InputEnded",
     "InsecureURLError",
     "Interrupted",
+    "Levels",
     "MemoryInput",
     "MemoryOutput",
     "MessageReceived",
     "MicrophoneReturned",
     "MicrophoneSilent",
+    "MicrophoneStatistics",
     "NetworkError",
     "NetworkReturned",
     "NetworkStalled",
+    "NetworkStatistics",
     "NullOutput",
     "PlayoutStatistics",
     "RecordingFailed",
@@ -118,13 +138,19 @@ __all__ = [
     "ServiceError",
     "Session",
     "SfclientError",
+    "SideLevel",
     "Sink",
+    "Sound",
+    "SoundStatistics",
     "Source",
     "SpeechBegan",
     "SpeechEnded",
     "SpeechLate",
     "StartedCall",
+    "Tap",
+    "TapStatistics",
     "TimeLimits",
+    "Timeline",
     "UsageError",
     "WavInput",
     "WavOutput",
@@ -132,3 +158,5 @@ __all__ = [
     "request_result",
     "request_session",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -8,11 +8,11 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import trio
 
-from sfclient._devices import DeviceStatistics, Line, Queues
+from sfclient._devices import Device, Kind, Line, Queues
 from sfclient._dialects import (
     Action,
     AgentReady,
@@ -22,12 +22,15 @@ from sfclient._dialects import (
     Send,
     StartedCall,
 )
+from sfclient._endings import Endings
 from sfclient._errors import (
     Party,
     ServiceError,
+    UsageError,
 )
 from sfclient._event_queue import EventQueue
 from sfclient._events import (
+    AgentAwaited,
     Connected,
     Connecting,
     DeviceLost,
@@ -37,36 +40,22 @@ from sfclient._events import (
     Event,
     RecordingFailed,
 )
-from sfclient._hearing import Hearing
+from sfclient._hearing import Hearing, Levels
 from sfclient._limits import TimeLimits
-from sfclient._network import Network
+from sfclient._network import Network, NetworkStatistics
 from sfclient._nursery import open_unwrapped_nursery
-from sfclient._playout import Playout, PlayoutStatistics
-from sfclient._recording import Recorder, RecordingStatistics
+from sfclient._playout import Playout
+from sfclient._recording import Recorder
 from sfclient._running import sleep_on_time
-from sfclient._uplink import CaptureStatistics, Uplink
+from sfclient._statistics import CallStatistics, CallTimes
+from sfclient._tap import Tap
+from sfclient._timeline import Timeline
+from sfclient._uplink import Uplink
+from sfclient._voice import VoiceDetector
 from sfclient._watch import HEADLESS_LOOK_SECONDS, LOOK_SECONDS, CallClock, Watch
 from sfclient._websocket import WebSocket, WebSocketClosed
 
-
-@dataclass(frozen=True, slots=True)
-class CallStatistics:
-    """A snapshot of a call."""
-
-    ended: Ended | None = None
-    """None while it lasts."""
-    capture: CaptureStatistics = field(default_factory=CaptureStatistics)
-    playout: PlayoutStatistics = field(default_factory=PlayoutStatistics)
-    recording: RecordingStatistics | None = None
-    """None if the call is not recorded."""
-    dialect: dict[str, int] = field(default_factory=dict)
-    """Counts of what only the dialect knows, such as lost RTP packets."""
-    call_id: str | None = None
-    """Under which the service keeps the record of the call, if it told."""
-    dropped_events: int = 0
-    """Events that nobody read in time."""
-    devices: tuple[DeviceStatistics, ...] = ()
-    """Of each real sound device, or of the one for both directions."""
+AWAITED_SECONDS = 2  # for an agent who is quick; told then, and each time that the wait has doubled
 
 
 class Call:
@@ -83,9 +72,16 @@ class Call:
         uplink: Uplink,
         playout: Playout,
         recorder: Recorder | None,
+        voice: VoiceDetector | None,
+        tap: Tap | None,
+        *,
         on_call_id: Callable[[str], None] | None,
         limits: TimeLimits,
         clock: CallClock,
+        agent_id: str | None,
+        timeline: bool,
+        max_seconds: float | None,
+        silence_seconds: float | None,
     ) -> None:
         self._dialect = dialect
         self._lines = lines
@@ -94,8 +90,8 @@ class Call:
         self._recorder = recorder
         self._on_call_id = on_call_id
         self._limits = limits
+        self._agent_id = agent_id
         self._call_id: str | None = None
-        self._connected = False
         self._heard_agent = False
         self._closed: tuple[Party, int | None, str] | None = (
             None  # the first who ended it, code, reason
@@ -106,15 +102,31 @@ class Call:
         self._uplink_scope = trio.CancelScope()
         self._ended: Ended | None = None
         self._clock = clock
+        self._ready_at: float | None = None
+        self._connected_at: float | None = None
+        self._ended_at: float | None = None
         self._events = EventQueue()
-        self._hearing = Hearing(self._events.tell)
-        self._network = Network(self._events.tell)
+        tell = self._events.tell
+        recording, playing = self._line("input"), self._line("output")
+        self._tap = tap
+        self._hearing = Hearing(tell, recording, playing, clock, voice, tap)
+        if voice or tap:
+            uplink.listener = self._hearing.said
         is_seen = any(line.is_real for line in lines)
-        self._watch = Watch(
-            clock,
-            (self._hearing, self._network),
-            LOOK_SECONDS if is_seen else HEADLESS_LOOK_SECONDS,
+        period = LOOK_SECONDS if is_seen or timeline else HEADLESS_LOOK_SECONDS
+        self._network = Network(tell, clock, playout, period)
+        self._endings = Endings(
+            tell,
+            recording,
+            playout,
+            self._hearing,
+            self._network,
+            max_seconds,
+            silence_seconds,
         )
+        self._timeline = Timeline(self._network, playing) if timeline else None
+        observers = (self._hearing, self._network, self._endings, self._timeline)
+        self._watch = Watch(clock, [each for each in observers if each is not None], period)
         self._events.tell(Connecting())
 
     # What a program does with it.
@@ -127,8 +139,11 @@ class Call:
 
     def hang_up(self) -> None:
         """End the call now. What the agent is saying fades out within a block and 5 ms."""
+        self._hang_up("hung up")
+
+    def _hang_up(self, reason: str) -> None:
         if not self._stop.is_set():
-            self._close("caller", 1000, "hung up")
+            self._close("caller", 1000, reason)
             self._cut = self._playout.pending
             self._playout.flush()
             self._stop.set()
@@ -141,16 +156,60 @@ class Call:
     def mute(self, muted: bool = True) -> None:
         """Send silence instead of the microphone, at the same pace; or the microphone again."""
         self._uplink.muted = muted
+        self._hearing.mute(muted)
+
+    async def use_input(self, device: Device | str | int | None) -> None:
+        """Record from another sound device, None for the default one; the call goes on.
+
+        If it cannot be opened at the rate of the call, the one before goes on. Raises `DeviceError`; `UsageError` if
+        this call's input is no sound device, or it is over. A device that was plugged in since the program began is
+        found if no other call of this process has one open.
+        """
+        await self._line("input").use("input", device)
+
+    async def use_output(self, device: Device | str | int | None) -> None:
+        """Play at another sound device; what is queued is heard there. As `use_input`."""
+        await self._line("output").use("output", device)
+
+    @property
+    def volume(self) -> float:
+        """By what the agent's speech is multiplied at the sound device: 1.0 as it came, at most 16. Setting it raises
+        `UsageError` where the output is no sound device. The recording, the levels and the tap are from before it."""
+        return self._line("output").volume
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        self._line("output").volume = volume
+
+    def _line(self, kind: Kind) -> Line:
+        is_input = kind == "input"
+        return next(
+            line
+            for line in self._lines
+            if (line.input_samplerate if is_input else line.output_samplerate)
+        )
 
     @property
     def muted(self) -> bool:
         """Whether silence is sent instead of the microphone."""
         return self._uplink.muted
 
+    def levels(self) -> Levels:
+        """How loud both sides were in the last 0.1 s, in dBFS. It costs microseconds."""
+        return self._hearing.levels()
+
+    @property
+    def tap(self) -> Tap:
+        """What both sides say, with its times, while they say it: ``async for sound in call.tap``. Raises `UsageError`
+        unless it was asked for by `open_call`."""
+        if self._tap is None:
+            raise UsageError("this call has no tap: open it with open_call(..., tap=True)")
+        return self._tap
+
     @property
     def connected(self) -> bool:
         """Whether the agent has said that it can hear the caller."""
-        return self._connected
+        return self._connected_at is not None
 
     @property
     def call_id(self) -> str | None:
@@ -162,6 +221,16 @@ class Call:
         """How the call ended, None while it lasts."""
         return self._ended
 
+    @property
+    def seconds(self) -> float:
+        """Since `open_call` was entered: the clock of events and statistics."""
+        return self._clock.now
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """What was queued, and for how long what was heard had waited, if `open_call` was asked for it."""
+        return self._timeline
+
     async def wait_ended(self) -> Ended:
         """Wait until the call is over and the agent's last words have been played."""
         await self._over.wait()
@@ -171,14 +240,36 @@ class Call:
     def statistics(self) -> CallStatistics:
         """A snapshot of all counters; it may be asked for after the end too."""
         return CallStatistics(
-            self._ended,
-            self._uplink.statistics(),
-            self._playout.statistics(),
-            self._recorder.statistics() if self._recorder else None,
-            self._dialect.statistics(),
-            self._call_id,
-            self._events.dropped_events,
-            tuple(seen for line in self._lines if (seen := line.statistics()) is not None),
+            ended=self._ended,
+            times=self._times(),
+            dialect=self._dialect.name,
+            agent_id=self._agent_id,
+            call_id=self._call_id,
+            capture=self._uplink.statistics(),
+            playout=self._playout.statistics(),
+            network=self._network.statistics(),
+            recording=self._hearing.of_recording(self._recorder) if self._recorder else None,
+            conversation=self._hearing.conversation(),
+            sound=self._hearing.sound(),
+            tap=self._tap.statistics() if self._tap else None,
+            dialect_counts=self._dialect.statistics(),
+            dropped_events=self._events.dropped_events,
+            devices=tuple(seen for line in self._lines if (seen := line.statistics()) is not None),
+        )
+
+    def network(self) -> NetworkStatistics:
+        """What the network does to the call, as in `statistics`, for less than that costs."""
+        return self._network.statistics()
+
+    def _times(self) -> CallTimes:
+        first = self._playout.arrivals.first
+        return CallTimes(
+            began=self._clock.date.isoformat(timespec="milliseconds"),
+            ready=self._ready_at,
+            connected=self._connected_at,
+            first_agent_audio=None if first is None else self._clock.since_began(first),
+            first_agent_sound=self._hearing.agent.spoke_at,
+            ended=self._ended_at,
         )
 
     # What happens in it.
@@ -190,15 +281,18 @@ class Call:
 
     async def _hold(self, websocket: WebSocket, started: Callable[[], None]) -> None:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
+        tapped = self._recorder or self._tap
         queues = Queues(
             self._uplink.queue,
             self._playout.engine,
-            self._recorder.played if self._recorder else None,
+            tapped.played if tapped else None,
+            self._hearing.caller.meter,
+            self._hearing.agent.meter,
         )
         async with open_unwrapped_nursery() as tasks:
             try:
                 for line in self._lines:
-                    await tasks.start(line.run, queues, self._device_changed)
+                    await tasks.start(line.run, queues, self._tell_of_device)
                 tasks.start_soon(self._talk, websocket)
                 tasks.start_soon(self._listen, websocket)
                 tasks.start_soon(websocket.keep_alive)
@@ -207,6 +301,12 @@ class Call:
                 tasks.start_soon(self._watch.run, self._lines[0])
                 if self._recorder:
                     tasks.start_soon(self._recorder.run, self._recording_failed)
+                self._ready_at = self._clock.now
+                self._network.watch(websocket)
+                if self._endings.may_come:
+                    tasks.start_soon(self._end_in_time)
+                if self._tap:
+                    tasks.start_soon(self._tap.run, self._hearing.agent)
                 started()
                 await self._stop.wait()
             finally:
@@ -216,9 +316,10 @@ class Call:
                 await websocket.close()
                 tasks.cancel_scope.cancel()
 
-    def _device_changed(self, is_there: bool) -> None:
-        changed = DeviceReturned if is_there else DeviceLost
-        self._events.tell(changed(at=self._clock.now))
+    def _tell_of_device(self, event: Event) -> None:
+        self._events.tell(replace(event, at=self._clock.now))
+        if isinstance(event, DeviceLost | DeviceReturned):
+            self._hearing.device_changed(is_there=isinstance(event, DeviceReturned))
 
     def _recording_failed(self, reason: str) -> None:
         self._events.tell(RecordingFailed(reason, at=self._clock.now))
@@ -238,13 +339,19 @@ class Call:
 
     async def _await_agent(self) -> None:
         """One that only answers pings would never hear, nor be heard."""
-        waited = 0
-        while not self._heard_agent:
+        waited, told = 0, AWAITED_SECONDS
+        while self._connected_at is None and self._playout.arrivals.first is None:
             waited += await sleep_on_time(1)
-            if waited > self._limits.first_message:
+            if waited >= told:
+                told *= 2
+                self._events.tell(AgentAwaited(waited, at=self._clock.now))
+            if waited > self._limits.first_message and not self._heard_agent:
                 raise ServiceError(
                     f"the agent sent no message for {self._limits.first_message:g} s: is it in service?"
                 )
+
+    async def _end_in_time(self) -> None:
+        self._hang_up(await self._endings.wait())
 
     async def _listen(self, websocket: WebSocket) -> None:
         try:
@@ -269,15 +376,14 @@ class Call:
     async def _act(self, websocket: WebSocket, action: Action) -> None:
         match action:
             case Play(data):
-                self._network.arrived(self._clock.now, len(data))
                 await self._playout.play(data)
             case Send(message):
                 await websocket.send(message)
             case AgentReady():
                 self._heard_agent = True
-                if not self._connected:
-                    self._connected = True
-                    self._events.tell(Connected(self._call_id, at=self._clock.now))
+                if self._connected_at is None:
+                    self._connected_at = self._clock.now
+                    self._events.tell(Connected(self._call_id, at=self._connected_at))
             case PassOn():
                 self._events.pass_on(action, websocket.secrets.hidden, self._clock.now)
             case _:
@@ -295,6 +401,11 @@ class Call:
         self._uplink.close()
         self._playout.close()
         self._ended = Ended(*self._closed, "cut" if is_cut else "drained")
+        self._ended_at = self._clock.now
+        self._stop.set()
         self._watch.look()
-        self._events.close(Disconnected(self._ended, at=self._clock.now))
+        self._hearing.close()
+        if self._tap:
+            self._tap.close()
+        self._events.close(Disconnected(self._ended, at=self._ended_at))
         self._over.set()

@@ -5,14 +5,19 @@ taken out of it, when it is read.
 """
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import trio
 
 from sfclient._dialects import PassOn, json_object
 from sfclient._events import Disconnected, Event, MessageReceived
+
+_logger = logging.getLogger(__name__)
+_calls = count(1)  # in the log, which may hold several at a time
 
 UNREAD_EVENTS = 1000
 UNREAD_BYTES = 1 << 20  # of the agent's texts among them, in UTF-8, as they came
@@ -48,9 +53,13 @@ def masked(
 
 
 class EventQueue:
-    """Bounded: an event for which there is no room is dropped, and counted. For the thread that runs trio."""
+    """Bounded: an event for which there is no room is dropped, and counted. For the thread that runs trio.
+
+    Each is logged as it happens, read or not; of the agent's texts, what they say is not.
+    """
 
     def __init__(self) -> None:
+        self._call = next(_calls)
         self._in, self._out = trio.open_memory_channel[Event | _Unread](UNREAD_EVENTS)
         self._unread_bytes = 0
         self._last: Disconnected | None = None
@@ -58,12 +67,17 @@ class EventQueue:
 
     def tell(self, event: Event) -> None:
         """Never waits."""
+        self._log(event.at, event)
         self._put(event, 0)
 
     def pass_on(self, message: PassOn, hide: Callable[[str], str], at: float) -> None:
         """Tell a text of the agent that came at `at`, as `hide` leaves it when it is read. Never waits."""
         utf8 = message.text.encode(errors="surrogatepass")
+        self._log(at, f"A message of {len(message.text) + message.cut_characters} characters came")
         self._put(_Unread(utf8, message.cut_characters, hide, at), len(utf8))
+
+    def _log(self, at: float, what: object) -> None:
+        _logger.info("Call %d, %.3f s: %s", self._call, at, what)
 
     def _put(self, event: Event | _Unread, length: int) -> None:
         try:
@@ -76,6 +90,7 @@ class EventQueue:
 
     def close(self, last: Disconnected) -> None:
         """No more is to come but this one."""
+        self._log(last.at, last)
         self._last = last
         self._in.close()
 

@@ -148,10 +148,10 @@ class Interrupted(_Told):
 
 @dataclass(frozen=True, slots=True)
 class SpeechLate(_Told):
-    """The agent's speech came late, in the midst of it: nothing arrived from `at` on."""
+    """The agent's speech came late, in the midst of it; due at `at`, it is told when what was missing has come."""
 
     seconds: float
-    """For which nothing arrived."""
+    """How much later it came."""
 
     def __str__(self) -> str:
         return f"The agent's speech came {1000 * self.seconds:.0f} ms late"
@@ -208,7 +208,7 @@ class DeviceReturned(_Told):
 
 @dataclass(frozen=True, slots=True)
 class DeviceChanged(_Told):
-    """Another device has taken over, as was asked for."""
+    """Another device has taken over: one that was asked for, or the default one after a loss."""
 
     kind: Literal["input", "output"]
     name: str

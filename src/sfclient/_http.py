@@ -1,6 +1,7 @@
 """A request to the service, made once, with its errors told by their own names."""
 
 import json
+import logging
 import ssl
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult
@@ -21,6 +22,8 @@ from sfclient._limits import TimeLimits
 from sfclient._secrets import Secrets
 from sfclient._urls import check_trust, check_url
 
+_logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -40,6 +43,8 @@ class Service:
         """
         with Unchained():
             answer = await self._exchange(request, if_unknown)
+        asked = f"{request.method} {self.secrets.hidden(request.path)}"
+        _logger.debug("%s of %s: HTTP %d", asked, self.parts.hostname, answer.status)
         said = told_by(answer, self.secrets)
         return HttpAnswer(answer.status, json_object(answer.body), said, answer.retry_after)
 

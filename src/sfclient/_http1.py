@@ -50,6 +50,11 @@ class Answer:
         return b", ".join(values).decode("latin-1")
 
     @property
+    def date(self) -> datetime | None:
+        """By the far side's clock; None if it does not tell."""
+        return _date(self.header("Date"))
+
+    @property
     def retry_after(self) -> float | None:
         """Seconds to wait, from either form of the header (RFC 9110, 10.2.3); None if it does not say."""
         told = self.header("Retry-After")
@@ -59,7 +64,7 @@ class Answer:
         if until is None:
             return None
         # By the far side's own clock, if it tells: ours may be wrong.
-        now = _date(self.header("Date")) or datetime.now(UTC)
+        now = self.date or datetime.now(UTC)
         return max(0.0, (until - now).total_seconds())
 
 

@@ -23,7 +23,7 @@ class TimeLimits:
     first_message: float = 30.0
     """From an open call to the first message of the agent. One that only answers pings holds no call."""
     silence: float = 20.0
-    """Without a single byte from the far side, which is pinged half-way, while we were reading and running."""
+    """Without a single byte from the far side, which is pinged again and again, while we were reading and running."""
     close: float = 2.0
     """For the far side to answer our close."""
 

@@ -13,6 +13,7 @@ from sfclient._call import Call
 from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices import Audio, open_lines
 from sfclient._dialects import Dialect, dialect_named
+from sfclient._endings import check_seconds
 from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._handshake import Handshake
 from sfclient._limits import TimeLimits
@@ -20,7 +21,10 @@ from sfclient._nursery import open_unwrapped_nursery, without_cancelled
 from sfclient._playout import POLICIES, Playout
 from sfclient._recording import open_recorder
 from sfclient._session import Session, SessionRequest
+from sfclient._spool import in_thread
+from sfclient._tap import Tap
 from sfclient._uplink import PacedUplink, Uplink
+from sfclient._voice import load_voice_detector
 from sfclient._watch import CallClock
 from sfclient._websocket import WebSocket, open_websocket
 
@@ -38,6 +42,10 @@ async def open_call(
     allow_insecure: bool = False,
     on_call_id: Callable[[str], None] | None = None,
     limits: TimeLimits | None = None,
+    max_seconds: float | None = None,
+    silence_seconds: float | None = None,
+    timeline: bool = False,
+    tap: bool = False,
 ) -> AsyncGenerator[Call, None]:
     """Hold a call with an agent; on leaving, it is over, and nothing is left of it.
 
@@ -79,6 +87,15 @@ async def open_call(
         is known even of a call that is cancelled before it begins. An error of the call has it as its `call_id`.
     limits
         How long each step may take; `TimeLimits()` if None.
+    max_seconds
+        Hang up when sound has flowed for so long.
+    silence_seconds
+        Hang up when all was said (`InputEnded`) and the agent has been silent for so long. If None, 8 where the input
+        is a file, and else never; where it is no file, all was said while the caller is silent.
+    timeline
+        Keep what is queued and how long it waits, every 0.1 s, as `Call.timeline`.
+    tap
+        Whether `Call.tap` gives what both sides say, while they say it.
 
     Raises
     ------
@@ -106,6 +123,8 @@ async def open_call(
         raise UsageError(f"chunk_seconds must be between 0.005 and 1, not {chunk_seconds!r}")
     if playout not in (None, *POLICIES):
         raise UsageError(f"playout must be one of {', '.join(POLICIES)}, not {playout!r}")
+    check_seconds("max_seconds", max_seconds)
+    check_seconds("silence_seconds", silence_seconds)
     limits = limits or TimeLimits()
     connect = partial(
         open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure, limits=limits
@@ -122,9 +141,18 @@ async def open_call(
                 Path(record) if record is not None else None,
                 playout,
                 connect,
-                on_call_id,
+                partial(
+                    Call,
+                    on_call_id=on_call_id,
+                    limits=limits,
+                    clock=clock,
+                    agent_id=session.agent_id,
+                    timeline=timeline,
+                    max_seconds=max_seconds,
+                    silence_seconds=silence_seconds,
+                ),
                 limits,
-                clock,
+                tap,
             )
             try:
                 yield call
@@ -155,9 +183,9 @@ async def _run(
     record: Path | None,
     policy: str | None,
     connect: Callable[..., AbstractAsyncContextManager[WebSocket]],
-    on_call_id: Callable[[str], None] | None,
+    new_call: Callable[..., Call],
     limits: TimeLimits,
-    clock: CallClock,
+    is_tapped: bool,
     *,
     task_status: trio.TaskStatus[Call],
 ) -> None:
@@ -189,9 +217,14 @@ async def _run(
                 playing.output_samplerate,
                 policy or ("adaptive" if playing.is_real else "lossless"),
             )
-            call = Call(dialect, lines, uplink, playout, recorder, on_call_id, limits, clock)
+            voice = None
+            if recording.is_real:
+                voice = await in_thread(partial(load_voice_detector, dialect.capture_samplerate))
+            tap = Tap((rates[0], playing.output_samplerate), recorder) if is_tapped else None
+            call = new_call(dialect, lines, uplink, playout, recorder, voice, tap)
             if isinstance(session, SessionRequest):
                 session = await session.request()
+                call._agent_id = session.agent_id or call._agent_id
             url: str | None = session.url
             while url is not None:
                 async with connect(url, secrets=session.secrets) as websocket:

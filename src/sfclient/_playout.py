@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple
 import trio
 
 from sfaudio import JitterBuffer, PlayoutEngine
+from sfclient._arrivals import Arrivals
 from sfclient._errors import UsageError
+from sfclient._running import TICK_SECONDS, running_time
 
 # A minute of speech may arrive in a second. What is more than the queue holds waits before it, and
 # the network is read on, so that pings behind speech are heard; then the network is made to wait.
@@ -78,9 +80,7 @@ class PlayoutStatistics:
     output_frames: int = 0
     """All that was played, whatever it was."""
     underruns: int = 0
-    """Times that playing ran empty: the end of a sentence, or a gap in it."""
-    underruns_in_speech: int = 0
-    """Of these: gaps in it, since what was missing came late."""
+    """Times that playing ran empty in speech, since what was missing came late. The end of a sentence is none."""
     interruptions: int = 0
     """Of these: of 150 ms or more."""
     interrupted_seconds: float = 0.0
@@ -122,6 +122,8 @@ class Playout:
             )
         except ValueError as error:
             raise UsageError(f"speech cannot be played with playout={policy!r}: {error}") from None
+        self.arrivals = Arrivals()
+        self._time = running_time()
         self._refill_frames = round(min(REFILL_SECONDS, PLAYOUT_SECONDS / 2) * wire_samplerate)
         self._is_resampled = device_samplerate != wire_samplerate
         self._resampling_frames = round(RESAMPLING_SECONDS * wire_samplerate)
@@ -131,6 +133,13 @@ class Playout:
 
     async def play(self, pcm: bytes) -> None:
         """Take PCM16 samples. Waits, and the network with it, only while more than `READ_ON_BYTES` of them wait."""
+        self.arrivals.arrived(
+            trio.current_time(),
+            self._time.ticks * TICK_SECONDS,
+            pcm,
+            len(pcm) / 2 / self.engine.samplerate,
+            not self.queue.queued_frames,
+        )
         if not self._waiting:
             pcm = pcm[self.queue.write(pcm[: len(pcm) // 2 * 2]) :]
         if pcm:
@@ -177,6 +186,11 @@ class Playout:
         """Whether something that was received has yet to sound."""
         return self._is_behind or self.engine.queued_frames > 0
 
+    @property
+    def queued_seconds(self) -> float:
+        """What was received and has yet to be played."""
+        return (self._waiting_frames + self.engine.queued_frames) / self.engine.samplerate
+
     def flush(self) -> None:
         """Throw away all that was received; what sounds is faded out."""
         self.queue.flush()
@@ -210,6 +224,7 @@ class Playout:
     def statistics(self) -> PlayoutStatistics:
         """What the engine tells, and what waits before its queue."""
         told = self.engine.statistics()
+        is_adaptive = self.engine.policy == "adaptive"
         return PlayoutStatistics(
             policy=self._policy,
             received_frames=told.written_frames + self._dropped_frames + self._waiting_frames,
@@ -226,8 +241,7 @@ class Playout:
             silent_concealed_frames=told.silent_concealed_frames,
             concealment_events=told.concealment_events,
             output_frames=told.output_frames,
-            underruns=told.underruns,
-            underruns_in_speech=told.underruns_in_speech,
+            underruns=told.underruns_in_speech if is_adaptive else self.arrivals.underruns,
             interruptions=told.interruptions,
             interrupted_seconds=told.interrupted_seconds,
             jitter_buffer_delay=told.jitter_buffer_delay,
@@ -235,5 +249,5 @@ class Playout:
             target_seconds=told.target_seconds,
             first_sound_seconds=told.first_sound_seconds,
             flush_seconds=told.flush_seconds,
-            state=told.state if self.engine.policy == "adaptive" else "",
+            state=told.state if is_adaptive else "",
         )

@@ -35,6 +35,12 @@ class RecordingStatistics:
     """Of both sides, on their way to the file."""
     lost_frames: int = 0
     """Of both sides, that the file did not take: a full disk, or one that stalled for too long."""
+    crc32: int = 0
+    """Of the sound in the file (zlib): by this a report knows which recording belongs to these figures."""
+    begins_at: float | None = None
+    """When the first frame of the caller was recorded, in seconds since `open_call` was entered; None before."""
+    agent_begins_at: float | None = None
+    """When the first frame beside it was heard: a block later, and what the loudspeaker needs."""
 
 
 class Recorder:
@@ -53,6 +59,8 @@ class Recorder:
         self.played = CaptureQueue(round(TAP_SECONDS * playout_samplerate))
         """Where the device writes what it plays."""
         self._file = SpooledWav(path, capture_samplerate, channels=2)
+        self.listener: Callable[[bytes], None] | None = None
+        """Is told what was played as well, at the device's rate."""
         self.error: str | None = None
         """Why the recording stopped, if it did."""
         self._given_frames = 0  # to the file, whether it took them or not
@@ -65,7 +73,7 @@ class Recorder:
         while True:
             await trio.sleep(LOOK_SECONDS)
             had_failed = self.error is not None
-            self._take_played()
+            self.take_played()
             self._write(min(len(self._caller), len(self._agent)))
             if self.error is not None and not had_failed:
                 failed(self.error)
@@ -77,7 +85,7 @@ class Recorder:
     def close(self) -> None:
         """Write what is left, and complete the file. Raises `AudioFileError` if something is lacking."""
         try:
-            self._take_played()
+            self.take_played()
             if self._resampler is not None:
                 self._agent += self._resampler.drain()[self._early :].tobytes()
             length = max(len(self._caller), len(self._agent))
@@ -97,13 +105,17 @@ class Recorder:
             self.played.statistics(),
             leaving_frames=0 if self.error else lacking,
             lost_frames=lacking if self.error else 0,
+            crc32=self._file.crc32,
         )
 
-    def _take_played(self) -> None:
+    def take_played(self) -> None:
+        """Take what the device has played since the last time."""
         block = self.played.read(self.played.capacity)
         losses = self.played.statistics().dropped_frames
         block = bytes(2 * (losses - self._known_losses)) + block
         self._known_losses = losses
+        if self.listener is not None:
+            self.listener(block)
         if self._resampler is None:
             self._agent += block
             return

@@ -32,6 +32,8 @@ class Session:
     `request_session` gives a function that makes the request, and so holds the key. Where the key must not be, give one
     that asks your backend.
     """
+    agent_id: str | None = None
+    """With whom, for the figures of the call; None if it is not known here."""
     secrets: Secrets | None = field(default=None, repr=False, compare=False)
     """What else than the URL must not be told, where the far side repeats it: the key, if it is known."""
 
@@ -44,6 +46,7 @@ class SessionRequest:
     dialect: str = "widget"
     codec: str | None = None
     framing: str | None = None
+    agent_id: str | None = None
 
 
 async def request_session(
@@ -102,24 +105,56 @@ async def request_session(
     ServiceError
         The service answered something else than a session.
     """
+    with Unchained():
+        try:
+            where, order = look_at_order(
+                assistant_id,
+                dialect=dialect,
+                from_number=from_number,
+                to_number=to_number,
+                lead_name=lead_name,
+                agent_version=agent_version,
+                codec=codec,
+                framing=framing,
+                region=region,
+                base_url=base_url,
+            )
+            service = service_at(where, api_key, ssl_context, limits, allow_insecure=allow_insecure)
+        finally:
+            del api_key  # which a traceback with the values of its frames would show
+    speaks = order.dialect
+    with Unchained():
+        url = await _session_url(service, order, order.successor if base_url is None else "")
+    if not speaks.starts_calls:
+        return Session(url, dialect, agent_id=order.assistant_id, secrets=service.secrets)
+
+    async def start_call(server_name: str) -> StartedCall:
+        with Unchained():
+            return order.started(await service.ask(order.start_request(server_name)))
+
+    return Session(
+        url, dialect, speaks.codec, speaks.framing, start_call, order.assistant_id, service.secrets
+    )
+
+
+def look_at_order(
+    assistant_id: str,
+    *,
+    dialect: str,
+    codec: str | None,
+    framing: str | None,
+    region: str | None,
+    base_url: str | None,
+    **options: str | None,
+) -> tuple[str, Order]:
+    """The URL of the service and what is asked of it, by the words of `request_session`. Raises `UsageError`."""
     kind = dialect_named(dialect)
     speaks = kind(codec, framing)
     if kind.order is None:
         raise UsageError(f"sessions of {dialect} cannot be requested here: open_call takes a URL")
     where = base_url_of(kind, region, base_url)
-    with Unchained():
-        try:
-            service = service_at(where, api_key, ssl_context, limits, allow_insecure=allow_insecure)
-        finally:
-            del api_key  # which a traceback with the values of its frames would show
     if not sendable(assistant_id, "agent ID").strip():
         raise UsageError("the agent ID is empty: copy it from the dashboard")
-    options = {
-        "from_number": from_number,
-        "to_number": to_number,
-        "lead_name": lead_name,
-        "agent_version": agent_version,
-    }
     given = {name: value for name, value in options.items() if value is not None}
     known = {field.name for field in dataclasses.fields(kind.order)}
     for name, value in given.items():
@@ -128,17 +163,7 @@ async def request_session(
                 f"{name} is not for the {dialect} dialect: leave it out, or choose another dialect"
             )
         sendable(value, name)
-    order = kind.order(assistant_id.strip(), speaks, **given)
-    with Unchained():
-        url = await _session_url(service, order, kind.order.successor if base_url is None else "")
-    if not kind.starts_calls:
-        return Session(url, dialect, secrets=service.secrets)
-
-    async def start_call(server_name: str) -> StartedCall:
-        with Unchained():
-            return order.started(await service.ask(order.start_request(server_name)))
-
-    return Session(url, dialect, speaks.codec, speaks.framing, start_call, service.secrets)
+    return where, kind.order(assistant_id.strip(), speaks, **given)
 
 
 async def _session_url(service: Service, order: Order, if_unknown: str) -> str:

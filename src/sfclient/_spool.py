@@ -46,9 +46,14 @@ class Spool:
         self._thread = threading.Thread(target=self._run, name="sfclient spool", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Those that were put and are not written yet."""
+        return self._put_bytes - self._written_bytes
+
     def put(self, data: bytes) -> bool:
         """Hand it over; whether it was taken."""
-        waiting = self._put_bytes + len(data) - self._written_bytes
+        waiting = self.waiting_bytes + len(data)
         if waiting > self._most_bytes and self.error is None:
             self.error = TimeoutError(f"it takes so long that {self._most_bytes} bytes wait")
         if self.error is not None:
@@ -128,6 +133,15 @@ async def in_thread(
 async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) -> Result:
     """Do what may block and must be done, cancelled or not; it is left alone, with TimeoutError, if it takes longer."""
     results: list[Result] = []
+    with trio.CancelScope(shield=True):
+        alone = trio.CapacityLimiter(1)
+        results.append(await trio.to_thread.run_sync(within, work, seconds, limiter=alone))
+    return results[0]
+
+
+def within(work: Callable[[], Result], seconds: float) -> Result:
+    """Do what may block for ever; it is left alone, with TimeoutError, if it takes longer. It blocks as long."""
+    results: list[Result] = []
     errors: list[BaseException] = []
 
     def keep() -> None:
@@ -136,10 +150,9 @@ async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) ->
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=keep, name="sfclient closing", daemon=True)
+    thread = threading.Thread(target=keep, name="sfclient in time", daemon=True)
     thread.start()
-    with trio.CancelScope(shield=True):
-        await trio.to_thread.run_sync(thread.join, seconds, limiter=trio.CapacityLimiter(1))
+    thread.join(seconds)
     if errors:
         raise errors.pop()  # which would hold itself otherwise
     if not results:

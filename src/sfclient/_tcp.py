@@ -7,10 +7,30 @@ checkpoint of what it received: each is a pass of the loop, with a system call o
 import errno
 import select
 import socket
+import sys
 
 import trio
 
 RECEIVE_BYTES = 1 << 16
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+    def _unacknowledged(connected: socket.socket) -> int | None:
+        told = fcntl.ioctl(connected, termios.TIOCOUTQ, bytes(4))  # SIOCOUTQ in tcp(7)
+        return int.from_bytes(told, sys.byteorder)
+
+elif sys.platform == "darwin":
+    SO_NWRITE = 0x1024  # in sys/socket.h; Python does not name it
+
+    def _unacknowledged(connected: socket.socket) -> int | None:
+        return connected.getsockopt(socket.SOL_SOCKET, SO_NWRITE)
+
+else:
+
+    def _unacknowledged(connected: socket.socket) -> int | None:
+        return None
 
 
 class TcpStream(trio.abc.Stream):
@@ -22,6 +42,8 @@ class TcpStream(trio.abc.Stream):
         kind = theirs.family, theirs.type, theirs.proto
         self._socket = socket.socket(*kind, theirs.detach())
         self._socket.setblocking(False)
+        self.sent_bytes = 0
+        """That the kernel took."""
         if hasattr(select, "poll"):  # not on Windows
             self._room = select.poll()
             self._room.register(self._socket, select.POLLOUT)
@@ -48,11 +70,20 @@ class TcpStream(trio.abc.Stream):
     def send_now(self, data: bytes | bytearray | memoryview) -> int:
         """Send what the kernel takes; how much it was. Raises as `send_all`."""
         try:
-            return self._socket.send(data)
+            sent = self._socket.send(data)
         except BlockingIOError:
             return 0
         except OSError as error:
             raise _as_broken(error) from error
+        self.sent_bytes += sent
+        return sent
+
+    def unacknowledged_bytes(self) -> int | None:
+        """Of those sent, how many the far side's system has not acknowledged yet; None where ours does not tell."""
+        try:
+            return _unacknowledged(self._socket)
+        except (OSError, ValueError):  # ValueError: it is closed
+            return 0
 
     def has_room(self) -> bool:
         """Whether the kernel takes more, or the socket is closed, as will be seen."""

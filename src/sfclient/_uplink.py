@@ -94,6 +94,8 @@ class Uplink:
         self._rates = device_samplerate, wire_samplerate
         self._chunk_frames = chunk_frames
         self._recorder = recorder
+        self.listener: Callable[[bytes, float], None] | None = None
+        """Is told what the caller says, and how many seconds before all that was recorded it ended."""
         self._line = line or DeviceWaits()
         self._in_hand = NOTHING
         self._told = 0, 0  # frames lost and padded, of which chunks have told
@@ -161,6 +163,8 @@ class Uplink:
             padding - known_padding,
             losses - known_losses,
         )
+        if self.listener is not None:
+            self.listener(self._in_hand.speech, self.queue.queued_frames / self._rates[0])
         return self._in_hand
 
     def _lost_and_padded(self) -> tuple[int, int]:

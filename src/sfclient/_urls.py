@@ -33,7 +33,7 @@ def check_url(
     if parts.scheme == insecure and not allow_insecure and not is_loopback(host):
         raise InsecureURLError(
             f"the {what} is {insecure}:// to {host}, which would send speech and secrets in the clear: "
-            f"use {secure}://, or allow it by name (allow_insecure=True, --allow-insecure)"
+            f"use {secure}://, or allow it by name (allow_insecure=True)"
         )
     if "@" in parts.netloc:
         raise UsageError(

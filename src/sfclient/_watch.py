@@ -1,6 +1,7 @@
 """What is looked at while a call lasts: one task for all observers, each of which tells what it finds."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Protocol
 
 import trio
@@ -18,6 +19,8 @@ class CallClock:
     def __init__(self) -> None:
         self.began = trio.current_time()
         """On trio's clock."""
+        self.date = datetime.now(UTC)
+        """Of that moment."""
 
     @property
     def now(self) -> float:
@@ -45,8 +48,10 @@ class Watch:
 
     async def run(self, line: Waits) -> None:
         """Until cancelled, at the moments that suit the line."""
+        due = trio.current_time()
         while True:
-            await line.sleep_until(trio.current_time() + self._seconds)
+            due = max(due + self._seconds, trio.current_time())
+            await line.sleep_until(due)
             self.look()
 
     def look(self) -> None:

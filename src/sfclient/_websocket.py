@@ -15,11 +15,12 @@ trio_websocket.
   bounds what comes without a message among it.
 """
 
+import logging
 import math
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
@@ -33,10 +34,15 @@ from sfclient._secrets import Secrets
 from sfclient._upgrade import HOST, RESOURCE, Upgraded, open_upgraded
 from sfclient._urls import check_trust, check_url
 
+_logger = logging.getLogger(__name__)
+
 HURRY_SECONDS = 0.03  # for our close to leave when the call is cancelled
 STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
 ROOM_SECONDS = 0.02  # between looks whether a message has room
 TICK_SECONDS = 1.0  # in which silence is measured
+# Without a byte, after which the far side is asked for one: a call should know within two seconds that the network
+# stands still, and an answer has the rest of them.
+ASK_SECONDS = 0.8
 LARGEST_MESSAGE_BYTES = 1 << 21  # a minute of speech at 16 kHz, and some
 # Who receives is prompt, so that pings and closes are not kept waiting, or makes the network wait.
 QUEUED_MESSAGES = 4
@@ -69,8 +75,10 @@ class _WatchedStream(trio.abc.Stream):
 
     def __init__(self, stream: Upgraded) -> None:
         self._stream = stream
+        self.tcp = stream.tcp
         self.has_room = stream.tcp.has_room
         self.received_bytes = 0
+        self.received_at = self.resumed_at = trio.current_time()
         self.longest = math.inf
         """At which `received_bytes` the stream is given up: nothing that is kept may grow for ever."""
         self.was_longer = False
@@ -81,6 +89,10 @@ class _WatchedStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self._stream.receive_some(max_bytes)
         self.received_bytes += len(data)
+        now = trio.current_time()
+        if now - self.received_at > ASK_SECONDS:
+            self.resumed_at = now
+        self.received_at = now
         if self.received_bytes > self.longest:
             self.was_longer = True
             raise trio.BrokenResourceError("more than is good came, and no message")
@@ -110,6 +122,27 @@ class _WatchedStream(trio.abc.Stream):
         await self._stream.aclose()
 
 
+class Traffic(NamedTuple):
+    """What has moved through a websocket, in bytes of TCP but for those received; times are trio's."""
+
+    received_bytes: int
+    """Of the websocket's own stream, within TLS."""
+    received_at: float
+    """When the last of them came."""
+    resumed_at: float
+    """When the first came after the last silence of more than `ASK_SECONDS`."""
+    is_open: bool
+    """Whether it is not being closed yet."""
+    is_receiving: bool
+    """Whether somebody waits for a message: else it is we who do not read."""
+    sent_bytes: int
+    """Given to the system."""
+    left_bytes: int
+    """Of them: acknowledged by the far side's system; where ours does not tell, all."""
+    is_waiting: bool
+    """Whether something has not left."""
+
+
 class WebSocket:
     """An open websocket. One task receives; several may send."""
 
@@ -119,12 +152,15 @@ class WebSocket:
         stream: _WatchedStream,
         limits: TimeLimits,
         secrets: Secrets,
+        nursery: trio.Nursery,
     ) -> None:
         self._connection = connection
         self._stream = stream
         self._limits = limits
+        self._nursery = nursery
         self._is_receiving = False
-        self._is_pinging = False
+        self._is_closing = False
+        self._asked_at: int | None = None  # how many bytes had come, until the ping is answered
         self.secrets = secrets
         """What is masked in the reason of a close; more can be added."""
         self._sender = trio.Lock()
@@ -140,6 +176,7 @@ class WebSocket:
             return await self._connection.get_message()
         except ConnectionClosed as error:
             closed = self._closed(error)
+            _logger.debug("The far side closed the websocket: %d %s", closed.code, closed.reason)
         finally:
             self._is_receiving = False
             self._stream.longest += (QUEUED_MESSAGES + 1) * FRUITLESS_BYTES  # as the reader goes on
@@ -181,39 +218,61 @@ class WebSocket:
                 del closed
 
     async def keep_alive(self) -> None:
-        """Ping when the far side is silent, until the end. Raises `NetworkError` when it stays so.
+        """Until the end. Raises `NetworkError` when the far side stays silent, though it is asked (see `ask`).
 
         Any byte is a sign of life. Time in which nobody received, or the program was kept from running, does not count.
         """
         heard = self._stream.received_bytes
         silence = 0.0
-        async with open_unwrapped_nursery() as nursery:
-            while not self._connection.closed:
-                on_time = await sleep_on_time(TICK_SECONDS)
-                if self._stream.received_bytes != heard:
-                    heard, silence = self._stream.received_bytes, 0.0
-                elif on_time and self._is_receiving:
-                    silence += TICK_SECONDS
-                if silence >= self._limits.silence:
-                    raise NetworkError(
-                        f"the connection is dead: not a byte for {silence:g} s, and no answer to a ping"
-                    )
-                if silence >= self._limits.silence / 2 and not self._is_pinging:
-                    self._is_pinging = True
-                    nursery.start_soon(self._ping)
-            nursery.cancel_scope.cancel()
+        while not self._connection.closed:
+            on_time = await sleep_on_time(TICK_SECONDS)
+            if self._stream.received_bytes != heard:
+                heard, silence = self._stream.received_bytes, 0.0
+            elif on_time and self._is_receiving:
+                silence += TICK_SECONDS
+            if silence >= self._limits.silence:
+                raise NetworkError(
+                    f"the connection is dead: not a byte for {silence:g} s, and no answer to a ping"
+                )
+
+    def ask(self) -> bool:
+        """Have the far side asked for a sign of life, by a ping; whether it can be expected to give one.
+
+        To be asked when nothing has come for `ASK_SECONDS`. One that has sent on, but never answered, answers no pings.
+        """
+        if self._asked_at is None:
+            self._asked_at = self._stream.received_bytes
+            self._nursery.start_soon(self._ping)
+        return self._asked_at == self._stream.received_bytes
 
     async def _ping(self) -> None:
         """Until it is answered: one that never is says that this far side answers none."""
         with suppress(ConnectionClosed, LocalProtocolError):
             await self._connection.ping()
-            self._is_pinging = False
+            self._asked_at = None
+
+    def traffic(self) -> Traffic:
+        """What has moved so far."""
+        tcp, stream = self._stream.tcp, self._stream
+        unacknowledged = tcp.unacknowledged_bytes()
+        waits = not tcp.has_room() if unacknowledged is None else unacknowledged > 0
+        return Traffic(
+            stream.received_bytes,
+            stream.received_at,
+            stream.resumed_at,
+            not self._is_closing,
+            self._is_receiving,
+            tcp.sent_bytes,
+            tcp.sent_bytes - (unacknowledged or 0),
+            waits,
+        )
 
     async def close(self) -> None:
         """Close in order if the far side plays along, else give the stream up.
 
         Takes at most a few seconds; where it is cancelled, at most `HURRY_SECONDS` from then.
         """
+        self._is_closing = True
         hurry = trio.CancelScope(shield=True)
         closed = trio.Event()
 
@@ -283,7 +342,8 @@ async def open_websocket(
                     max_message_size=LARGEST_MESSAGE_BYTES,
                     receive_buffer_size=RECEIVE_BYTES,
                 )
-                websocket = WebSocket(connection, stream, limits, secrets)
+                _logger.debug("A websocket to %s is open", parts.hostname)
+                websocket = WebSocket(connection, stream, limits, secrets, nursery)
                 yield websocket
             finally:
                 if websocket is not None:

@@ -12,8 +12,19 @@ import pytest
 import trio
 import trio.testing
 
-from sfclient import Audio, Call, DeviceError, MemoryInput, MemoryOutput, SfclientError, open_call
+from sfclient import (
+    Audio,
+    Call,
+    DeviceError,
+    DeviceLost,
+    DeviceReturned,
+    MemoryInput,
+    MemoryOutput,
+    SfclientError,
+    open_call,
+)
 from sfclient._devices import DeviceStatistics, Line, Queues
+from sfclient._devices._interface import Tell
 from sfclient._devices._virtual import VirtualLine
 
 from ..sfclient.raw_servers import close_frame
@@ -88,16 +99,16 @@ class LostLine(VirtualLine):
     async def run(
         self,
         queues: Queues,
-        device_changed: object,
+        tell: Tell,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         async with trio.open_nursery() as nursery:
-            await nursery.start(super().run, queues, device_changed)
+            await nursery.start(super().run, queues, tell)
             task_status.started()
-            for is_there in (False, True):
+            for event in (DeviceLost(), DeviceReturned()):
                 await trio.sleep(0.05)
-                device_changed(is_there)  # type: ignore[operator]
+                tell(event)
             nursery.cancel_scope.cancel()
         raise DeviceError("the sound device stopped")
 

@@ -113,13 +113,15 @@ class Jack:
 
 @pytest.fixture
 def jack(request: pytest.FixtureRequest) -> Iterator[Jack]:
-    """At 48 kHz, or at the rate that is its parameter."""
-    samplerate = str(getattr(request, "param", SAMPLERATE))
+    """At 48 kHz with a microphone, or as its parameter says: a rate, or ``{"inputs": 0}``."""
+    asked = getattr(request, "param", SAMPLERATE)
+    inputs, samplerate = (asked["inputs"], SAMPLERATE) if isinstance(asked, dict) else (1, asked)
     jack = Jack(f"sfaudio-{os.getpid()}-{next(serial)}")
     server = ("jackd", "-n", jack.env["JACK_DEFAULT_SERVER"])
-    driver = ("-d", "dummy", "-r", samplerate, "-p", str(BLOCKSIZE), "-C", "1", "-P", "1")
+    driver = ("-d", "dummy", "-r", str(samplerate), "-p", str(BLOCKSIZE))
+    ports = ("-C", str(inputs), "-P", "1")
     try:
-        with running(*server, *driver, env=jack.env) as process:
+        with running(*server, *driver, *ports, env=jack.env) as process:
             jack.pid = process.pid
             jack.wait_port("system:playback_1")
             yield jack

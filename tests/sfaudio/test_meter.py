@@ -59,8 +59,11 @@ def test_speech_is_told_when_it_sounded_whatever_the_blocks(rate: int, blocksize
 def test_its_times_are_those_of_the_blocks_in_which_it_was() -> None:
     """Where a device stood still, the clock did not."""
     meter = Meter(RATE)
+    assert meter.heard_until is None
     meter.hear(silence(1), 5.0)
+    assert meter.heard_until == pytest.approx(6.0)
     meter.hear(tone(0.5, -20), 60.0)
+    assert meter.heard_until == pytest.approx(60.5)
     assert meter.speech_until == pytest.approx(60.5)
     meter.hear(silence(1), 60.5)
     assert meter.read_segments() == [Segment(True, 60.0), Segment(False, pytest.approx(60.5))]

@@ -118,9 +118,7 @@ class TestLiveness:
             await trio.sleep(10)
             assert call.ended is None
 
-    async def test_the_far_side_is_pinged_half_way_and_its_pong_keeps_the_call(
-        self, fast_clock
-    ) -> None:
+    async def test_silent_far_side_is_pinged_and_its_pong_keeps_the_call(self, fast_clock) -> None:
         pings = []
 
         async def answer_pings(stream: trio.SocketStream) -> None:
@@ -136,7 +134,8 @@ class TestLiveness:
             began = trio.current_time()
             await trio.sleep(15)
             assert call.ended is None
-        assert 1.5 < pings[0] - began < 4
+        assert 0.5 < pings[0] - began < 1.5
+        assert len(pings) >= 9  # again and again
 
     async def test_far_side_that_speaks_and_pings_is_heard_though_it_does_not_read(
         self, fast_clock

@@ -149,7 +149,7 @@ class TestBursts:
         assert np.array_equal(played[began : began + len(speech)], speech)
         counts = playout.statistics()
         assert counts.played_frames == len(speech)
-        assert counts.underruns == 1
+        assert counts.underruns == 0  # where all is said, it may run empty
 
 
 @pytest.mark.parametrize("policy", ["adaptive", "lossless"])
@@ -159,12 +159,11 @@ def test_what_is_told_at_the_end_is_an_average_and_two_counts(policy: str, playe
         policy,
         played_frames=played,
         jitter_buffer_delay=0.0642 * played,
-        underruns=9,
-        underruns_in_speech=3,
+        underruns=3,
         interruptions=1,
     )
     told = "The agent's speech was queued for 64 ms on average; gaps in it: 3, of 150 ms or more: 1"
-    assert line_of_playout(figures) == (told if policy == "adaptive" and played else None)
+    assert line_of_playout(figures) == (told if policy == "adaptive" and played else "")
 
 
 def in_messages(seconds: float, *, late: tuple[float, float] = (0, 0), then: str = ""):
@@ -196,7 +195,7 @@ class TestStall:
         assert counts.queued_frames < (counts.target_seconds + 0.05) * WIRE
         assert counts.target_seconds < 0.1  # One in so many half seconds is held out by no target.
         assert counts.removed_frames > 0.3 * WIRE
-        assert (counts.underruns_in_speech, counts.interruptions) == (1, 1)
+        assert (counts.underruns, counts.interruptions) == (1, 1)
         assert 0.5 < counts.interrupted_seconds <= 1
         assert counts.concealed_frames - counts.silent_concealed_frames == 0.06 * WIRE
 
@@ -329,7 +328,8 @@ class TestEndings:
             await playout.drain(0.1)
         counts = playout.statistics()
         assert counts.played_frames == counts.received_frames + counts.inserted_frames
-        assert counts.underruns == underruns
+        # What was left goes on behind a gap; that it runs empty at the end is none.
+        assert counts.underruns == underruns + (state in ("concealing", "stalled"))
         assert not playout.pending
 
     async def test_abort_leaves_nothing(self, state):

@@ -7,7 +7,8 @@ import trio
 
 from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine
 from sfaudio._callback import StreamCallback
-from sfclient._devices import _portaudio
+from sfclient._devices import _portaudio, _streams
+from sfclient._devices._choice import Device, End
 from sfclient._devices._interface import Queues
 
 QUEUES = Queues(CaptureQueue(480), PlayoutEngine(JitterBuffer(480)), None)
@@ -52,12 +53,12 @@ async def test_a_line_that_is_cancelled_while_it_gives_up_a_lost_stream_closes_i
 ) -> None:
     scope = trio.CancelScope()
     stream = LostStream(scope)
-    end = _portaudio._End(_portaudio.Device(), 0, 48000, 1)
-    monkeypatch.setattr(_portaudio, "_choose", lambda kind, device, samplerate: end)
-    monkeypatch.setattr(_portaudio, "_stream", lambda recording, playing, queues: stream)
-    line = _portaudio.PortAudioLine(None, _portaudio.Device(), (48000, 48000))
+    ends = {"output": End(Device(), 0, "a loudspeaker", 48000, 1)}
+    monkeypatch.setattr(_portaudio, "choose_all", lambda wanted, rates: ends)
+    monkeypatch.setattr(_streams, "_stream", lambda *ends: stream)
+    line = _portaudio.PortAudioLine({"output": Device()}, {"output": 48000})
     with scope:
-        await line.run(QUEUES, lambda there: None)
+        await line.run(QUEUES, lambda event: None)
     assert scope.cancelled_caught
     assert stream.closes == 1
     assert len(line.statistics().streams) == 1
@@ -68,12 +69,13 @@ async def test_the_streams_of_two_devices_are_closed_at_the_same_time(
 ) -> None:
     scope = trio.CancelScope()
     ends = {
-        kind: _portaudio._End(_portaudio.Device(), index, 48000, 1)
+        kind: End(Device(), index, f"an {kind}", 48000, 1)
         for index, kind in enumerate(("input", "output"))
     }
-    monkeypatch.setattr(_portaudio, "_choose", lambda kind, device, samplerate: ends[kind])
-    monkeypatch.setattr(_portaudio, "_stream", lambda *ends: StuckStream(scope))
-    line = _portaudio.PortAudioLine(_portaudio.Device(), _portaudio.Device(), (48000, 48000))
+    monkeypatch.setattr(_portaudio, "choose_all", lambda wanted, rates: ends)
+    monkeypatch.setattr(_streams, "_stream", lambda *ends: StuckStream(scope))
+    both = {"input": Device(), "output": Device()}
+    line = _portaudio.PortAudioLine(both, dict.fromkeys(both, 48000))
     with scope:
-        await line.run(QUEUES, lambda there: None)
+        await line.run(QUEUES, lambda event: None)
     assert line.statistics().abandoned == 2

@@ -110,7 +110,7 @@ async def test_resampled_agent_stands_where_it_was_heard_to_the_last_frame(
     heard = 12_000 * np.cos(2 * np.pi * 440 * np.arange(samplerate // 5) / samplerate)
     for at in range(0, len(heard), block):
         recorder.played.write(heard[at : at + block].astype(np.int16))
-        recorder._take_played()
+        recorder.take_played()
     recorder.close()
     _, agent = sides(path)
     expected = 12_000 * np.cos(2 * np.pi * 440 * np.arange(RATE // 5) / RATE)

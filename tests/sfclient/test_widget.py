@@ -3,7 +3,16 @@
 import pytest
 import trio
 
-from sfclient import Connected, Connecting, Disconnected, MessageReceived, ServiceError
+from sfclient import (
+    Connected,
+    Connecting,
+    Disconnected,
+    Interrupted,
+    MessageReceived,
+    ServiceError,
+    SpeechBegan,
+    SpeechEnded,
+)
 from sfclient.simulator import SimulatedCall
 
 from .conftest import exactly, listen, noise
@@ -12,6 +21,7 @@ pytestmark = pytest.mark.parametrize("dialect", ["widget"])
 
 CLIENT_READY = '{"type": "status_client_ready"}'
 AGENT_READY = '{"type": "status_agent_ready"}'
+Speech = SpeechBegan | SpeechEnded | Interrupted
 SILENT_AT_FIRST = {"announce_ready": False}
 
 
@@ -34,7 +44,15 @@ async def test_agent_who_is_never_ready_is_heard_and_hears(hold, fast_clock):
 
     async with hold(agent, say=said, serve=SILENT_AT_FIRST) as held:
         events = [event async for event in held.call]
-    assert events == [Connecting(), Disconnected(held.call.ended)]
+    of_speech = [event for event in events if isinstance(event, Speech)]
+    assert [event for event in events if event not in of_speech] == [
+        Connecting(),
+        Disconnected(held.call.ended),
+    ]
+    assert {event.speaker for event in of_speech if isinstance(event, SpeechBegan)} == {
+        "caller",
+        "agent",
+    }
     assert not held.call.connected
     assert held.simulator.calls[0].received_audio.startswith(said)
     assert held.heard == spoken

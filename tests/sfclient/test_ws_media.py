@@ -20,7 +20,7 @@ from sfclient import (
     request_result,
     request_session,
 )
-from sfclient._stats import write_stats
+from sfclient._stats import record_of, write_stats
 from sfclient.simulator import EchoAgent, SimulatedCall, SpeakAgent, open_simulator
 
 from .conftest import BASE_URL, NUMBERS, START, listen, noise, session_of
@@ -201,7 +201,7 @@ class TestFormats:
     async def test_counts_of_rtp_are_in_the_statistics(self, hold, fast_clock):
         async with hold(EchoAgent(), order={"framing": "rtp"}) as held:
             await trio.sleep(1)
-        counts = held.call.statistics().dialect
+        counts = held.call.statistics().dialect_counts
         assert counts["rtp_packets"] > 20
         assert counts["rtp_lost"] == counts["rtp_invalid"] == 0
 
@@ -215,7 +215,7 @@ class TestRecord:
         assert call.call_id is not None
         assert Connected(call.call_id) in events
         assert held.call.call_id == held.call.statistics().call_id == call.call_id
-        write_stats(tmp_path / "stats.json", held.call.statistics())
+        write_stats(tmp_path / "stats.json", record_of(held.call.statistics()))
         assert json.loads((tmp_path / "stats.json").read_text())["call_id"] == call.call_id
 
     async def test_result_of_a_call(self, fast_clock):

@@ -236,7 +236,7 @@ class TestBackend:
             session = Session(url, "ws-media", start_call=start)
             async with open_call(session, Audio(MemoryInput(), MemoryOutput())) as call:
                 assert pongs
-                assert call.statistics().dialect["early_messages"] == 600
+                assert call.statistics().dialect_counts["early_messages"] == 600
 
     @pytest.mark.parametrize("answer", [None, {"sid": "secret-sid"}, "secret-sid", StartedCall("")])
     async def test_function_that_returns_something_else(self, answer):

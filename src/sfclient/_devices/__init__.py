@@ -2,10 +2,12 @@
 
 - `Audio`: what a user chooses, and `open_lines`: what a call makes of it
 - ``_interface``: what a line is to a call
-- ``_portaudio``: real devices, the only importer of sounddevice
+- ``_portaudio``: real devices, which are changed, lost and found again; ``_choice``: which is meant; ``_streams``: what
+  is open; ``_defaults``: which are the default ones
 - ``_ends``: where sound comes from and goes to without them: memory, files, nothing
 - ``_virtual``: the line between these, paced by trio's clock
-- ``_wav``: WAV files in, ``_shared`` among calls; ``_wav_writer``: WAV files out; ``_files``: which files may be either
+- ``_wav``: WAV files in, ``_sound_files``: others, ``_shared`` among calls; ``_wav_writer``: WAV files out;
+  ``_files``: which files may be either
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sfaudio.stream import is_stuck
+from sfclient._devices._choice import HANG_SECONDS, Device, Kind, list_devices
 from sfclient._devices._ends import (
     MemoryInput,
     MemoryOutput,
@@ -28,10 +31,14 @@ from sfclient._devices._ends import (
 )
 from sfclient._devices._files import check_distinct
 from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Queues, Waits
-from sfclient._devices._portaudio import Device, PortAudioLine, list_devices
+from sfclient._devices._listen import listen
+from sfclient._devices._portaudio import HANGS, MOST_VOLUME, PortAudioLine
+from sfclient._devices._sound_files import file_input, is_sound_file
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
+from sfclient._devices._wav import StereoSound, open_stereo
 from sfclient._devices._wav_writer import SpooledWav
-from sfclient._spool import in_thread
+from sfclient._errors import AudioFileError, DeviceError
+from sfclient._spool import in_thread, within
 
 LONGEST_BLOCK_SECONDS = 0.1  # for what is said and heard in a call is late by as much
 
@@ -42,13 +49,16 @@ End = TypeVar("End")
 class Audio:
     """Where the caller's speech comes from and the agent's goes to.
 
-    Each is a `Device`, or its index or a part of its name; a path ending in ``.wav``; ``"none"``,
-    silence or nobody; a `Source` or `Sink`, such as `MemoryInput` and `MemoryOutput`; or None, the
-    default device.
+    Each is a `Device`, or its index or a part of its name; a path ending in ``.wav``, or for the input
+    in ``.flac``, ``.ogg``, ``.mp3`` and the like, with the extra ``files``; ``"none"``, silence or nobody;
+    a `Source` or `Sink`, such as `MemoryInput` and `MemoryOutput`; or None, the default device.
     """
 
     input: Source | Device | Path | str | int | None = None
     output: Sink | Device | Path | str | int | None = None
+    follow: bool = False
+    """Whether a device that becomes the default one takes over, where that was not named. A process beside asks for it
+    every two seconds; while another call of this process has a device open, only what it was is found."""
 
 
 @asynccontextmanager
@@ -66,29 +76,38 @@ async def open_lines(
 
     Raises `DeviceError`, `AudioFileError` or `UsageError`.
     """
-    source = _end(audio.input, MemoryInput, WavInput)
-    sink = _end(audio.output, NullOutput, WavOutput)
+    source = _end(audio.input, MemoryInput, file_input)
+    sink = _end(audio.output, NullOutput, _file_output)
     if isinstance(source, WavInput):
         written = [*outputs, *([sink.path] if isinstance(sink, WavOutput) else [])]
         await in_thread(partial(check_distinct, [source.path], written))
-    real = (
-        source if isinstance(source, Device) else None,
-        sink if isinstance(sink, Device) else None,
-    )
+    real: dict[Kind, Device] = {}
+    if isinstance(source, Device):
+        real["input"] = source
+    if isinstance(sink, Device):
+        real["output"] = sink
     virtual = (
         None if isinstance(source, Device) else source,
         None if isinstance(sink, Device) else sink,
     )
     async with AsyncExitStack() as stack:
         lines: list[Line] = []
-        if real != (None, None):
-            rates = input_samplerate, output_samplerate
-            lines.append(await in_thread(partial(PortAudioLine, *real, rates)))
+        if real:
+            rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
+            make = partial(PortAudioLine, real, rates, follow=audio.follow)
+            lines.append(await in_thread(partial(_in_time, make)))
         if virtual != (None, None):
             block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
             line = open_virtual_line(*virtual, output_samplerate, block_seconds)
             lines.append(await stack.enter_async_context(line))
         yield lines
+
+
+def _in_time(make: Callable[[], PortAudioLine]) -> PortAudioLine:
+    try:
+        return within(make, HANG_SECONDS)
+    except TimeoutError:
+        raise DeviceError(HANGS) from None
 
 
 def _part(chunk_seconds: float) -> float:
@@ -102,18 +121,29 @@ def _end(
 ) -> End | Device:
     if chosen == "none":
         return silence()
-    if isinstance(chosen, str | Path) and str(chosen).lower().endswith(".wav"):
+    if isinstance(chosen, str | Path) and is_sound_file(chosen):
         return file(chosen)
     if isinstance(chosen, str | Path | int | None):
         return Device(str(chosen) if isinstance(chosen, Path) else chosen)
     return chosen
 
 
+def _file_output(path: str | Path) -> WavOutput:
+    if not str(path).lower().endswith(".wav"):
+        raise AudioFileError(
+            f"cannot write {path}: what the agent says is written as WAV, so name it .wav"
+        )
+    return WavOutput(path)
+
+
 __all__ = [
+    "HANGS",
+    "MOST_VOLUME",
     "Audio",
     "Device",
     "DeviceStatistics",
     "DeviceWaits",
+    "Kind",
     "Line",
     "MemoryInput",
     "MemoryOutput",
@@ -122,12 +152,16 @@ __all__ = [
     "Sink",
     "Source",
     "SpooledWav",
+    "StereoSound",
     "Waits",
     "WavInput",
     "WavOutput",
     "check_distinct",
     "close_in_time",
+    "is_sound_file",
     "is_stuck",
     "list_devices",
+    "listen",
     "open_lines",
+    "open_stereo",
 ]

@@ -23,6 +23,9 @@ class Source(Protocol):
     """Where a virtual line takes the caller's speech from.
 
     `open` may block: it is called in a thread of its own. `read` must not: it is called where trio runs.
+
+    It may have `waiting_frames`, how many are left to be said, and `has_end`, whether the call is to end by itself when
+    none is, as it does behind a file.
     """
 
     def open(self) -> int:
@@ -105,15 +108,20 @@ class WavInput(MemoryInput):
     Calls that say the same file at the same time share its samples.
     """
 
+    has_end = True
+
     def __init__(self, path: str | Path) -> None:
         super().__init__()
         self.path = Path(path)
 
     def open(self) -> int:
-        self._samplerate, samples = read_wav(self.path)
+        self._samplerate, samples = self._read_file()
         self._pieces = deque([samples.data.cast("B")])
         self._waiting_bytes = samples.nbytes
         return self._samplerate
+
+    def _read_file(self) -> tuple[int, NDArray[np.int16]]:
+        return read_wav(self.path)
 
 
 class MemoryOutput:

@@ -11,12 +11,15 @@ from typing import Protocol
 
 import trio
 
-from sfaudio import CaptureQueue, PlayoutEngine, StreamStatistics
+from sfaudio import CaptureQueue, Meter, PlayoutEngine, StreamStatistics
+from sfclient._devices._choice import Device, Kind
+from sfclient._events import Event
 
 SHORTEST_SLEEP_SECONDS = 0.001
+NO_DEVICE = "the {} of this call is no sound device: it cannot be changed for another"
 
-# Is told when the device was lost (False) and when it is back (True).
-DeviceChanged = Callable[[bool], None]
+# Is told what happens to the devices: `DeviceLost`, `DeviceReturned`, `DeviceChanged`.
+Tell = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ class Queues:
     """Is read for every block played, at the line's rate."""
     played: CaptureQueue | None
     """Gets every block as it was played, for a recording."""
+    capture_meter: Meter | None = None
+    """Hears every block recorded, with its time on the line's clock."""
+    playout_meter: Meter | None = None
+    """Hears every block played, with its time on the line's clock."""
 
 
 class Waits(Protocol):
@@ -90,19 +97,44 @@ class Line(Waits, Protocol):
     """In Hz; 0 if the line does not record."""
     output_samplerate: int
     """In Hz; 0 if the line does not play."""
-    output_latency: float
-    """Seconds from the playout engine to the ear, as far as the device knows."""
     is_real: bool
     """Whether it is sound hardware, so that what it plays is heard as it comes."""
+    clock: Callable[[], float]
+    """That on which the meters are told when a block sounds, in seconds."""
+    has_end: bool
+    """Whether the call is to end when all of what it records was said: that of a file."""
+
+    @property
+    def is_said(self) -> bool:
+        """Whether nothing is left to be recorded; True where there is no telling, as of a microphone."""
+
+    @property
+    def output_latency(self) -> float:
+        """Seconds from the playout engine to the ear, as far as the device knows."""
 
     async def run(
         self,
         queues: Queues,
-        device_changed: DeviceChanged,
+        tell: Tell,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Record and play until cancelled; started when sound flows. Raises `DeviceError` if the device stops."""
+
+    async def use(self, kind: Kind, device: Device | str | int | None) -> None:
+        """Go on with another device, None for the default one; what is queued stays queued.
+
+        If it cannot be opened at the rate of the call, the one before goes on. Raises `DeviceError`; `UsageError` if
+        this direction is no sound hardware, or the call is over.
+        """
+
+    @property
+    def volume(self) -> float:
+        """By what that which is played is multiplied."""
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        """Raises `UsageError` for one that is not from 0 to 16, or if what is played goes to no sound hardware."""
 
     def statistics(self) -> DeviceStatistics | None:
         """What was seen of the device; None if there is none."""

@@ -1,111 +1,77 @@
-"""Sound hardware through PortAudio, with native callbacks; it may be missing, stop, and come back.
+"""Sound hardware through PortAudio, with native callbacks; it may be changed for another, stop, and come back.
 
-sounddevice is imported when a device is opened: `import sfclient` succeeds without PortAudio.
+::
+
+    +--> streams run --+-- one does not call back ---> lost: silence, until it is found --+
+    |                  +-- another is asked for -----> silence, while that is opened -----+
+    +------------- (the one before, if it cannot be) -------------------------------------+
+
+Only the task of `PortAudioLine.run` opens and closes streams.
 """
 
 from __future__ import annotations
 
-import sys
-from contextlib import suppress
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
-from types import ModuleType
-from typing import Any
 
 import trio
 
-from sfaudio import StreamError, StreamStatistics
-from sfaudio.stream import Stream, is_stuck, refresh_devices
+from sfaudio import JitterBuffer, PlayoutEngine
+from sfaudio.stream import is_stuck
+from sfclient._devices._choice import (
+    HANG_SECONDS,
+    Device,
+    End,
+    Kind,
+    choose_all,
+    choose_anew,
+)
+from sfclient._devices._defaults import watch_defaults
 from sfclient._devices._ends import MemoryInput, NullOutput
-from sfclient._devices._interface import DeviceChanged, DeviceStatistics, DeviceWaits, Queues
+from sfclient._devices._interface import NO_DEVICE, DeviceStatistics, DeviceWaits, Queues, Tell
+from sfclient._devices._streams import Streams
 from sfclient._devices._virtual import VirtualLine
-from sfclient._errors import DeviceError
-from sfclient._spool import in_thread
+from sfclient._errors import DeviceError, UsageError
+from sfclient._events import DeviceChanged, DeviceLost, DeviceReturned
+from sfclient._nursery import open_unwrapped_nursery
+from sfclient._spool import in_thread, within
 
-SILENT_SECONDS = 1.5  # without a callback, after which a device counts as lost
 LOOK_SECONDS = 0.25
 REOPEN_SECONDS = 1.0  # between tries to get a lost device back
-INSTALL = {"linux": "install it (Debian: apt-get install libportaudio2)"}
+MOST_VOLUME = 16.0  # as a stream has it
+HANGS = (
+    "PortAudio hangs, since its sound server has stopped or died: start that anew, and the program"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A sound device, by index or by a part of its name as `sfclient devices` shows it.
+class _Asked:
+    """For other devices, by `PortAudioLine.use`."""
 
-    A part of the name of the host API may follow, after a comma: ``"USB, ALSA"``.
-    """
+    def __init__(self, devices: dict[Kind, Device]) -> None:
+        self.devices = devices
+        self._error: DeviceError | None = None
+        self._is_done = trio.Event()
 
-    name: int | str | None = None
-    """None is the default device."""
-    blocksize: int = 0
-    """Frames of each callback; 0 is what suits the device."""
-    latency: float | str | None = None
-    """In seconds, or ``"low"`` or ``"high"``; None is sounddevice's default."""
-    native: bool = True
-    """Whether callbacks are native; if not, they stutter when Python is busy."""
+    def __enter__(self) -> None:
+        """Do it."""
 
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if error is not None:
+            self.failed(DeviceError("the call ended before its device was changed"))
+        self._is_done.set()
 
-def load_sounddevice() -> ModuleType:
-    """Import sounddevice. Raises `DeviceError` where PortAudio is missing."""
-    try:
-        import sounddevice
-    except OSError as error:
-        remedy = INSTALL.get(sys.platform, "install it, or reinstall sounddevice")
-        raise DeviceError(f"PortAudio is not there ({error}): {remedy}") from None
-    module: ModuleType = sounddevice
-    return module
+    def failed(self, error: DeviceError) -> None:
+        """The first error is the one that is told."""
+        self._error = self._error or error
 
-
-def list_devices() -> list[dict[str, Any]]:
-    """What PortAudio knows of every device, as sounddevice gives it, with the name of the host API."""
-    sounddevice = load_sounddevice()
-    apis = sounddevice.query_hostapis()
-    return [
-        {**device, "hostapi_name": apis[device["hostapi"]]["name"]}
-        for device in sounddevice.query_devices()
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """One direction of a device, as it will be opened."""
-
-    device: Device
-    index: int
-    samplerate: int
-    channels: int
-
-
-def _choose(kind: str, device: Device, samplerate: int) -> _End:
-    """Find the device, and settings that it takes: mono at the wire's rate if it can.
-
-    Otherwise the rate is the device's own, and mono is made of or spread over two channels.
-    """
-    sounddevice = load_sounddevice()
-    try:
-        found = sounddevice.query_devices(device.name, kind)
-        own = round(found["default_samplerate"])
-        both = min(2, found[f"max_{kind}_channels"])
-        for rate, channels in ((samplerate, 1), (samplerate, both), (own, 1), (own, both)):
-            check = getattr(sounddevice, f"check_{kind}_settings")
-            try:
-                check(found["index"], channels, "float32", samplerate=rate)
-            except sounddevice.PortAudioError as error:
-                refusal = error
-            else:
-                return _End(device, found["index"], rate, channels)
-    except (sounddevice.PortAudioError, ValueError) as error:
-        refusal = error
-    candidates = [
-        f"{found['index']} {found['name']}"
-        for found in sounddevice.query_devices()
-        if found[f"max_{kind}_channels"]
-    ]
-    named = "the default device" if device.name is None else f"device {device.name!r}"
-    known = "; ".join(candidates) if candidates else "none at all"
-    raise DeviceError(
-        f"cannot open {named} for {kind}: {refusal}. The {kind} devices here: {known}"
-    )
+    async def wait_done(self) -> None:
+        """Raises `DeviceError`."""
+        await self._is_done.wait()
+        if self._error is not None:
+            raise self._error
 
 
 class PortAudioLine(DeviceWaits):
@@ -114,188 +80,221 @@ class PortAudioLine(DeviceWaits):
     A device that no longer calls back is reported and given up; until it, or a new default one, can be
     opened at the same rates, the call goes on with silence.
 
-    Either device may be None. `rates` are those hoped for, in Hz. Raises `DeviceError`.
+    `rates` are those hoped for, in Hz. With `follow`, a device that becomes the default one takes over where no other
+    is named. It may block to make one. Raises `DeviceError`.
     """
 
     is_real = True
+    clock = staticmethod(time.perf_counter)  # that of the callback
+    has_end = False
+    is_said = True
 
     def __init__(
-        self, input_device: Device | None, output_device: Device | None, rates: tuple[int, int]
+        self, wanted: dict[Kind, Device], rates: dict[Kind, int], *, follow: bool = False
     ) -> None:
-        self._wanted = input_device, output_device
-        self._input = _choose("input", input_device, rates[0]) if input_device else None
-        self._output = _choose("output", output_device, rates[1]) if output_device else None
-        if self._input and self._output and self._input.index == self._output.index:
-            # One stream has one rate: the microphone's, since what it records is not to be resampled.
-            self._output = _choose("output", self._output.device, self._input.samplerate)
-        self.input_samplerate = self._input.samplerate if self._input else 0
-        self.output_samplerate = self._output.samplerate if self._output else 0
-        self._requested_latency = next(end.latency for end in self._wanted if end is not None)
-        self._streams: list[Stream] = []
-        self._seen: list[StreamStatistics] = []
+        self._wanted = wanted
+        self._ends: dict[Kind, End] = choose_all(wanted, rates)
+        self._rates = {kind: end.samplerate for kind, end in self._ends.items()}
+        self.input_samplerate = self._rates.get("input", 0)
+        self.output_samplerate = self._rates.get("output", 0)
+        self._requested_latency = next(iter(wanted.values())).latency
+        self._is_following = follow
+        self._asking, self._asked = trio.open_memory_channel[_Asked](0)
+        self._streams = Streams()
+        self._names: dict[Kind, str] = {}
         self._losses = 0
-        self._abandoned = 0
         self._silent_seconds = 0.0
-        self._input_latency = self.output_latency = 0.0
+        self._lost_since: float | None = None
 
-    def _open(self, queues: Queues) -> list[Stream]:
-        recording, playing = self._input, self._output
-        if recording and playing and _share_a_stream(recording, playing):
-            return [_stream(recording, playing, queues)]
-        streams: list[Stream] = []
+    @property
+    def output_latency(self) -> float:
+        return self._streams.output_latency
+
+    @property
+    def volume(self) -> float:
+        return self._streams.gain
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        if not 0 <= volume <= MOST_VOLUME:
+            raise UsageError(f"the volume must be between 0 and {MOST_VOLUME:g}, not {volume!r}")
+        self._streams.gain = volume
+
+    async def use(self, kind: Kind, device: Device | str | int | None) -> None:
+        wanted = self._wanted.get(kind)
+        if wanted is None:
+            raise UsageError(NO_DEVICE.format(kind))
+        if not isinstance(device, Device):
+            device = replace(wanted, name=device)
+        await self._ask({kind: device})
+
+    async def _ask(self, devices: dict[Kind, Device]) -> None:
+        asked = _Asked(devices)
         try:
-            if recording:
-                streams.append(_stream(recording, None, queues))
-            if playing:
-                streams.append(_stream(None, playing, queues))
-        except BaseException:
-            _close(streams)
-            raise
-        return streams
+            await self._asking.send(asked)
+        except trio.BrokenResourceError:
+            raise UsageError("the call is over: its device cannot be changed") from None
+        await asked.wait_done()
 
     async def run(
         self,
         queues: Queues,
-        device_changed: DeviceChanged,
+        tell: Tell,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
+        self._queues, self._tell = queues, tell
         try:
-            await self._start(queues)
-            task_status.started()
-            while True:
-                await self._wait_lost()
-                self._losses += 1
-                device_changed(False)
-                began = trio.current_time()
-                await self._wait_back(queues, device_changed)
-                self._silent_seconds += trio.current_time() - began
-                device_changed(True)
+            with self._asked:
+                await self._start()
+                async with open_unwrapped_nursery() as nursery:
+                    if self._is_following:
+                        nursery.start_soon(self._follow)
+                    task_status.started()
+                    while True:
+                        asked = await self._watch()
+                        if asked is None or not await self._change(asked):
+                            await self._get_back()
+        except TimeoutError:
+            raise DeviceError(HANGS) from None
         finally:
-            await self._give_up()
+            self._count_silence()
+            await self._streams.give_up()
 
-    async def _start(self, queues: Queues) -> None:
+    async def _watch(self) -> _Asked | None:
+        """Until others are asked for; or None: a stream has not called back for a while, or stopped."""
+        while (asked := await self._asked_within(LOOK_SECONDS)) is None:
+            if self._streams.is_any_lost():
+                return None
+        return asked
+
+    async def _asked_within(self, seconds: float) -> _Asked | None:
+        with trio.move_on_after(seconds):
+            return await self._asked.receive()
+        return None
+
+    async def _follow(self) -> None:
         try:
-            self._streams = await in_thread(partial(self._open, queues), undo=_close)
-            self._input_latency = self._streams[0].input_latency if self._input else 0.0
-            self.output_latency = self._streams[-1].output_latency if self._output else 0.0
-            for stream in self._streams:
-                await in_thread(stream.start)
-        except StreamError as error:
-            await self._give_up()
-            raise DeviceError(f"the sound device does not start: {error}") from None
+            await watch_defaults(self._use_defaults)
+        except OSError as error:
+            raise DeviceError(
+                f"the default device cannot be followed, since no other process can be started ({error}): leave it out"
+            ) from None
 
-    async def _wait_lost(self) -> None:
-        """Until a stream has not called back for a while, or PortAudio says that it has stopped."""
-        opened = trio.current_time()
+    async def _use_defaults(self, names: dict[Kind, str]) -> None:
+        """Those that are the default ones now are of these names."""
+        devices: dict[Kind, Device] = {
+            kind: wanted
+            for kind, wanted in self._wanted.items()
+            if wanted.name is None
+            and names.get(kind, self._ends[kind].name) != self._ends[kind].name
+        }
+        if devices:
+            with suppress(DeviceError):
+                await self._ask(devices)
+
+    async def _change(self, asked: _Asked) -> bool:
+        """Use what is asked for, or else go on with what there was before; whether either could be."""
+        before = self._wanted
+        # Meters would take what is recorded and played meanwhile for silence of the devices.
+        meanwhile = replace(
+            self._queues, playout=self._silent_playout(), capture_meter=None, playout_meter=None
+        )
+        with asked:
+            for wanted in (before | asked.devices, before):
+                try:
+                    async with self._silence(meanwhile):
+                        await self._find(wanted)
+                    await self._start()
+                except DeviceError as error:
+                    asked.failed(error)
+                else:
+                    return True
+            return False
+
+    async def _get_back(self) -> None:
+        """A device is lost: go on with silence until it, or another that is asked for, can be opened."""
+        self._losses += 1
+        self._lost_since = trio.current_time()
+        self._tell(DeviceLost())
         while True:
-            await trio.sleep(LOOK_SECONDS)
-            for stream in self._streams:
-                idle = stream.idle_seconds
-                if idle is None:
-                    idle = trio.current_time() - opened
-                if idle > SILENT_SECONDS or not stream.active:
-                    return
+            async with self._silence(self._queues):
+                while not await self._is_back():
+                    if is_stuck() and trio.current_time() > self._lost_since + HANG_SECONDS:
+                        raise TimeoutError
+            with suppress(DeviceError):
+                await self._start()
+                break
+        self._count_silence()
+        self._tell(DeviceReturned())
 
-    async def _give_up(self) -> None:
-        """Let the queues alone, and close the streams; where PortAudio does not come back, go on. Cancelled or not."""
-        streams, self._streams = self._streams, []
-        with trio.CancelScope(shield=True):
-            for stream in streams:
-                await trio.to_thread.run_sync(stream.detach)
-                self._seen.append(stream.statistics())
-            async with (
-                trio.open_nursery() as nursery
-            ):  # at the same time: each may take two seconds
-                for stream in streams:
-                    nursery.start_soon(self._close, stream)
+    async def _is_back(self) -> bool:
+        with suppress(DeviceError):
+            await self._find(self._wanted)
+            return True
+        if (asked := await self._asked_within(REOPEN_SECONDS)) is None:
+            return False
+        with asked:
+            try:
+                await self._find(self._wanted | asked.devices)
+            except DeviceError as error:
+                asked.failed(error)
+                return False
+            return True
 
-    async def _close(self, stream: Stream) -> None:
-        abandoned = await trio.to_thread.run_sync(_close, [stream])
-        self._abandoned += abandoned
+    async def _find(self, wanted: dict[Kind, Device]) -> None:
+        """Look for the devices, anew where that can be, and take them for the next start. Raises `DeviceError`, or
+        TimeoutError when PortAudio hangs."""
+        look = partial(choose_anew, wanted, self._rates)
+        self._ends = await in_thread(partial(within, look, HANG_SECONDS))
+        self._wanted = wanted
 
-    async def _wait_back(self, queues: Queues, device_changed: DeviceChanged) -> None:
-        """Go on with silence until the devices can be opened again."""
+    @asynccontextmanager
+    async def _silence(self, queues: Queues) -> AsyncIterator[None]:
+        """Give up the streams, and record and play silence meanwhile."""
         silence = VirtualLine(
-            MemoryInput(samplerate=self.input_samplerate) if self._input else None,
-            NullOutput() if self._output else None,
+            MemoryInput(samplerate=self.input_samplerate) if self.input_samplerate else None,
+            NullOutput() if self.output_samplerate else None,
             self.input_samplerate,
             self.output_samplerate,
+            clock=self.clock,
         )
-        for stream in self._streams:
-            # Its callback may be kept from running.
-            while not await trio.to_thread.run_sync(stream.detach):  # noqa: ASYNC110 -- nobody tells us
-                await trio.sleep(LOOK_SECONDS)
-        while True:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(silence.run, queues, device_changed)
-                await self._give_up()
-                while not await trio.to_thread.run_sync(self._is_back):  # noqa: ASYNC110 -- nobody tells us
-                    await trio.sleep(REOPEN_SECONDS)
-                nursery.cancel_scope.cancel()
-            with suppress(DeviceError):
-                await self._start(queues)
-                return
+        await self._streams.detach()
+        async with open_unwrapped_nursery() as nursery:
+            nursery.start_soon(silence.run, queues, self._tell)
+            await self._streams.give_up()
+            yield
+            nursery.cancel_scope.cancel()
 
-    def _is_back(self) -> bool:
-        """Look for the devices: anew, unless another call has streams open."""
-        if is_stuck():
-            return False
-        refresh_devices()
-        rates = self.input_samplerate, self.output_samplerate
-        ends: list[_End | None] = []
-        for kind, device, samplerate in zip(("input", "output"), self._wanted, rates, strict=True):
-            try:
-                end = _choose(kind, device, samplerate) if device else None
-            except DeviceError:
-                return False
-            if end and end.samplerate != samplerate:
-                return False
-            ends.append(end)
-        self._input, self._output = ends
-        return True
+    def _silent_playout(self) -> PlayoutEngine:
+        """What the agent says stays queued while it is read instead of its own."""
+        rate = self.output_samplerate or self.input_samplerate
+        return PlayoutEngine(JitterBuffer(1), samplerate=rate, policy="lossless")
+
+    async def _start(self) -> None:
+        await self._streams.start(self._ends, self._queues)
+        for kind, end in self._ends.items():
+            if self._names.get(kind, end.name) != end.name:
+                self._tell(DeviceChanged(kind, end.name))
+            self._names[kind] = end.name
+
+    def _count_silence(self) -> None:
+        self._silent_seconds = self._silent_seconds_by_now()
+        self._lost_since = None
+
+    def _silent_seconds_by_now(self) -> float:
+        if self._lost_since is None:
+            return self._silent_seconds
+        return self._silent_seconds + trio.current_time() - self._lost_since
 
     def statistics(self) -> DeviceStatistics:
         """What was seen of the devices since the call began, those that were lost included."""
-        streams = [*self._seen, *(stream.statistics() for stream in self._streams)]
         return DeviceStatistics(
-            tuple(streams),
+            self._streams.statistics(),
             lost=self._losses,
-            abandoned=self._abandoned,
-            silent_seconds=self._silent_seconds,
+            abandoned=self._streams.abandoned,
+            silent_seconds=self._silent_seconds_by_now(),
             requested_latency=self._requested_latency,
-            input_latency=self._input_latency,
-            output_latency=self.output_latency,
+            input_latency=self._streams.input_latency,
+            output_latency=self._streams.output_latency,
         )
-
-
-def _close(streams: list[Stream]) -> int:
-    """Returns how many PortAudio did not close in time."""
-    abandoned = 0
-    for stream in streams:
-        try:
-            stream.close()
-        except TimeoutError:
-            abandoned += 1
-    return abandoned
-
-
-def _share_a_stream(recording: _End, playing: _End) -> bool:
-    return (recording.index, recording.samplerate) == (playing.index, playing.samplerate)
-
-
-def _stream(recording: _End | None, playing: _End | None, queues: Queues) -> Stream:
-    """Of one direction, or of both; then the settings are the microphone's."""
-    settings = recording or playing
-    assert settings is not None
-    return Stream(
-        queues.capture if recording else None,
-        queues.playout if playing else None,
-        queues.played if playing else None,
-        samplerate=settings.samplerate,
-        blocksize=settings.device.blocksize,
-        device=((recording or settings).index, (playing or settings).index),
-        channels=((recording or settings).channels, (playing or settings).channels),
-        latency=settings.device.latency,
-        native=settings.device.native,
-    )

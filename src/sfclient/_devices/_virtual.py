@@ -2,14 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import NoReturn
 
 import numpy as np
 import trio
 from numpy.typing import NDArray
 
 from sfclient._clock import Bell, shared_clock
+from sfclient._devices._choice import Device, Kind
 from sfclient._devices._ends import Sink, Source
-from sfclient._devices._interface import DeviceChanged, Queues
+from sfclient._devices._interface import NO_DEVICE, Queues, Tell
 from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._rates import whole_rate
@@ -36,9 +38,12 @@ class VirtualLine:
         input_samplerate: int,
         output_samplerate: int,
         block_seconds: float = BLOCK_SECONDS,
+        clock: Callable[[], float] = trio.current_time,
     ) -> None:
+        self.clock = clock
         self._source = source
         self._sink = sink
+        self.has_end = getattr(source, "has_end", False)
         self.input_samplerate = input_samplerate
         self.output_samplerate = output_samplerate
         self._block_seconds = block_seconds
@@ -46,8 +51,25 @@ class VirtualLine:
         self._waiting = Bell()  # for what is recorded
         self._own_task = Bell()
 
+    @property
+    def is_said(self) -> bool:
+        return not getattr(self._source, "waiting_frames", 0)  # a program's own may not tell
+
     def statistics(self) -> None:
         """There is no device."""
+
+    async def use(self, kind: Kind, _device: Device | str | int | None) -> NoReturn:
+        raise UsageError(NO_DEVICE.format(kind))
+
+    @property
+    def volume(self) -> float:
+        return 1.0
+
+    @volume.setter
+    def volume(self, _volume: float) -> NoReturn:
+        raise UsageError(
+            "the output of this call is no sound device: what it gets stays as it came"
+        )
 
     async def wait_recorded(self, _seconds: float) -> None:
         await self._waiting.wait()
@@ -64,12 +86,13 @@ class VirtualLine:
     async def run(
         self,
         queues: Queues,
-        _device_changed: DeviceChanged,
+        _tell: Tell,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         self._clock = shared_clock()
         self._queues = queues
+        self._ahead = self.clock() - trio.current_time()
         self._start = self._clock.good_start(self._block_seconds)
         self._turns = self._recorded = self._played = 0
         try:
@@ -111,7 +134,11 @@ class VirtualLine:
         """
         if self._source is not None:
             due = int(seconds * self.input_samplerate + 0.5)
-            queues.capture.write(_read(self._source, due - self._recorded, self.input_samplerate))
+            block = _read(self._source, due - self._recorded, self.input_samplerate)
+            queues.capture.write(block)
+            if queues.capture_meter is not None:
+                began = self._start + self._recorded / self.input_samplerate
+                queues.capture_meter.hear(block, began + self._ahead)
             self._recorded = due
         if self._sink is not None:
             due = int(seconds * self.output_samplerate + 0.5)
@@ -119,6 +146,8 @@ class VirtualLine:
             queues.playout.read_into(block)
             if queues.played is not None:
                 queues.played.write(block)
+            if queues.playout_meter is not None:
+                queues.playout_meter.hear(block, self._start + seconds + self._ahead)
             self._sink.write(block)
             self._played = due
 

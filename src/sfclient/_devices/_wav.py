@@ -7,7 +7,9 @@ write, so the reading is done here (Microsoft, "Multiple channel audio data and 
 
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +31,7 @@ MOST_CHUNKS = 10_000  # a file may be full of empty ones
 PIECE_BYTES = 1 << 20  # is decoded at a time
 USUAL_CHUNKS = (b"fmt ", b"data", b"LIST", b"fact", b"cue ", b"JUNK", b"bext", b"id3 ", b"smpl")
 
-Samples = NDArray[np.int16] | NDArray[np.float64]
+Samples = NDArray[np.int16] | NDArray[np.float64] | NDArray[np.float32]
 Decode = Callable[[NDArray[np.uint8]], Samples]
 """From bytes of whole samples to samples: int16 as they are, anything else as float64 in [-1, 1]."""
 
@@ -54,6 +56,48 @@ def read_wav(path: Path) -> tuple[int, NDArray[np.int16]]:
         raise AudioFileError(
             f"{path} is no WAV file that can be read ({error}): convert it to 16-bit PCM WAV"
         ) from None
+
+
+@contextmanager
+def open_stereo(path: Path) -> Iterator["StereoSound"]:
+    """A recording of a call, to be read from its beginning; it may block. Raises `AudioFileError`."""
+    with open_input(path) as file:
+        try:
+            layout, at, length = _Reader(file).find()
+        except OSError as error:
+            raise cannot("read", path, error) from None
+        except (ValueError, struct.error) as error:
+            raise AudioFileError(f"{path} is no WAV file that can be read ({error})") from None
+        if (layout.kind, layout.bits, layout.channels, layout.frame_bytes) != (PCM, 16, 2, 4):
+            told = f"{layout.channels} channels of {layout.bits} bits, format {layout.kind}"
+            raise AudioFileError(
+                f"{path} has {told}: a recording of a call has two channels of 16-bit PCM"
+            )
+        file.seek(at)
+        yield StereoSound(path, file, layout.samplerate, length // layout.frame_bytes)
+
+
+class StereoSound:
+    """The sound of a file of 16-bit PCM in two channels."""
+
+    def __init__(self, path: Path, file: BinaryIO, samplerate: int, frames: int) -> None:
+        self._path = path
+        self._file = file
+        self.samplerate = samplerate
+        self.frames = frames
+        self.crc32 = 0
+        """Of what was read so far (zlib)."""
+
+    def read(self, frames: int) -> NDArray[np.int16]:
+        """The next ones, as (frames, 2). Raises `AudioFileError` if there are fewer, or they cannot be read."""
+        try:
+            data = self._file.read(4 * frames)
+        except OSError as error:
+            raise cannot("read", self._path, error) from None
+        if len(data) < 4 * frames:
+            raise cannot("read", self._path, "it became shorter while it was read")
+        self.crc32 = zlib.crc32(data, self.crc32)
+        return np.frombuffer(data, "<i2").reshape(-1, 2).astype(np.int16, copy=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +139,12 @@ class _Reader:
         self._end = found.st_size
 
     def read(self) -> tuple[int, NDArray[np.int16]]:
+        layout, at, length = self.find()
+        decode = partial(self._decode, layout, at, length)
+        return layout.samplerate, decoded_once(self._version, decode)
+
+    def find(self) -> tuple[_Layout, int, int]:
+        """How its sound is written, where, and how many bytes of it are there."""
         name, _, form = self._take(0, "<4sI4s") if self._end >= 12 else (b"", 0, b"")
         if name not in (b"RIFF", b"RF64", b"BW64") or form != b"WAVE":
             raise ValueError("it does not begin with RIFF or RF64, and WAVE")
@@ -113,8 +163,7 @@ class _Reader:
                     length = large_bytes
                 if not length and not self._are_chunks(at):  # of a program that was killed
                     length = self._end - at
-                decode = partial(self._decode, layout, at, min(length, self._end - at))
-                return layout.samplerate, decoded_once(self._version, decode)
+                return layout, at, min(length, self._end - at)
         raise ValueError("it has no data")
 
     def _take(self, at: int, layout: str) -> tuple[Any, ...]:
@@ -165,7 +214,7 @@ class _Reader:
         decoded = np.empty(frames, np.int16)
         done = 0
         for piece in self._pieces(layout, at, frames):
-            mono = _mono(decode(piece), layout.channels)
+            mono = to_mono_int16(decode(piece), layout.channels)
             decoded[done : done + len(mono)] = mono
             done += len(mono)
         return decoded[:done]
@@ -225,7 +274,8 @@ DECODERS: dict[tuple[int, int, int], Decode] = {
 """By format, bits of a sample, and the bytes that it is in."""
 
 
-def _mono(samples: Samples, channels: int) -> NDArray[np.int16]:
+def to_mono_int16(samples: Samples, channels: int) -> NDArray[np.int16]:
+    """Several channels as their mean."""
     if samples.dtype == np.int16:
         if channels == 1:
             return samples.astype(np.int16, copy=False)

@@ -7,6 +7,7 @@ of a JUNK chunk that is kept for it (EBU Tech 3306, "RF64: an extended file form
 import errno
 import os
 import struct
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -52,6 +53,8 @@ class WavWriter:
         self._frame_bytes = SAMPLE_BYTES * channels
         self._file = OutputFile(path)
         self._data_bytes: int | None = None  # None until it is begun
+        self.crc32 = 0
+        """Of all that was written (zlib), and of half a frame that did not fit."""
 
     @property
     def frames(self) -> int:
@@ -70,6 +73,7 @@ class WavWriter:
                 while rest:
                     taken = self._file.write(rest) or 0
                     self._data_bytes += taken
+                    self.crc32 = zlib.crc32(rest[:taken], self.crc32)
                     rest = rest[taken:]
             finally:
                 self._bring_up_to_date()
@@ -121,6 +125,11 @@ class SpooledWav:
     def frames(self) -> int:
         """In the file."""
         return self._writer.frames
+
+    @property
+    def crc32(self) -> int:
+        """Of what is in the file (zlib)."""
+        return self._writer.crc32
 
     def write(self, samples: NDArray[np.int16]) -> None:
         """Add frames. Raises `AudioFileError` if earlier ones could not be written; then no more are taken."""

@@ -42,9 +42,7 @@ class WsMediaOrder(Order):
 
     def __post_init__(self) -> None:
         if not self.from_number.strip() or not self.to_number.strip():
-            raise UsageError(
-                "ws-media needs two phone numbers: give from_number and to_number (--from, --to)"
-            )
+            raise UsageError("ws-media needs two phone numbers: give from_number and to_number")
         if self.agent_version not in (None, "draft"):
             try:
                 uuid.UUID(self.agent_version)

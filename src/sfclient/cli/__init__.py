@@ -5,7 +5,10 @@ sound device, 4 a fault of this program, or no memory, threads or descriptors ar
 
 - `main`, and what it makes of what went wrong
 - ``_arguments``: what can be asked for, by which module; ``_telling``: what is printed, whatever is behind it
-- ``_call``, ``_demo``, ``_result``, ``_devices``, ``_simulator``: a subcommand each; ``_hold``: a call while it lasts
+- ``_call``, ``_demo``, ``_result``, ``_devices``, ``_doctor``, ``_simulator``: a subcommand each
+- ``_hold``: a call while it lasts, told by ``_display``: lines, or the live screen. Of that, ``_facts`` is what is
+  known, ``_look`` takes it from a call, ``_screen`` makes lines of it, ``_keys`` is what can be pressed; ``_live``
+  draws them on the ``_terminal``
 """
 
 import errno
@@ -17,12 +20,13 @@ from typing import Any
 import trio
 
 from sfclient._devices import is_stuck
-from sfclient._errors import SfclientError
-from sfclient.cli._arguments import make_parser
+from sfclient._errors import SfclientError, UsageError
+from sfclient.cli._arguments import as_options, make_parser
 from sfclient.cli._telling import (
     complain,
     fill_standard_streams,
     flush_all,
+    keep_standard_error,
     survive_any_letter,
 )
 
@@ -39,9 +43,10 @@ OWN_FAULT = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    survive_any_letter()
     try:
         fill_standard_streams()
+        keep_standard_error()
+        survive_any_letter()
         status = _run(argv)
     except BaseException as error:
         status = _outcome(error)
@@ -77,7 +82,8 @@ def _outcome(error: BaseException) -> int:
         case SfclientError():
             is_told = error.call_id is None or error.call_id in str(error)
             record = "" if is_told else f" (for its record: sfclient result {error.call_id})"
-            complain(f"sfclient: {error}{record}")
+            told = as_options(str(error)) if isinstance(error, UsageError) else error
+            complain(f"sfclient: {told}{record}")
             return error.exit_status
         case MemoryError():
             told = NO_MEMORY

@@ -1,25 +1,53 @@
 """What can be asked of the command."""
 
 import argparse
+import re
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
+from sfclient._devices import MOST_VOLUME
 from sfclient._dialects import DIALECTS
 from sfclient._playout import POLICIES
 from sfclient.cli._call import read_session_url, run_call
 from sfclient.cli._demo import run_demo
 from sfclient.cli._devices import run_devices
+from sfclient.cli._doctor import run_doctor
+from sfclient.cli._report import add_arguments as add_report
+from sfclient.cli._report import run_report
 from sfclient.cli._result import run_result
 from sfclient.cli._service import KEY_VARIABLE, add_service
 from sfclient.cli._simulator import run_simulator
 
+# What a program passes has another name here; the errors are made for both.
+OPTIONS = {
+    "from_number": "--from",
+    "to_number": "--to",
+    "lead_name": "--lead-name",
+    "agent_version": "--agent-version",
+    "allow_insecure=True": "--allow-insecure",
+    "max_seconds": "--duration",
+    "silence_seconds": "--silence",
+    ", or pass api_key": "",
+}
+
+
+def as_options(error: str) -> str:
+    """With what can be typed in place of what a program would pass."""
+    return re.sub("|".join(OPTIONS), lambda found: OPTIONS[found[0]], error)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in a line, like all else that is wrong; the usage is a page by now."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"sfclient: {message} (see {self.prog} --help)\n")
+
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, as `argparse.Namespace` with the subcommand as `command`, and what precedes it as `prepare`."""
-    parser = argparse.ArgumentParser(
-        prog="sfclient", description="Talk to a Synthflow voice agent."
-    )
+    parser = _Parser(prog="sfclient", description="Talk to a Synthflow voice agent.")
     parser.add_argument("--version", action="version", version=f"sfclient {version('sfaudio')}")
     parser.set_defaults(prepare=None)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -48,8 +76,22 @@ def make_parser() -> argparse.ArgumentParser:
     ws_media.add_argument("--codec", metavar="l16|pcmu|pcma", help="of the sound (l16)")
     ws_media.add_argument("--framing", metavar="payload|rtp", help="of the sound (payload)")
     ends = "a device by index or part of its name, FILE.wav, or none"
-    call.add_argument("--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}")
+    call.add_argument(
+        "--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}; FLAC, OGG or MP3 as well"
+    )
     call.add_argument("--output", metavar="NAME|FILE.wav", help=f"what the agent says: {ends}")
+    call.add_argument(
+        "--input-channel",
+        metavar="NUMBER",
+        type=_channel,
+        help="of an input device, which is recorded alone (1)",
+    )
+    call.add_argument(
+        "--volume",
+        metavar="FACTOR",
+        type=_volume,
+        help="of the agent at an output device: 1 as it comes, 0.5 half of it, at most 16",
+    )
     call.add_argument(
         "--blocksize", metavar="FRAMES", type=int, default=0, help="of a device's callbacks"
     )
@@ -58,6 +100,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     call.add_argument(
         "--duration", type=_seconds, metavar="SECONDS", help="hang up after this time"
+    )
+    call.add_argument(
+        "--silence",
+        type=_seconds,
+        metavar="SECONDS",
+        help="hang up when all was said and the agent is silent for so long (8 if the input is a file; else never)",
     )
     call.add_argument(
         "--record",
@@ -73,8 +121,22 @@ def make_parser() -> argparse.ArgumentParser:
         "elsewhere) or as it comes (browser)",
     )
     call.add_argument(
-        "--stats", metavar="FILE.json", type=Path, help="write the figures of the call"
+        "--stats",
+        metavar="FILE.json|-",
+        type=Path,
+        help="write the figures of the call; - is standard output, and all else goes to standard error",
     )
+    call.add_argument(
+        "--report",
+        metavar="FILE.html",
+        type=Path,
+        help="write a page about the call: both sides on a time line, what happened, the figures",
+    )
+    call.add_argument(
+        "--log", metavar="FILE", type=Path, help="append what happens, line by line, with the time"
+    )
+    call.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    _add_plain(call)
 
     result = commands.add_parser(
         "result",
@@ -85,13 +147,37 @@ def make_parser() -> argparse.ArgumentParser:
     result.add_argument("call_id", metavar="CALL_ID", help="as a ws-media call tells it")
     add_service(result)
 
+    report = commands.add_parser(
+        "report",
+        help="make a page of a call",
+        description="Make a page of a call that is over: what was heard when, and what went wrong.",
+    )
+    report.set_defaults(command=run_report)
+    add_report(report)
+
     demo = commands.add_parser(
         "demo", help="hold a call with a local agent: no account, no sound hardware"
     )
     demo.set_defaults(command=run_demo)
+    demo.add_argument(
+        "--bad-network",
+        action="store_true",
+        help="put one in between that delays, and stands still in the midst of the answer",
+    )
+    _add_plain(demo)
 
     devices = commands.add_parser("devices", help="list the sound devices")
     devices.set_defaults(command=run_devices)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="look for what keeps a call from working",
+        description="Look at this program, the sound devices, the microphone, the key, and the way to the service; say "
+        "what to do about what is wrong. Exit status: 1 if something is.",
+    )
+    doctor.set_defaults(command=run_doctor)
+    doctor.add_argument("--input", metavar="NAME", help="the microphone to listen to")
+    add_service(doctor)
 
     simulator = commands.add_parser("simulator", help="serve a local agent to develop against")
     simulator.set_defaults(command=run_simulator)
@@ -104,8 +190,27 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_plain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--plain", action="store_true", help="lines instead of a screen, on a terminal too"
+    )
+
+
 def _latency(text: str) -> float | str:
     return text if text in ("low", "high") else _seconds(text)
+
+
+def _channel(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no channel: they are counted from 1")
+
+
+def _volume(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (volume := float(text)) <= MOST_VOLUME:
+            return volume
+    raise argparse.ArgumentTypeError(f"{text!r} is no volume: use 0 to {MOST_VOLUME:g}")
 
 
 def _seconds(text: str) -> float:

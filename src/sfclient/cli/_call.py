@@ -1,18 +1,22 @@
 """``sfclient call``: hold a call."""
 
 import argparse
-import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from sfclient._devices import Audio, Device, check_distinct
+from sfclient._call import Call
+from sfclient._devices import Audio, Device, is_sound_file
 from sfclient._dialects import DIALECTS
 from sfclient._errors import UsageError
-from sfclient._session import Session, SessionRequest, request_session
+from sfclient._open import open_call
+from sfclient._session import Session, SessionRequest, look_at_order, request_session
 from sfclient._spool import in_thread
-from sfclient._stats import write_stats
 from sfclient.cli._hold import hold
+from sfclient.cli._leavings import Files
 from sfclient.cli._service import api_key
 
 ORDER_OPTIONS = (
@@ -40,46 +44,55 @@ def read_session_url(args: argparse.Namespace) -> None:
 async def run_call(args: argparse.Namespace) -> int:
     """Everything that can be looked at is looked at before a session is asked for."""
     session = _session(args)
-    await in_thread(partial(_check_files, args))
-    return await hold(
-        session,
-        Audio(_end(args.input, args), _end(args.output, args)),
-        duration=args.duration,
+    files = Files(
+        output=Path(args.output) if args.output and is_sound_file(args.output) else None,
         record=args.record,
-        playout=args.playout,
         stats=args.stats,
+        report=args.report,
+        log=args.log,
+    )
+    read = [Path(args.input)] if args.input and is_sound_file(args.input) else []
+    await in_thread(partial(files.check, read=read, overwrite=args.overwrite))
+    source, sink = _end(args.input, args), _end(args.output, args)
+    _check_devices(source, sink, args)
+    opening = partial(
+        _open_at_volume,
+        args.volume,
+        session,
+        Audio(source, sink),
+        playout=args.playout,
+        max_seconds=args.duration,
+        silence_seconds=args.silence,
         allow_insecure=args.allow_insecure,
     )
+    title = f"{args.assistant_id or 'a session'}, {args.dialect}"
+    has_device = isinstance(source, Device)
+    return await hold(opening, files, title=title, plain=args.plain, has_device=has_device)
 
 
-def _check_files(args: argparse.Namespace) -> None:
-    """They are different ones, and the figures can be written. Raises `UsageError`."""
-    ends = (args.input, args.output)
-    heard, said = ([Path(end)] if end and _is_wav(end) else [] for end in ends)
-    written = [*said, *(path for path in (args.record, args.stats) if path is not None)]
-    check_distinct(heard, written)
-    try:
-        names = [os.path.realpath(path) for path in (*heard, *written)]
-    except OSError as error:
-        raise UsageError(
-            f"files have no place here ({error.strerror}): is the working directory gone?"
-        ) from None
-    if len(set(names)) < len(names):
-        raise UsageError("--input, --output, --record and --stats must be different files")
-    if args.stats is not None:
-        write_stats(args.stats, None)
+@asynccontextmanager
+async def _open_at_volume(volume: float | None, *args: Any, **options: Any) -> AsyncIterator[Call]:
+    """`open_call`, at a volume of the sound device."""
+    async with open_call(*args, **options) as call:
+        if volume is not None:
+            call.volume = volume
+        yield call
 
 
-def _is_wav(name: str) -> bool:
-    return name.lower().endswith(".wav")
+def _check_devices(source: str | Device, sink: str | Device, args: argparse.Namespace) -> None:
+    """What is for sound devices is given for them. Raises `UsageError`."""
+    if args.input_channel is not None and not isinstance(source, Device):
+        raise UsageError(f"--input-channel is of a sound device, and --input {source} is none")
+    if args.volume is not None and not isinstance(sink, Device):
+        raise UsageError(f"--volume is of a sound device, and --output {sink} is none")
 
 
 def _end(name: str | None, args: argparse.Namespace) -> str | Device:
     """A file or ``none`` as it is; anything else is a device."""
-    if name is not None and (name == "none" or _is_wav(name)):
+    if name is not None and (name == "none" or is_sound_file(name)):
         return name
-    index = int(name) if name is not None and name.isdecimal() else name
-    return Device(index, blocksize=args.blocksize, latency=args.latency)
+    channel = args.input_channel or 1
+    return Device(name, blocksize=args.blocksize, latency=args.latency, channel=channel)
 
 
 def _session(args: argparse.Namespace) -> Session | SessionRequest:
@@ -93,9 +106,11 @@ def _session(args: argparse.Namespace) -> Session | SessionRequest:
             )
         for name in ORDER_OPTIONS:
             if getattr(args, name) is not None:
-                raise UsageError(f"{name} goes with an ASSISTANT_ID, not with a --session-url")
+                option = "--" + name.removesuffix("_number").replace("_", "-")
+                raise UsageError(f"{option} goes with an ASSISTANT_ID, not with a --session-url")
         return Session(args.session_url, args.dialect)
     order = {name: getattr(args, name) for name in ORDER_OPTIONS}
+    look_at_order(args.assistant_id, dialect=args.dialect, **order)
     request = partial(
         request_session,
         args.assistant_id,

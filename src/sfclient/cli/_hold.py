@@ -1,59 +1,56 @@
-"""A call while it lasts: it is told, ended by a signal or when its time is up, and leaves its figures."""
+"""A call while it lasts: it is told, ended by a signal, a key or when its time is up, and leaves its figures."""
 
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
-from pathlib import Path
 
 import trio
 
 from sfclient._call import Call
-from sfclient._devices import Audio
-from sfclient._errors import UsageError
-from sfclient._events import Connecting
+from sfclient._errors import SfclientError
+from sfclient._events import Connecting, Disconnected, Event
 from sfclient._nursery import open_unwrapped_nursery
-from sfclient._open import open_call
 from sfclient._playout import PlayoutStatistics
-from sfclient._session import Session, SessionRequest
-from sfclient._spool import in_time
-from sfclient._stats import without_a_call, write_stats
-from sfclient.cli._telling import complain, open_teller
+from sfclient.cli._display import open_display
+from sfclient.cli._facts import ROUTINE, Facts, Snapshot
+from sfclient.cli._keys import HANG_UP, Key, make_keys
+from sfclient.cli._leavings import Files, Leavings
+from sfclient.cli._log import open_log
+from sfclient.cli._look import look_at
 
 UNWRITTEN = 1  # exit status of a call that went well, but for its figures
+MOST_PRESSED = 10  # keys that wait for what the one before asks for
+STILL_SECONDS = 5.0  # between lines of a call that is still being set up
+NEVER_HEARD = "The agent sent no sound in all of the call"
+
+Opening = Callable[..., AbstractAsyncContextManager[Call]]
+Tell = Callable[[str], object]
 
 
 async def hold(
-    session: Session | SessionRequest,
-    audio: Audio,
-    *,
-    duration: float | None = None,
-    record: Path | None = None,
-    playout: str | None = None,
-    stats: Path | None = None,
-    allow_insecure: bool = False,
+    opening: Opening, files: Files, *, title: str, plain: bool = False, has_device: bool = False
 ) -> int:
-    """Hold a call and tell of it, until it ends, the time is up, or a signal comes; the exit status.
+    """Hold a call and tell of it, until it ends or a signal or a key ends it; the exit status.
 
-    Raises what ended it, when its files and figures are written.
+    `opening` is `open_call` with all that is asked of the call itself. Raises what ended it, when its files and figures
+    are written. `has_device` is whether the input is a sound device, which can be changed.
     """
-    held = _Held()
     status = 0
-    with trio.open_signal_receiver(*_signals()) as signals:
+    with trio.open_signal_receiver(*_signals()) as signals, files.recording() as recording:
+        leavings = Leavings(files, recording)
+        held = _Held(title, make_keys(has_device), leavings.learn)
+        opening = partial(
+            opening, record=recording, timeline=files.has_record, on_call_id=held.note
+        )
         # Until all is written: one that nobody took would strike when the receiver is closed.
-        async with open_unwrapped_nursery() as watch:
+        async with open_unwrapped_nursery() as watch, open_log(files.log):
             watch.start_soon(_at_each, signals, held.stop)
-            async with open_teller() as tell:
-                opening = open_call(
-                    session,
-                    audio,
-                    record=record,
-                    playout=playout,
-                    allow_insecure=allow_insecure,
-                    on_call_id=held.note,
-                )
-                await held.run(opening, duration, tell)
-            if stats is not None and not await held.write(stats):
+            out = sys.stderr if files.is_printed else sys.stdout
+            async with open_display(out, plain, held.look, held.press) as tell:
+                await held.run(opening, tell)
+            if not await leavings.write(held.call, held.problem, held.call_id):
                 status = UNWRITTEN
             watch.cancel_scope.cancel()
     if held.problem is not None:
@@ -64,67 +61,98 @@ async def hold(
 class _Held:
     """A call that may not have begun, and may have been asked to end."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str, keys: list[Key], learn: Callable[[Event], None]) -> None:
+        self.call: Call | None = None
+        self.call_id: str | None = None
         self.problem: BaseException | None = None
-        self._call: Call | None = None
-        self._call_id: str | None = None
+        self._title = title
+        self._keys = keys
+        self._learn = learn
+        self._began = trio.current_time()
+        self._facts = Facts()
+        self._pressed, self._to_act = trio.open_memory_channel[str](MOST_PRESSED)
         self._asked = 0
         self._leave = trio.CancelScope()
 
     def note(self, call_id: str) -> None:
-        self._call_id = call_id
+        self.call_id = call_id
 
     def stop(self) -> None:
         """Hang up; the second time, or before there is a call, leave at once."""
         self._asked += 1
-        if self._call is None or self._asked > 1:
+        if self.call is None or self._asked > 1:
             self._leave.cancel()
         else:
-            self._call.hang_up()
+            self.call.hang_up()
 
-    async def run(
-        self,
-        opening: AbstractAsyncContextManager[Call],
-        duration: float | None,
-        tell: Callable[[str], object],
-    ) -> None:
+    def press(self, letter: str) -> None:
+        """What a key asks for: one after the other."""
+        if letter == HANG_UP:
+            self.stop()
+        else:
+            with suppress(trio.WouldBlock):  # who presses so fast need not have all of it
+                self._pressed.send_nowait(letter)
+
+    async def _act(self, call: Call, tell: Tell) -> None:
+        """As keys ask for it."""
+        async for letter in self._to_act:
+            for key in self._keys:
+                if key.letter == letter:
+                    try:
+                        await key.act(call)
+                    except SfclientError as error:
+                        tell(str(error))
+                        self._facts.note(str(error), call.seconds)
+
+    def look(self) -> Snapshot:
+        """All that is to be seen of it now."""
+        now = trio.current_time() - self._began
+        return look_at(self.call, self._facts, self._title, now, self._keys, self._asked > 0)
+
+    async def run(self, opening: Opening, tell: Tell) -> None:
         """Hold it, whatever happens."""
         tell(str(Connecting()))
         try:
             with self._leave:
-                async with opening as self._call:
-                    await _tell_all(self._call, duration, tell)
+                async with open_unwrapped_nursery() as nursery:
+                    nursery.start_soon(self._tell_still, tell)
+                    async with opening() as self.call:
+                        nursery.start_soon(self._act, self.call, tell)
+                        await self._tell_all(self.call, tell)
+                    nursery.cancel_scope.cancel()
         except BaseException as error:
             self.problem = error
-        if self._call is None and self.problem is None and self._call_id is not None:
-            tell(f"Hung up before the call {self._call_id} began")
+            if self.call is not None and self.call.ended is not None:
+                await self._learn_rest(self.call)
+        if self.call is None and self.problem is None and self.call_id is not None:
+            tell(f"Hung up before the call {self.call_id} began")
 
-    async def write(self, stats: Path) -> bool:
-        """Its figures; whether they could be written, which is told if not."""
-        call, problem = self._call, self.problem
-        figures = call.statistics() if call else without_a_call(problem, self._call_id)
-        try:
-            await in_time(partial(write_stats, stats, figures))
-        except UsageError as error:
-            complain(f"sfclient: {error}")
-        except TimeoutError as error:
-            complain(f"sfclient: cannot write {stats}: {error}")
-        else:
-            return True
-        return False
+    async def _learn_rest(self, call: Call) -> None:
+        """What a call that failed has told to the end: the error says what went wrong."""
+        with trio.CancelScope(shield=True):
+            async for event in call:
+                self._learn(event)
 
+    async def _tell_still(self, tell: Tell) -> None:
+        """That there is no call yet, again and again."""
+        while True:
+            await trio.sleep(STILL_SECONDS)
+            if self.call is not None:
+                return
+            tell(f"{Connecting()}, for {trio.current_time() - self._began:.0f} s so far")
 
-async def _tell_all(call: Call, duration: float | None, tell: Callable[[str], object]) -> None:
-    """What happens in it, until it is over, and its time."""
-    async with open_unwrapped_nursery() as nursery:
-        if duration is not None:
-            nursery.start_soon(_after, duration, call.hang_up)
+    async def _tell_all(self, call: Call, tell: Tell) -> None:
+        """What happens in it, until it is over, and what is to be said of it then."""
         async for event in call:
-            if not isinstance(event, Connecting):
+            self._facts.learn(event)
+            self._learn(event)
+            if isinstance(event, Disconnected) and was_never_heard(call):
+                tell(NEVER_HEARD)
+            if not isinstance(event, ROUTINE):
                 tell(str(event))
-        nursery.cancel_scope.cancel()
-    if told := line_of_playout(call.statistics().playout):
-        tell(told)
+        for line in (str(self._facts.answers() or ""), line_of_playout(call.statistics().playout)):
+            if line:
+                tell(line)
 
 
 def _signals() -> list[signal.Signals]:
@@ -140,15 +168,15 @@ async def _at_each(signals: AsyncIterator[int], act: Callable[[], None]) -> None
         act()
 
 
-async def _after(seconds: float, act: Callable[[], None]) -> None:
-    await trio.sleep(seconds)
-    act()
+def was_never_heard(call: Call) -> bool:
+    """Whether the agent was there, and sent no sound at all."""
+    return call.connected and not call.statistics().playout.received_frames
 
 
-def line_of_playout(playout: PlayoutStatistics) -> str | None:
+def line_of_playout(playout: PlayoutStatistics) -> str:
     """What is told of it at the end, if its policy knows."""
     if playout.policy != "adaptive" or not playout.played_frames:
-        return None
+        return ""
     queued = 1000 * playout.jitter_buffer_delay / playout.played_frames
-    gaps = f"{playout.underruns_in_speech}, of 150 ms or more: {playout.interruptions}"
+    gaps = f"{playout.underruns}, of 150 ms or more: {playout.interruptions}"
     return f"The agent's speech was queued for {queued:.0f} ms on average; gaps in it: {gaps}"

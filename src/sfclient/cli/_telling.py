@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TextIO
+from typing import Any, TextIO
 
 from sfclient._errors import UsageError
 from sfclient._spool import Spool, in_time
@@ -23,6 +23,14 @@ def fill_standard_streams() -> None:
     os.close(fd)
 
 
+def keep_standard_error() -> None:
+    """PortAudio's descriptor 2 leads to nowhere while it looks for devices: for good when that hangs. Ours does not."""
+    stream = sys.stderr
+    if isinstance(stream, io.TextIOWrapper) and stream is sys.__stderr__:
+        settings: Any = {"encoding": stream.encoding, "buffering": 1, "closefd": False}
+        sys.stderr = open(os.dup(stream.fileno()), "w", **settings)  # noqa: SIM115 -- used until the very end
+
+
 def survive_any_letter() -> None:
     """What a terminal lacks is told in another way."""
     for stream in (sys.stdout, sys.stderr):
@@ -31,18 +39,18 @@ def survive_any_letter() -> None:
 
 
 @asynccontextmanager
-async def open_teller() -> AsyncIterator[Callable[[str], object]]:
+async def open_teller(out: TextIO | None) -> AsyncIterator[Callable[[str], object]]:
     """A function that prints lines, and never waits or fails; on leaving, they are there if somebody reads."""
-    spool = Spool(_write_out, most_bytes=MOST_BYTES)
+
+    def write(data: bytes) -> None:
+        print(data.decode(errors="surrogatepass"), end="", flush=True, file=out)
+
+    spool = Spool(write, most_bytes=MOST_BYTES)
     try:
         yield lambda line: spool.put(f"{line}\n".encode(errors="surrogatepass"))
     finally:
         with suppress(TimeoutError):
             await in_time(spool.close, TELL_SECONDS)
-
-
-def _write_out(data: bytes) -> None:
-    print(data.decode(errors="surrogatepass"), end="", flush=True)
 
 
 def say(line: str) -> None:

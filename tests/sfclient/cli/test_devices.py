@@ -29,6 +29,8 @@ def query_hostapis():
 def query_devices(device=None, kind=None):
     if kind is None:
         return DEVICES
+    if device is None:
+        return DEVICES[kind == "output"]
     raise ValueError(f"No {kind} device matching {device!r}")
 """
 NO_PORTAUDIO = """
@@ -55,8 +57,8 @@ class TestDevices:
         done = await sfclient("devices", env=fake, key=None)
         assert done.status == 0, done.stderr
         first, second = done.stdout.splitlines()
-        assert re.search(r"\b0\b.*Desk microphone.*Fake.*\b1 in\b.*44100 Hz", first)
-        assert re.search(r"\b1\b.*Loud speaker.*Fake.*\b2 out\b.*48000 Hz", second)
+        assert re.search(r"\b0\b.*Desk microphone.*Fake.*\b1 in\b.*44100 Hz, default input$", first)
+        assert re.search(r"\b1\b.*Loud speaker.*Fake.*\b2 out\b.*48000 Hz, default output$", second)
 
     @pytest.mark.parametrize(
         ("option", "name", "candidate", "other"),

@@ -8,19 +8,22 @@ import stat
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
-from sfclient import cli
+from sfclient import NetworkError, cli
 from sfclient._devices import _ends
-from sfclient.cli import _hold, main
+from sfclient.cli import _call, main
+from sfclient.cli._hold import hold
+from sfclient.cli._leavings import Files, next_free
 from sfclient.simulator import SpeakAgent, open_simulator
 
 from ..conftest import noise, write_wav
-from .conftest import KEY, POSIX, SILENT, figures, read_wav, sfclient
+from .conftest import KEY, POSIX, SILENT, check_secrets, figures, read_wav, sfclient
 
 NOWHERE = ("call", "a", "--base-url", "http://127.0.0.1:1")
 
@@ -62,7 +65,9 @@ def told(capsys: pytest.CaptureFixture[str]) -> Told:
 
 @POSIX
 class TestPlaces:
-    @pytest.mark.parametrize("option", ["--input", "--output", "--record", "--stats"])
+    @pytest.mark.parametrize(
+        "option", ["--input", "--output", "--record", "--stats", "--report", "--log"]
+    )
     @pytest.mark.parametrize("kind", ["pipe", "device", "loop"])
     def test_that_are_no_files_are_refused(
         self, option: str, kind: str, tmp_path: Path, told: Told
@@ -81,7 +86,9 @@ class TestPlaces:
         assert "odd.wav" in line
         assert ("Too many levels" if kind == "loop" else "not a file") in line
 
-    @pytest.mark.parametrize("option", ["--input", "--output", "--record", "--stats"])
+    @pytest.mark.parametrize(
+        "option", ["--input", "--output", "--record", "--stats", "--report", "--log"]
+    )
     def test_where_the_working_directory_is_gone(
         self, option: str, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -93,14 +100,16 @@ class TestPlaces:
         assert status == 2
         assert "is the working directory gone?" in error
 
-    @pytest.mark.parametrize("option", ["--input", "--output", "--record", "--stats"])
+    @pytest.mark.parametrize(
+        "option", ["--input", "--output", "--record", "--stats", "--report", "--log"]
+    )
     def test_whose_name_no_terminal_has(self, option: str, tmp_path: Path, told: Told) -> None:
         name = os.fsdecode(os.fsencode(tmp_path) + b"/gone/\xff.wav")
         status, error = told(*NOWHERE, *SILENT, option, name)
         assert status == 2
         assert "cannot" in error
 
-    @pytest.mark.parametrize("option", ["--output", "--record", "--stats"])
+    @pytest.mark.parametrize("option", ["--output", "--record", "--stats", "--report", "--log"])
     @pytest.mark.parametrize("link", [os.link, os.symlink, None])
     def test_that_are_the_input_are_refused_and_it_is_unharmed(
         self, option: str, link: Any, tmp_path: Path, told: Told
@@ -213,7 +222,7 @@ class TestFigures:
         async def open_call(*_: object, **__: object) -> AsyncIterator[float]:
             yield 1 / 0
 
-        monkeypatch.setattr(_hold, "open_call", open_call)
+        monkeypatch.setattr(_call, "open_call", open_call)
         status, error = told(*NOWHERE, *SILENT, "--stats", stats)
         assert status == 4
         assert "ZeroDivisionError: this is a fault of sfclient" in error
@@ -256,7 +265,7 @@ class TestFigures:
     def test_are_private_to_the_user(self, tmp_path: Path, told: Told) -> None:
         stats = tmp_path / "s.json"
         stats.touch(0o644)
-        told(*NOWHERE, *SILENT, "--stats", stats)
+        told(*NOWHERE, *SILENT, "--stats", stats, "--overwrite")
         assert stat.S_IMODE(stats.stat().st_mode) == 0o600
 
 
@@ -316,3 +325,122 @@ class TestOutcomes:
         done = await sfclient(*NOWHERE, *SILENT, command=command, preexec_fn=limit)
         assert done.status == 4
         done.check_error("too few file descriptors", "ulimit -n")
+
+
+class TestPlacesThatAreTaken:
+    """By files: they stay as they are, unless it is allowed to replace them."""
+
+    @pytest.mark.parametrize("option", ["--output", "--record", "--stats", "--report"])
+    def test_are_refused(self, option: str, tmp_path: Path, told: Told) -> None:
+        taken = tmp_path / "taken.wav"
+        taken.write_text("earlier")
+        status, error = told(*NOWHERE, *SILENT, option, taken)
+        assert (status, error.splitlines()) == (
+            2,
+            [f"sfclient: {taken} is there already: give another name, or --overwrite"],
+        )
+        assert taken.read_text() == "earlier"
+        status, error = told(*NOWHERE, *SILENT, option, taken, "--overwrite")
+        assert "is there already" not in error
+
+    def test_are_passed_over_by_what_takes_the_next_free_name(self, tmp_path: Path) -> None:
+        for name in ("call.wav", "call-2.wav", "call-3.wav"):
+            assert next_free(tmp_path / "call.wav") == tmp_path / name
+            (tmp_path / name).touch()
+
+
+class TestStandardOutput:
+    async def test_is_for_the_figures_alone_if_they_are_wanted_there(self) -> None:
+        async with open_simulator(key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.2),
+                *("--stats", "-"),
+            )
+        assert done.status == 0
+        record = json.loads(done.stdout)
+        assert record["ended"]["by"] == "caller"
+        assert record["events"][-1]["kind"] == "Disconnected"
+        assert record["timeline"]["queued_seconds"]
+        assert done.stderr.splitlines()[:2] == ["Connecting to server", "Connected to call"]
+
+    def test_that_is_gone_is_told_beside_the_outcome(self, told: Told, monkeypatch: Any) -> None:
+        with open("/dev/full", "w") as full:
+            monkeypatch.setattr("sys.stdout", full)
+            status, error = told(*NOWHERE, *SILENT, "--stats", "-")
+            monkeypatch.undo()
+            with suppress(OSError):
+                full.close()
+        assert status == 1
+        assert "sfclient: cannot write to standard output: No space left on device" in error
+
+
+class TestReport:
+    async def test_has_the_sound_also_where_no_recording_is_kept(self, tmp_path: Path) -> None:
+        page, other = tmp_path / "call.html", tmp_path / "other.html"
+        async with open_simulator(SpeakAgent(noise(0.3, 16_000), then="close"), key=KEY) as sim:
+            call = ("call", "a", "--base-url", sim.base_url, *SILENT)
+            done = await sfclient(*call, "--report", page)
+            kept = await sfclient(*call, "--report", other, "--record", tmp_path / "c.wav")
+        assert (done.status, kept.status) == (0, 0)
+        assert sorted(os.listdir(tmp_path)) == ["c.wav", "call.html", "other.html"]
+        marks = [path.read_text().count("<path") for path in (page, other)]
+        assert marks[0] == marks[1] > 0
+
+    def test_is_written_of_a_call_that_was_never_to_be(self, tmp_path: Path, told: Told) -> None:
+        page = tmp_path / "call.html"
+        status, error = told(*NOWHERE, *SILENT, "--report", page, "--record", tmp_path / "c.wav")
+        assert (status, len(error.splitlines())) == (1, 1)
+        assert "127.0.0.1" in page.read_text()
+        assert os.listdir(tmp_path) == ["call.html"]
+
+
+class TestWaiting:
+    async def test_for_the_server_is_told_while_it_lasts(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        autojump_clock: Any,
+    ) -> None:
+        @asynccontextmanager
+        async def open_call(**_: object) -> AsyncIterator[None]:
+            await trio.sleep(11)
+            raise NetworkError("nobody answers")
+            yield
+
+        with pytest.raises(NetworkError):
+            await hold(open_call, Files(), title="a")
+        assert capsys.readouterr().out.splitlines() == [
+            "Connecting to server",
+            "Connecting to server, for 5 s so far",
+            "Connecting to server, for 10 s so far",
+        ]
+
+
+class TestLog:
+    async def test_goes_on_where_it_was_with_the_times_and_without_secrets(
+        self, tmp_path: Path
+    ) -> None:
+        log = tmp_path / "kiosk.log"
+        log.write_text("earlier\n")
+        async with open_simulator(key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.2),
+                *("--log", log),
+            )
+        assert (done.status, done.stderr) == (0, "")
+        earlier, *lines = log.read_text().splitlines()
+        assert earlier == "earlier"
+        check_secrets(log.read_text())
+        assert [line for line in lines if "Connected to call" in line]
+        assert all(re.match(r"20[0-9-]{8}T[0-9:.]{12}Z [A-Z]+ sfclient", line) for line in lines)
+
+    @POSIX
+    async def test_that_cannot_be_written_harms_nothing_else(self, tmp_path: Path) -> None:
+        async with open_simulator(key=KEY) as sim:
+            done = await sfclient(
+                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.2),
+                *("--log", tmp_path / "kiosk.log"),
+                preexec_fn=with_files_of(10),
+            )
+        assert done.status == 0
+        done.check_error("kiosk.log", "File too large")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,18 @@ from sfclient.simulator import SpeakAgent, open_simulator
 
 from ..conftest import noise
 from ..raw_servers import accepted, frame, read_head, serving
-from .conftest import KEY, MODULE, POSIX, SILENT, figures, open_pipe, read_wav, running, until
+from .conftest import (
+    KEY,
+    MODULE,
+    POSIX,
+    SILENT,
+    figures,
+    first_on_the_path,
+    open_pipe,
+    read_wav,
+    running,
+    until,
+)
 
 READY = b'{"type": "status_agent_ready"}'
 
@@ -130,6 +142,16 @@ class TestSignals:
         assert command.status == -signal.SIGKILL
         assert len(read_wav(heard, 16_000)) > 8_000
         assert len(read_wav(both, 48_000, 2)) > 24_000
+
+    async def test_while_starting_it_is_quiet(self, tmp_path: Path) -> None:
+        """The imports take half a second: one of them presses Ctrl-C."""
+        (tmp_path / "h11.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
+        command = [sys.executable, "-c", "import sfclient_command as c; c.main()"]
+        async with running(
+            "call", "a", *SILENT, command=command, killed=True, env=first_on_the_path(tmp_path)
+        ) as started:
+            pass
+        assert (started.status, started.stdout, started.stderr) == (-signal.SIGINT, "", "")
 
     async def test_signal_while_reading_the_url(self) -> None:
         with open_pipe() as (end, other_end):

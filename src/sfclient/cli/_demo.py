@@ -13,7 +13,7 @@ from sfclient._open import open_call
 from sfclient._session import SessionRequest, request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
-from sfclient.cli._leavings import Files, next_free
+from sfclient.cli._leavings import Called, Files, next_free
 from sfclient.cli._service import KEY_VARIABLE
 from sfclient.cli._telling import say
 
@@ -58,7 +58,7 @@ async def run_demo(args: argparse.Namespace) -> int:
         )
         recording = next_free(Path(DEMO_RECORDING))
         files = Files(record=recording, report=next_free(recording.with_suffix(".html")))
-        status = await hold(opening, files, title="a simulated agent", plain=args.plain)
+        status = await hold(opening, files, Called("widget", "demo"), plain=args.plain)
     say(f"Both sides of the call are in {files.record}: you left, the agent right.")
     say(f"What happened in it is in {files.report}: look at it with a browser.")
     say(

@@ -125,6 +125,23 @@ class TestPlaces:
         assert "it is the input" in error
         assert spoken.read_bytes() == content
 
+    @pytest.mark.parametrize(
+        "wrong",
+        [["--volume", "0.5"], ["--record", "gone/r.wav"], ["--log", "gone/l"]],
+        ids=str,
+    )
+    def test_are_free_for_the_next_try_when_another_argument_was_wrong(
+        self, wrong: list[str], tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "c.html").write_text("mine")
+        status, _ = told(
+            *NOWHERE, *SILENT, "--stats", "c.json", "--report", "c.html", "--overwrite", *wrong
+        )
+        assert status == 2
+        assert os.listdir(tmp_path) == ["c.html"]
+        assert (tmp_path / "c.html").read_text() == "mine"
+
     def test_two_outputs_in_one_are_refused(self, tmp_path: Path, told: Told) -> None:
         one = tmp_path / "one.wav"
         (tmp_path / "two").symlink_to(tmp_path)
@@ -206,8 +223,7 @@ class TestFullDisk:
         assert done.status == 1
         done.check_error("s.json", "File too large")
         assert "Disconnected from server (by caller" in done.stdout
-        assert os.listdir(tmp_path) == ["s.json"]
-        assert json.loads(stats.read_text()) == {}
+        assert os.listdir(tmp_path) == []
 
 
 class TestFigures:
@@ -248,12 +264,9 @@ class TestFigures:
         self, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stats = tmp_path / "s.json"
-        replace = os.replace
 
-        def full(*paths: Any) -> None:
-            if stats.exists():
-                raise OSError(28, "No space left on device")
-            replace(*paths)
+        def full(*_: Any) -> None:
+            raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "replace", full)
         status, error = told(*NOWHERE, *SILENT, "--stats", stats)
@@ -261,7 +274,7 @@ class TestFigures:
         first, second = error.splitlines()
         assert first == f"sfclient: cannot write {stats}: No space left on device"
         assert "127.0.0.1" in second
-        assert os.listdir(tmp_path) == ["s.json"]
+        assert os.listdir(tmp_path) == []
 
     @POSIX
     def test_are_private_to_the_user(self, tmp_path: Path, told: Told) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sfclient._call import Call
 from sfclient._devices import check_distinct
-from sfclient._errors import UsageError
+from sfclient._errors import AudioFileError, UsageError
 from sfclient._events import Event
 from sfclient._spool import in_time
 from sfclient._stats import record_of, record_of_event, text_of, without_a_call, write_stats
@@ -151,7 +151,7 @@ class Leavings:
             is_whole = await _done(partial(write_stats, stats, record))
         if report is not None:
             sound = self._recording if self._recording and self._recording.exists() else None
-            is_whole &= await _done(partial(write_report, report, record, sound), REPORT_SECONDS)
+            is_whole &= await _done(partial(_report, report, record, sound), REPORT_SECONDS)
         return is_whole
 
 
@@ -166,6 +166,15 @@ async def _done(work: "partial[None]", *seconds: float) -> bool:
     else:
         return True
     return False
+
+
+def _report(path: Path, record: dict[str, Any], sound: Path | None) -> None:
+    """Without the sound where that cannot be read, as after a full disk, which is told."""
+    try:
+        write_report(path, record, sound)
+    except AudioFileError:
+        write_report(path, record)
+        raise
 
 
 def _print(text: str) -> None:

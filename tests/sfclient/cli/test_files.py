@@ -19,7 +19,7 @@ from sfclient import NetworkError, cli
 from sfclient._devices import _ends
 from sfclient.cli import _call, main
 from sfclient.cli._hold import hold
-from sfclient.cli._leavings import Called, Files, next_free
+from sfclient.cli._leavings import Called, Files, Leavings, next_free
 from sfclient.simulator import SpeakAgent, open_simulator
 
 from ..conftest import noise, write_wav
@@ -228,6 +228,16 @@ class TestFullDisk:
 
 class TestFigures:
     """Are written whatever happened."""
+
+    async def test_are_on_a_page_without_the_sound_that_cannot_be_read(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        page, sound = tmp_path / "c.html", tmp_path / "c.wav"
+        sound.touch()
+        leavings = Leavings(Files(report=page), sound, Called("widget", "agent-7"))
+        assert not await leavings.write(None, None, None)
+        assert "c.wav is no WAV file" in capsys.readouterr().err
+        assert "agent-7" in page.read_text(encoding="utf-8")
 
     def test_of_a_fault_of_ours(
         self, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,7 @@
 """What the keys of the live screen do to a call."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 

@@ -116,63 +116,58 @@ def refresh_devices() -> bool:
 class Stream:
     """A stream of one device, or of two that share a clock, from when it is made until it is closed.
 
-        One that is dropped is closed, with a ResourceWarning; so is at exit what is still open. A
-        forked child leaves the stream to its parent.
+    One that is dropped is closed, with a ResourceWarning; so is at exit what is still open. A
+    forked child leaves the stream to its parent.
 
-        Which directions it has is told by the queues: one of `capture` and `playout` at least. Every
-        channel is float32 at the device. Of several input channels one is recorded, or their mean;
-        every output channel plays the same.
+    Which directions it has is told by the queues: one of `capture` and `playout` at least. Every
+    channel is float32 at the device. Of several input channels one is recorded, or their mean;
+    every output channel plays the same.
 
-        Threads: PortAudio's own runs the callback. The stream is the writer of `capture`, `played` and
-        the meters and the reader of `playout` until it is closed or detached; who else tries to be gets
-        a RuntimeError. The methods may be called from anywhere.
+    Threads: PortAudio's own runs the callback. The stream is the writer of `capture`, `played` and
+    the meters and the reader of `playout` until it is closed or detached; who else tries to be gets
+    a RuntimeError. The methods may be called from anywhere.
 
-        Parameters
-        ----------
-        capture, playout, played
-            Gets what is recorded; is read for what is played; gets what was played, for a recording.
-            `playout` is a `JitterBuffer`, or a `PlayoutEngine` for speech without gaps.
-        samplerate
-            In Hz, a whole number, of the device and the queues; an engine's `output_samplerate`.
-        blocksize
-            Frames of each callback, 0 for what suits the device.
-        device
-            One for both directions, or a pair of input and output; each an index, a part of a name,
-            or None for the default.
-        channels
-            One number for both directions, or a pair of input and output.
-        input_channel
-            The input channel that is recorded alone, counted from 1; None for the mean of all.
-        capture_meter, playout_meter
-            A `Meter` of the stream's `samplerate` each, which hears what is recorded and what is played;
-            see `StreamCallback` for its clock.
-        output_gain
-            See the property.
-        latency
-            In seconds, or ``"low"`` or ``"high"``.
-        native
-            Whether PortAudio calls the compiled callback itself. If not, or where sounddevice lacks the
-            door for it, Python calls it, which stutters when anything else in the process holds the GIL.
-        measure_cpu
-            See `StreamCallback`.
+    Parameters
+    ----------
+    capture, playout, played
+        Gets what is recorded; is read for what is played; gets what was played, for a recording.
+        `playout` is a `JitterBuffer`, or a `PlayoutEngine` for speech without gaps.
+    samplerate
+        In Hz, a whole number, of the device and the queues; an engine's `output_samplerate`.
+    blocksize
+        Frames of each callback, 0 for what suits the device.
+    device
+        One for both directions, or a pair of input and output; each an index, a part of a name,
+        or None for the default.
+    channels
+        One number for both directions, or a pair of input and output.
+    input_channel
+        The input channel that is recorded alone, counted from 1; None for the mean of all.
+    capture_meter, playout_meter
+        A `Meter` of the stream's `samplerate` each, which hears what is recorded and what is played;
+        see `StreamCallback` for its clock.
+    output_gain
+        See the property.
+    latency
+        In seconds, or ``"low"`` or ``"high"``.
+    native
+        Whether PortAudio calls the compiled callback itself. If not, or where sounddevice lacks the
+        door for it, Python calls it, which stutters when anything else in the process holds the GIL.
+    measure_cpu
+        See `StreamCallback`.
 
-        Raises
-        ------
-        TypeError, ValueError
-            Neither queue, a meter of another rate, or a number that is not whole or out of range.
-        RuntimeError
-            Another stream, or a call under way, has a queue on the same side.
-        MemoryError
-            There is none for the whole of a capture queue.
-    <<<<<<< HEAD
-        OSError
-            PortAudio is missing; TimeoutError, which is one, if it hangs in opening another stream.
-        sounddevice.PortAudioError
-            The device refuses.
-    =======
-        StreamError
-            PortAudio is missing, there is no such device, or it refuses: an OSError, which lists the devices.
-    >>>>>>> 9256466c80b34688e3eadad7bc5d64f03e97f617
+    Raises
+    ------
+    TypeError, ValueError
+        Neither queue, a meter of another rate, or a number that is not whole or out of range.
+    RuntimeError
+        Another stream, or a call under way, has a queue on the same side.
+    MemoryError
+        There is none for the whole of a capture queue.
+    StreamError
+        PortAudio is missing, there is no such device, or it refuses: an OSError, which lists the devices.
+    TimeoutError
+        PortAudio hangs in opening another stream.
     """
 
     def __init__(

@@ -1,9 +1,14 @@
 """A microphone that gives nothing but zeros, and one that gives something again."""
 
+import numpy as np
 import pytest
+import trio
 
-from sfclient import MicrophoneReturned, MicrophoneSilent
+from sfclient import MemoryInput, MicrophoneReturned, MicrophoneSilent, NullOutput
+from sfclient._devices._virtual import VirtualLine
+from sfclient._hearing import Hearing
 from sfclient._microphone import Microphone, MicrophoneStatistics, remedy_for_silence
+from sfclient._watch import CallClock
 
 
 def told_of(*looks: tuple[float, float]) -> tuple[Microphone, list]:
@@ -49,3 +54,26 @@ def test_zeros_of_the_device_before_do_not_count():
 def test_the_remedy_is_that_of_the_system(platform, words):
     assert words in remedy_for_silence(platform)
     assert "\n" not in remedy_for_silence(platform)
+
+
+async def test_a_microphone_that_is_lost_gives_zeros_and_is_not_called_silent(autojump_clock):
+    told: list = []
+    line = VirtualLine(MemoryInput(), NullOutput(), 48_000, 16_000)
+    line.is_real = True
+    hearing = Hearing(told.append, line, line, CallClock())
+
+    async def hear_zeros(seconds: float) -> list[float]:
+        hearing.caller.meter.hear(np.zeros(round(48_000 * seconds), np.int16), trio.current_time())
+        await trio.sleep(seconds)
+        hearing.look(0)
+        return [round(event.at, 6) for event in told]
+
+    assert await hear_zeros(0.9) == []
+    assert await hear_zeros(0.3) == [0.0]
+    hearing.device_changed(is_there=False)
+    assert await hear_zeros(5) == [0.0]
+    hearing.device_changed(is_there=True)
+    assert await hear_zeros(0.9) == [0.0]
+    assert await hear_zeros(0.2) == [0.0, 6.2]
+    assert {type(event) for event in told} == {MicrophoneSilent}
+    assert hearing.sound().microphone == MicrophoneStatistics(2, pytest.approx(2.3))

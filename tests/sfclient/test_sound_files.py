@@ -51,7 +51,7 @@ async def test_a_line_says_it(flac: Path) -> None:
     audio = Audio(str(flac), MemoryOutput())
     async with open_lines(audio, 16_000, 16_000) as (line,):
         assert line.input_samplerate == RATE
-        assert line.is_file
+        assert line.has_end
 
 
 def test_what_is_no_sound_is_told(tmp_path: Path) -> None:

@@ -83,17 +83,18 @@ async def test_who_reads_late_gets_the_latest_and_the_rest_is_counted():
     assert tap.statistics().read_bytes == figures.unread_bytes
 
 
-async def test_two_who_read_share_what_comes_and_both_end():
+async def test_two_who_read_share_what_comes_and_both_end(autojump_clock):
     tap = Tap((48_000, 16_000), None)
     sounds: list[Sound] = []
-    async with trio.open_nursery() as nursery:
-        for _ in range(2):
-            nursery.start_soon(read_all, tap, sounds)
-        await trio.testing.wait_all_tasks_blocked()
-        for at in range(10):
-            tap.add("agent", at, bytes(320))
-        await trio.testing.wait_all_tasks_blocked()
-        tap.close()
+    with trio.fail_after(2):
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(read_all, tap, sounds)
+            await trio.testing.wait_all_tasks_blocked()
+            for at in range(10):
+                tap.add("agent", at, bytes(320))
+            await trio.testing.wait_all_tasks_blocked()
+            tap.close()
     assert sorted(sound.at for sound in sounds) == pytest.approx([at - 0.01 for at in range(10)])
 
 

@@ -99,6 +99,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--latency", metavar="SECONDS|low|high", type=_latency, help="asked of a device"
     )
     call.add_argument(
+        "--follow",
+        action="store_true",
+        help="go on at a device that becomes the default one, where none is named",
+    )
+    call.add_argument(
         "--duration", type=_seconds, metavar="SECONDS", help="hang up after this time"
     )
     call.add_argument(

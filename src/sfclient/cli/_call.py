@@ -16,7 +16,7 @@ from sfclient._open import open_call
 from sfclient._session import Session, SessionRequest, look_at_order, request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
-from sfclient.cli._leavings import Files
+from sfclient.cli._leavings import Called, Files
 from sfclient.cli._service import api_key
 
 ORDER_OPTIONS = (
@@ -59,15 +59,15 @@ async def run_call(args: argparse.Namespace) -> int:
         _open_at_volume,
         args.volume,
         session,
-        Audio(source, sink),
+        Audio(source, sink, follow=args.follow),
         playout=args.playout,
         max_seconds=args.duration,
         silence_seconds=args.silence,
         allow_insecure=args.allow_insecure,
     )
-    title = f"{args.assistant_id or 'a session'}, {args.dialect}"
+    called = Called(args.dialect, args.assistant_id)
     has_device = isinstance(source, Device)
-    return await hold(opening, files, title=title, plain=args.plain, has_device=has_device)
+    return await hold(opening, files, called, plain=args.plain, has_device=has_device)
 
 
 @asynccontextmanager
@@ -83,6 +83,10 @@ def _check_devices(source: str | Device, sink: str | Device, args: argparse.Name
     """What is for sound devices is given for them. Raises `UsageError`."""
     if args.input_channel is not None and not isinstance(source, Device):
         raise UsageError(f"--input-channel is of a sound device, and --input {source} is none")
+    if args.follow and all(isinstance(end, str) or end.name is not None for end in (source, sink)):
+        raise UsageError(
+            "--follow is of the default device, and both --input and --output are named"
+        )
     if args.volume is not None and not isinstance(sink, Device):
         raise UsageError(f"--volume is of a sound device, and --output {sink} is none")
 

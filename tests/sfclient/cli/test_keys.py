@@ -1,5 +1,6 @@
 """What the keys of the live screen do to a call."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -9,7 +10,7 @@ from sfclient.cli import _keys
 from sfclient.cli._keys import Inputs, make_keys, shown
 
 DEVICES = [
-    {"index": index, "max_input_channels": inputs, "is_default_input": index == 2}
+    SimpleNamespace(index=index, input_channels=inputs, is_default_input=index == 2)
     for index, inputs in enumerate((1, 0, 2, 1))
 ]
 

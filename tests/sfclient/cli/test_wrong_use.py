@@ -42,6 +42,7 @@ class TestWrongUse:
             (["--region", "mars", *WS_MEDIA], "no region 'mars': choose us or eu"),
             (["--agent-version", "7", *WS_MEDIA], "--agent-version must be draft or"),
             (["--input-channel", "2", *SILENT], "--input-channel is of a sound device"),
+            (["--follow", *SILENT], "--follow is of the default device"),
             (["--volume", "2", *SILENT], "--volume is of a sound device, and --output none is"),
             (["--base-url", "http://192.0.2.1", *SILENT], "by name (--allow-insecure)"),
         ],

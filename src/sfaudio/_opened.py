@@ -28,7 +28,7 @@ _portaudio = threading.Lock()
 
 def is_any_hung() -> bool:
     """Whether the PortAudio in use has not closed a stream in time, nor since then."""
-    return any(opened.is_given_up and opened.portaudio is _portaudio for opened in _opened.copy())
+    return any(opened.is_given_up for opened in _opened.copy())
 
 
 def leave_behind() -> None:

@@ -161,9 +161,10 @@ class Call:
     async def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device, None for the default one; the call goes on.
 
-        If it cannot be opened at the rate of the call, the one before goes on. Raises `DeviceError`; `UsageError` if
-        this call's input is no sound device, or it is over. A device that was plugged in since the program began is
-        found if no other call of this process has one open.
+        By a name or an index it gets the settings of the one before, and its first channel is recorded. If it cannot
+        be opened at the rate of the call, the one before goes on. Raises `DeviceError`; `UsageError` if this call's
+        input is no sound device, or it is over. A device that was plugged in since the program began is found if no
+        other call of this process has one open.
         """
         await self._line("input").use("input", device)
 

@@ -265,7 +265,7 @@ async def test_the_volume_outlasts_a_change(hardware: Hardware, autojump_clock: 
         assert {stream.output_gain for stream in hardware.open} == {0.25}
         await run.line.use("output", "headset")
         assert {stream.output_gain for stream in hardware.open} == {0.25}
-        for wrong in (-0.1, 17, float("nan")):
+        for wrong in (-0.1, 17, float("nan"), "loud", None):
             with pytest.raises(UsageError, match="between 0 and 16"):
-                run.line.volume = wrong
+                run.line.volume = wrong  # type: ignore[assignment]
         assert run.line.volume == 0.25

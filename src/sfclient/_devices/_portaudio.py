@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from numbers import Real
 
 import trio
 
@@ -81,7 +82,7 @@ class PortAudioLine(DeviceWaits):
     opened at the same rates, the call goes on with silence.
 
     `rates` are those hoped for, in Hz. With `follow`, a device that becomes the default one takes over where no other
-    is named. It may block to make one. Raises `DeviceError`.
+    is named. To make one may block. Raises `DeviceError`, or TimeoutError if PortAudio hangs for another call.
     """
 
     is_real = True
@@ -116,16 +117,16 @@ class PortAudioLine(DeviceWaits):
 
     @volume.setter
     def volume(self, volume: float) -> None:
-        if not 0 <= volume <= MOST_VOLUME:
+        if not (isinstance(volume, Real) and 0 <= volume <= MOST_VOLUME):
             raise UsageError(f"the volume must be between 0 and {MOST_VOLUME:g}, not {volume!r}")
-        self._streams.gain = volume
+        self._streams.gain = float(volume)
 
     async def use(self, kind: Kind, device: Device | str | int | None) -> None:
         wanted = self._wanted.get(kind)
         if wanted is None:
             raise UsageError(NO_DEVICE.format(kind))
         if not isinstance(device, Device):
-            device = replace(wanted, name=device)
+            device = replace(wanted, name=device, channel=1)
         await self._ask({kind: device})
 
     async def _ask(self, devices: dict[Kind, Device]) -> None:

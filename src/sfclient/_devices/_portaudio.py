@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from numbers import Real
 
 import trio
 
@@ -117,7 +116,7 @@ class PortAudioLine(DeviceWaits):
 
     @volume.setter
     def volume(self, volume: float) -> None:
-        if not (isinstance(volume, Real) and 0 <= volume <= MOST_VOLUME):
+        if not (isinstance(volume, int | float) and 0 <= volume <= MOST_VOLUME):
             raise UsageError(f"the volume must be between 0 and {MOST_VOLUME:g}, not {volume!r}")
         self._streams.gain = float(volume)
 

@@ -218,9 +218,9 @@ cdef class StreamCallback:
             ) - 1
         _set_gain(self.state, output_gain)
         self.state.sound.gain = wanted_gain(&self.state.sound)
-        if capture_meter is not None and capture is None or playout_meter is not None and playout is None:
-            side = "capture" if capture_meter is not None and capture is None else "playout"
-            raise ValueError(f"{side}_meter has nothing to hear: there is no {side}")
+        for side, meter, of in (("capture", capture_meter, capture), ("playout", playout_meter, playout)):
+            if meter is not None and of is None:
+                raise ValueError(f"{side}_meter has nothing to hear: there is no {side}")
         self.state.measure_cpu = measure_cpu
         self.state.holding = True
         # Each is in the state when it is held, so that an error on the way leaves nothing half-held.

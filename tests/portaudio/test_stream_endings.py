@@ -17,7 +17,7 @@ pytestmark = pytest.mark.jack
 BEGIN = """
 import gc, json, os, signal, sys, threading, time, warnings
 import numpy as np
-from sfaudio import CaptureQueue, JitterBuffer
+from sfaudio import CaptureQueue, JitterBuffer, StreamError
 from sfaudio.stream import Stream, is_stuck, refresh_devices
 
 capture, playout, played = CaptureQueue(48_000), JitterBuffer(48_000), CaptureQueue(48_000)
@@ -83,7 +83,7 @@ tell["latency"] = again.output_latency >= 0
 again.close()
 try:
     Stream(capture, playout, samplerate=48000, device="none such")
-except ValueError as error:
+except StreamError as error:
     tell["no device"] = str(error)
 tell["free"] = list(refusals())
 """

@@ -273,11 +273,11 @@ def test_every_kind_of_buffer_is_read_and_filled() -> None:
     expected = Resampler(16000, 48000).process(samples)
     raw = samples.tobytes()
     octets = np.frombuffer(raw, np.uint8)
-    for src in (raw, bytearray(raw), memoryview(b"." + raw)[1:], samples.reshape(9, 10), octets):
+    for src in (raw, bytearray(raw), memoryview(b"." + raw)[1:], samples.reshape(90, 1), octets):
         result = Resampler(16000, 48000).process(src)
         assert result.dtype == np.int16
         assert result.tobytes() == expected.tobytes()
-        for out in (bytearray(540), memoryview(bytearray(541))[1:], np.zeros((27, 10), np.int16)):
+        for out in (bytearray(540), memoryview(bytearray(541))[1:], np.zeros((270, 1), np.int16)):
             assert Resampler(16000, 48000).process_into(src, out) == 270
             assert memoryview(out).tobytes() == expected.tobytes()
     floats = noise(90)

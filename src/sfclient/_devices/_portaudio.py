@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from numbers import Real
 
 import trio
 
@@ -116,7 +117,8 @@ class PortAudioLine(DeviceWaits):
 
     @volume.setter
     def volume(self, volume: float) -> None:
-        if not (isinstance(volume, int | float) and 0 <= volume <= MOST_VOLUME):
+        given: object = volume  # a float of numpy is as good
+        if not (isinstance(given, Real) and 0 <= volume <= MOST_VOLUME):
             raise UsageError(f"the volume must be between 0 and {MOST_VOLUME:g}, not {volume!r}")
         self._streams.gain = float(volume)
 

@@ -16,7 +16,7 @@ from sfclient._open import open_call
 from sfclient._session import Session, SessionRequest, look_at_order, request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
-from sfclient.cli._leavings import Files
+from sfclient.cli._leavings import Called, Files
 from sfclient.cli._service import api_key
 
 ORDER_OPTIONS = (
@@ -65,9 +65,9 @@ async def run_call(args: argparse.Namespace) -> int:
         silence_seconds=args.silence,
         allow_insecure=args.allow_insecure,
     )
-    title = f"{args.assistant_id or 'a session'}, {args.dialect}"
+    called = Called(args.dialect, args.assistant_id)
     has_device = isinstance(source, Device)
-    return await hold(opening, files, title=title, plain=args.plain, has_device=has_device)
+    return await hold(opening, files, called, plain=args.plain, has_device=has_device)
 
 
 @asynccontextmanager

@@ -13,10 +13,9 @@ from sfclient._open import open_call
 from sfclient._session import SessionRequest, request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
-from sfclient.cli._leavings import Files, next_free
+from sfclient.cli._leavings import Called, Files, next_free
 from sfclient.cli._service import KEY_VARIABLE
 from sfclient.cli._telling import say
-from sfclient.testing import Link, Network, Stall, open_proxy
 
 DEMO_WORDS = "Hello! I would like to book a table for two."
 DEMO_WORDS_SECONDS = 3.2  # of the file, which goes on
@@ -59,7 +58,7 @@ async def run_demo(args: argparse.Namespace) -> int:
         )
         recording = next_free(Path(DEMO_RECORDING))
         files = Files(record=recording, report=next_free(recording.with_suffix(".html")))
-        status = await hold(opening, files, title="a simulated agent", plain=args.plain)
+        status = await hold(opening, files, Called("widget", "demo"), plain=args.plain)
     say(f"Both sides of the call are in {files.record}: you left, the agent right.")
     say(f"What happened in it is in {files.report}: look at it with a browser.")
     say(
@@ -84,6 +83,8 @@ async def _way_to(base_url: str, is_bad: bool) -> AsyncIterator[str]:
     if not is_bad:
         yield base_url
         return
+    from sfclient.testing import Link, Network, Stall, open_proxy
+
     down = Link(BAD_DELAY, BAD_JITTER, faults=(Stall(STALL_BYTE, STALL_SECONDS),), seed=1)
     network = Network(Link(BAD_DELAY, BAD_JITTER, seed=2), down)
     async with open_proxy(base_url, Network(), network) as proxy:

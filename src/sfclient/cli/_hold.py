@@ -16,7 +16,7 @@ from sfclient._playout import PlayoutStatistics
 from sfclient.cli._display import open_display
 from sfclient.cli._facts import ROUTINE, Facts, Snapshot
 from sfclient.cli._keys import HANG_UP, Key, make_keys
-from sfclient.cli._leavings import Files, Leavings
+from sfclient.cli._leavings import Called, Files, Leavings
 from sfclient.cli._log import open_log
 from sfclient.cli._look import look_at
 
@@ -30,7 +30,12 @@ Tell = Callable[[str], object]
 
 
 async def hold(
-    opening: Opening, files: Files, *, title: str, plain: bool = False, has_device: bool = False
+    opening: Opening,
+    files: Files,
+    called: Called,
+    *,
+    plain: bool = False,
+    has_device: bool = False,
 ) -> int:
     """Hold a call and tell of it, until it ends or a signal or a key ends it; the exit status.
 
@@ -39,8 +44,8 @@ async def hold(
     """
     status = 0
     with trio.open_signal_receiver(*_signals()) as signals, files.recording() as recording:
-        leavings = Leavings(files, recording)
-        held = _Held(title, make_keys(has_device), leavings.learn)
+        leavings = Leavings(files, recording, called)
+        held = _Held(str(called), make_keys(has_device), leavings.learn)
         opening = partial(
             opening, record=recording, timeline=files.has_record, on_call_id=held.note
         )

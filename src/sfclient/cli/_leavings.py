@@ -29,6 +29,18 @@ REPORT_SECONDS = 60.0  # for that of a call of hours
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """Who is called, and how, as far as it is known before there is a call."""
+
+    dialect: str
+    agent_id: str | None = None
+    """None of a session that was got elsewhere."""
+
+    def __str__(self) -> str:
+        return f"{self.agent_id or 'a session'}, {self.dialect}"
+
+
+@dataclass(frozen=True, slots=True)
 class Files:
     """Those that a call writes, by option; None where it was not given."""
 
@@ -110,8 +122,9 @@ def next_free(path: Path) -> Path:
 class Leavings:
     """Is told of each event, and writes the figures and the report when the call is over."""
 
-    def __init__(self, files: Files, recording: Path | None) -> None:
+    def __init__(self, files: Files, recording: Path | None, called: Called) -> None:
         self._files = files
+        self._called = called
         self._recording = recording
         self._events: deque[dict[str, Any]] = deque(maxlen=MOST_EVENTS)
 
@@ -125,7 +138,11 @@ class Leavings:
         """All of them; whether they could be written, which is told if not."""
         if not self._files.has_record:
             return True
-        statistics = call.statistics() if call else without_a_call(problem, call_id)
+        if call is not None:
+            statistics = call.statistics()
+        else:
+            called = self._called
+            statistics = without_a_call(problem, call_id, called.dialect, called.agent_id)
         record = record_of(statistics, self._events, call.timeline if call else None)
         stats, report = self._files.stats, self._files.report
         is_whole = True

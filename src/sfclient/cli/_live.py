@@ -22,7 +22,10 @@ from sfclient.cli._terminal import Terminal, is_keyboard
 
 FRAME_SECONDS = 0.1  # meters move smoothly, and a level is of so long
 REDRAW = "\x0c"  # Ctrl-L, as everywhere
-STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTSTP", "SIGCONT") if hasattr(signal, name)]
+# What stops or kills a program that does nothing about it, and is not what ends a call; and what wakes it.
+STOP_SIGNALS = [
+    getattr(signal, name) for name in ("SIGTSTP", "SIGQUIT", "SIGCONT") if hasattr(signal, name)
+]
 
 
 @asynccontextmanager
@@ -91,18 +94,18 @@ class _Live:
         self._painter = painter
         self._look = look
         self._press = press
-        self._is_to_stop = False
+        self._stop_signal: int | None = None
 
     async def run(self) -> None:
-        with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
-            async with open_unwrapped_nursery() as nursery:
-                nursery.start_soon(self._hear, signals)
-                nursery.start_soon(self._hear_keys)
-                while True:
-                    if self._is_to_stop:
-                        self._stop()
-                    self._show()
-                    await trio.sleep(FRAME_SECONDS)
+        async with open_unwrapped_nursery() as nursery:
+            nursery.start_soon(self._hear_keys)
+            if STOP_SIGNALS:
+                nursery.start_soon(self._hear_stops)
+            while True:
+                if self._stop_signal is not None:
+                    self._stop(self._stop_signal)
+                self._show()
+                await trio.sleep(FRAME_SECONDS)
 
     def _show(self) -> None:
         if self._terminal.is_ours and not self._terminal.is_busy:
@@ -117,16 +120,21 @@ class _Live:
                     self._press(key)
             self._show()
 
-    async def _hear(self, signals: AsyncIterator[int]) -> None:
-        async for number in signals:
-            if number == signal.SIGCONT:
-                self._terminal.doubt()
-            else:
-                self._is_to_stop = True
+    async def _hear_stops(self) -> None:
+        with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
+            async for number in signals:
+                if number == signal.SIGCONT:
+                    self._terminal.doubt()
+                else:
+                    self._stop_signal = number
 
-    def _stop(self) -> None:
+    def _stop(self, number: int) -> None:
         """All of the program, which waits for nothing meanwhile."""
-        self._is_to_stop = False
+        self._stop_signal = None
         self._terminal.release()
         self._terminal.settle()
-        os.kill(os.getpid(), signal.SIGSTOP)
+        if number == signal.SIGTSTP:
+            number = signal.SIGSTOP
+        else:
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)

@@ -21,7 +21,7 @@ if sys.platform == "win32":
 else:
     import termios
 
-    LOCAL_FLAGS, CHARACTERS = 3, 6  # where `termios.tcgetattr` has them
+    INPUT_FLAGS, LOCAL_FLAGS, CHARACTERS = 0, 3, 6  # where `termios.tcgetattr` has them
 
 # The other screen, without a cursor; what is too long is cut, not wrapped.
 TAKE = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
@@ -39,7 +39,11 @@ def is_screen(stream: TextIO | None) -> bool:
     """Whether it is a terminal that can show more than lines."""
     if stream is None or not stream.isatty():
         return False
-    return sys.platform == "win32" or os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    if (
+        sys.platform == "win32"
+    ):  # of Windows Terminal; those before it know no sequences by themselves
+        return "WT_SESSION" in os.environ
+    return os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 def is_keyboard(stream: TextIO | None) -> bool:
@@ -137,9 +141,8 @@ class Terminal:
     def release(self) -> None:
         """Give it back, until something is shown."""
         if self._is_taken:
-            self._put(
-                f"\x1b[{self.size[1]};1H\n{RELEASE}"
-            )  # where there is no other screen: below it
+            below = f"\x1b[{self.size[1]};1H\n"  # what was shown, where there is no other screen
+            self._put(f"{below}{RELEASE}")
             self._forget()
 
     def doubt(self) -> None:
@@ -164,10 +167,10 @@ class Terminal:
         with suppress(termios.error):
             mode = termios.tcgetattr(self._keyboard)
             self._before = self._before or [*mode[:CHARACTERS], [*mode[CHARACTERS]]]
+            mode[INPUT_FLAGS] &= ~termios.IXON  # Ctrl-S would keep us from giving it back
             mode[LOCAL_FLAGS] &= ~(termios.ICANON | termios.ECHO)
-            mode[CHARACTERS][termios.VMIN] = mode[CHARACTERS][termios.VTIME] = (
-                0  # reading never waits
-            )
+            for limit in (termios.VMIN, termios.VTIME):
+                mode[CHARACTERS][limit] = 0  # reading never waits
             termios.tcsetattr(self._keyboard, termios.TCSANOW, mode)
 
     def _forget(self) -> None:

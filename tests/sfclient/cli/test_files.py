@@ -19,7 +19,7 @@ from sfclient import NetworkError, cli
 from sfclient._devices import _ends
 from sfclient.cli import _call, main
 from sfclient.cli._hold import hold
-from sfclient.cli._leavings import Files, next_free
+from sfclient.cli._leavings import Called, Files, next_free
 from sfclient.simulator import SpeakAgent, open_simulator
 
 from ..conftest import noise, write_wav
@@ -232,7 +232,9 @@ class TestFigures:
         stats = tmp_path / "s.json"
         status, error = told(*NOWHERE, *SILENT, "--stats", stats)
         assert status == 1
-        assert figures(stats)["ended"]["reason"] in error
+        tell = figures(stats)
+        assert tell["ended"]["reason"] in error
+        assert (tell["agent_id"], tell["dialect"]) == ("a", "widget")
 
     def test_of_an_earlier_call_stay_when_nothing_was_asked_for(
         self, tmp_path: Path, told: Told
@@ -375,6 +377,7 @@ class TestStandardOutput:
 
 
 class TestReport:
+    @pytest.mark.slow
     async def test_has_the_sound_also_where_no_recording_is_kept(self, tmp_path: Path) -> None:
         page, other = tmp_path / "call.html", tmp_path / "other.html"
         async with open_simulator(SpeakAgent(noise(0.3, 16_000), then="close"), key=KEY) as sim:
@@ -408,7 +411,7 @@ class TestWaiting:
             yield
 
         with pytest.raises(NetworkError):
-            await hold(open_call, Files(), title="a")
+            await hold(open_call, Files(), Called("widget"))
         assert capsys.readouterr().out.splitlines() == [
             "Connecting to server",
             "Connecting to server, for 5 s so far",
@@ -435,6 +438,7 @@ class TestLog:
         assert all(re.match(r"20[0-9-]{8}T[0-9:.]{12}Z [A-Z]+ sfclient", line) for line in lines)
 
     @POSIX
+    @pytest.mark.slow
     async def test_that_cannot_be_written_harms_nothing_else(self, tmp_path: Path) -> None:
         async with open_simulator(key=KEY) as sim:
             done = await sfclient(

@@ -202,6 +202,14 @@ class TestCall:
             assert await at(session.ended) == 0
 
     @pytest.mark.slow
+    async def test_killed_by_ctrl_backslash_it_gives_the_terminal_back(self) -> None:
+        async with calling(shell='ulimit -c 0; exec "$@"') as (session, _):
+            await at(session.shows, "The agent speaks")
+            session.press("\x13")  # Ctrl-S, which stops nothing
+            session.press("\x1c")
+            assert await at(session.ended) == -signal.SIGQUIT
+
+    @pytest.mark.slow
     async def test_a_failure_ends_it_and_is_told_on_the_terminal_as_before(self) -> None:
         async def reset(stream: trio.SocketStream) -> None:
             await stream.send_all(accepted(await read_head(stream)) + frame(1, READY))

@@ -139,13 +139,13 @@ class TestScreen:
     async def test_waits_for_a_terminal_that_takes_nothing(
         self, pty: Pty, autojump_clock: Any
     ) -> None:
-        pty.fill()
+        pty.hold()
         async with shown(pty) as seen:
             await trio.sleep(1)
             looks = seen.looks
             await trio.sleep(60)
             assert seen.looks == looks
-            pty.read()
+            pty.hold(False)
             await seen.until(lambda: seen.looks > looks)
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sfaudio._callback import StreamCallback
@@ -102,6 +102,10 @@ class Opened:
             return False
         try:
             return not self._closer.locked() and bool(self._stream.active)
+        except sys.modules[
+            "sounddevice"
+        ].PortAudioError:  # another one takes its place, and is not initialised yet
+            return True
         finally:
             self._calling.release()
 
@@ -138,9 +142,12 @@ class Opened:
         if not self._closer.acquire(blocking=False):
             return  # another thread does it
         self._callback.detach()  # so that others need not wait for PortAudio
-        with self._calling, self.portaudio:
-            self._stream.close()
-        self._callback.close()
+        with suppress(
+            sys.modules["sounddevice"].PortAudioError
+        ):  # then it may call back still: nothing is freed
+            with self._calling, self.portaudio:
+                self._stream.close(ignore_errors=False)
+            self._callback.close()
         _opened.discard(self)
         self._closed.set()
 

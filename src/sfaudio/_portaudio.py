@@ -1,6 +1,7 @@
 """What PortAudio knows of the devices, and in which words it is told. `stream` imports sounddevice and hands it in."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,12 +45,21 @@ def missing(error: Exception) -> StreamError:
     return StreamError(f"PortAudio is not there ({error}): {INSTALL.get(sys.platform, REINSTALL)}")
 
 
+def failed(error: Exception) -> StreamError:
+    """Of what PortAudio said when it was to be initialised, or asked for devices."""
+    return StreamError(f"PortAudio does not start ({error}): is the sound server well?")
+
+
 def read_version(sounddevice: Any) -> str:
     return str(sounddevice.get_portaudio_version()[1])
 
 
 def read_devices(sounddevice: Any) -> list[DeviceInfo]:
-    hostapis = sounddevice.query_hostapis()
+    """Raises `StreamError`."""
+    try:
+        hostapis, devices = sounddevice.query_hostapis(), sounddevice.query_devices()
+    except sounddevice.PortAudioError as error:
+        raise failed(error) from None
     defaults = [_default(sounddevice, kind) for kind in ("input", "output")]
     return [
         DeviceInfo(
@@ -61,7 +71,7 @@ def read_devices(sounddevice: Any) -> list[DeviceInfo]:
             found["default_samplerate"],
             *(found["index"] == default for default in defaults),
         )
-        for found in sounddevice.query_devices()
+        for found in devices
     ]
 
 
@@ -74,7 +84,9 @@ def _default(sounddevice: Any, kind: str) -> int | None:
 
 def refused(sounddevice: Any, stream: str, kind: str, error: Exception) -> StreamError:
     """Of what PortAudio said when a stream of this kind was to be opened or started."""
-    devices = read_devices(sounddevice)
+    devices: list[DeviceInfo] = []
+    with suppress(StreamError):
+        devices = read_devices(sounddevice)
     known = []
     for end in ("input", "output"):
         if kind in (end, "duplex"):

@@ -41,7 +41,7 @@ class PortAudio(ModuleType):
                 if portaudio.refuses:
                     raise RefusedError("it is busy")
 
-            def close(self) -> None:
+            def close(self, ignore_errors: bool) -> None:
                 portaudio.closes += 1
 
         def query_devices(kind: str | None = None) -> object:

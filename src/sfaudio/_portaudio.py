@@ -7,6 +7,7 @@ from typing import Any
 
 INSTALL = {"linux": "install it (Debian: apt-get install libportaudio2)"}
 REINSTALL = "reinstall sounddevice, which brings it (pip install --force-reinstall sounddevice)"
+JACK = "JACK Audio Connection Kit"  # as PortAudio names this host API
 # Of telephones, of the wires of agents, of hardware.
 COMMON_RATES = (8_000, 16_000, 24_000, 44_100, 48_000)
 
@@ -80,6 +81,14 @@ def _default(sounddevice: Any, kind: str) -> int | None:
         return int(sounddevice.query_devices(kind=kind)["index"])
     except (sounddevice.PortAudioError, ValueError):
         return None
+
+
+def is_of_jack(sounddevice: Any, stream: Any) -> bool:
+    devices = stream.device if isinstance(stream.device, tuple) else (stream.device,)
+    hostapis = sounddevice.query_hostapis()
+    return any(
+        hostapis[sounddevice.query_devices(device)["hostapi"]]["name"] == JACK for device in devices
+    )
 
 
 def refused(sounddevice: Any, stream: str, kind: str, error: Exception) -> StreamError:

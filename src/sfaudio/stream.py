@@ -34,6 +34,7 @@ from sfaudio._playout import PlayoutEngine
 from sfaudio._portaudio import (
     DeviceInfo,
     failed,
+    is_of_jack,
     missing,
     read_devices,
     read_rates,
@@ -258,7 +259,8 @@ class Stream:
                     latency=latency,
                     **ends,
                 )
-                self._opened = Opened(self._stream, self._callback)
+                of_jack = is_of_jack(sounddevice, self._stream)
+                self._opened = Opened(self._stream, self._callback, of_jack=of_jack)
         except BaseException as error:
             self._callback.close()  # nothing was started that could call it
             if isinstance(error, (sounddevice.PortAudioError, ValueError)):

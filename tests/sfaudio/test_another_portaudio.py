@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from sfaudio import CaptureQueue, StreamError, _opened, stream
+from sfaudio import CaptureQueue, JitterBuffer, StreamError, _opened, stream
 from sfaudio._callback import StreamCallback
 from sfaudio.stream import Stream, is_stuck, list_devices, refresh_devices
 
@@ -24,6 +24,7 @@ class PortAudio(ModuleType):
         super().__init__("sounddevice")
         self._initialized = 1
         self.initialisations = 0
+        self.hostapi = "ALSA"
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.closing = 0
@@ -32,6 +33,7 @@ class PortAudio(ModuleType):
 
         class RawInputStream:
             active = True
+            device = 0
 
             def __init__(self, **settings: object) -> None:
                 pass
@@ -47,9 +49,13 @@ class PortAudio(ModuleType):
 
         self.RawStream = self.RawOutputStream = self.RawInputStream = RawInputStream
 
-    def query_hostapis(self) -> None:
+    def query_hostapis(self) -> list[dict[str, str]]:
         if not self._initialized:
             raise self.PortAudioError("PortAudio not initialized")
+        return [{"name": self.hostapi}]
+
+    def query_devices(self, _device: int) -> dict[str, int]:
+        return {"hostapi": 0}
 
     def _initialize(self) -> None:
         self.initialisations += 1
@@ -164,6 +170,37 @@ def test_what_a_stream_needs_is_kept_when_portaudio_does_not_close_it(
     opened.close()
     queue.write(bytes(2))
     assert not freed
+
+
+def test_a_stream_of_jack_that_calls_back_no_more_is_left_alone(
+    portaudio: PortAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server has died: PortAudio would end the process, when asked to close it."""
+    monkeypatch.setattr(_opened, "DEAD_SECONDS", 0.05)
+    portaudio.hostapi = "JACK Audio Connection Kit"
+    closed: list[bool] = []
+    playout = JitterBuffer(9)
+    opened = Stream(None, playout, samplerate=48000)
+    monkeypatch.setattr(opened._stream, "close", closed.append)
+    opened.start()
+    with pytest.raises(TimeoutError, match="see refresh_devices"):
+        opened.close()
+    playout.read_into(bytearray(2))
+    assert is_stuck()
+    assert not closed
+    opened._opened._closed.set()
+    _opened._opened.clear()
+
+
+def test_a_device_is_known_to_live_when_its_callback_has_left_the_queues(
+    portaudio: PortAudio,
+) -> None:
+    opened = Stream(CaptureQueue(9), samplerate=48000)
+    opened.detach()
+    opened.callback.run(bytearray(4), None)
+    assert opened.statistics().callbacks == 1
+    assert opened.idle_seconds is not None
+    opened.close()
 
 
 class Kept:

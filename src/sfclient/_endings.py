@@ -54,7 +54,6 @@ class Endings:
         self._is_silent = trio.Event()
         self._said_at: float | None = None
         self._silent_from = -math.inf
-        self._is_draining = False
 
     @property
     def may_come(self) -> bool:
@@ -85,11 +84,7 @@ class Endings:
             self._silent_from = now
         spoken = (self._hearing.spoke_until("caller"), self._hearing.spoke_until("agent"))
         if now - max(self._said_at, self._silent_from, *spoken) >= self._silence_seconds:
-            if self._playout.pending and not self._is_draining:
-                self._is_draining = True  # less than is gathered before it plays: the last of it
-                self._playout.queue.drain()
-            else:
-                self._is_silent.set()
+            self._is_silent.set()
 
     @property
     def _is_speech_under_way(self) -> bool:

@@ -252,3 +252,18 @@ def test_a_sound_server_that_hangs_ends_the_call_with_what_to_do(jack, tmp_path)
     assert figures["ended"]["by"] == "device"
     (device,) = figures["devices"]
     assert device["silent_seconds"] > 5
+
+
+@pytest.mark.slow
+def test_the_doctor_listens_to_the_microphone(jack, voice):
+    """Port 9 refuses: that there is no way to the service is told as well, and holds up nothing."""
+    doctor = [*SFCLIENT, "doctor", "--base-url", "http://127.0.0.1:9"]
+    with speaking(jack, "second", voice):
+        heard = subprocess.run(
+            [*doctor, "--input", "second"], env=jack.env, capture_output=True, text=True
+        )
+        silent = subprocess.run(doctor, env=jack.env, capture_output=True, text=True)
+    assert "ok  microphone: second, channel 1, peak -11 dBFS, RMS -14 dBFS" in heard.stdout
+    assert "BAD microphone: system, channel 1, only zeros" in silent.stdout
+    assert "choose another input" in silent.stdout
+    assert (silent.returncode, silent.stderr) == (1, "")

@@ -64,6 +64,7 @@ def test_long_call_has_longer_steps_and_loses_no_peak(timeline, network) -> None
     assert MOST_STEPS / 2 <= len(timeline.queued_seconds) <= MOST_STEPS
     assert len(timeline.delay_seconds) == len(timeline.queued_seconds)
     assert timeline.step_seconds == pytest.approx(0.8)
+    assert timeline.begins_at == pytest.approx(0.35)
     (at,) = np.flatnonzero(timeline.queued_seconds)
     middle = timeline.begins_at + at * timeline.step_seconds
     assert abs(middle - 0.1 * peak) <= timeline.step_seconds / 2

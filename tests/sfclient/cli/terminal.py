@@ -133,6 +133,14 @@ class Pty:
             self.told += part
             self._rest = self.screen.write(self._rest + part)
 
+    def fill(self) -> None:
+        """Until it takes no more."""
+        os.set_blocking(self.other_end, False)
+        with suppress(BlockingIOError):
+            while os.write(self.other_end, b"x" * 1000):
+                pass
+        os.set_blocking(self.other_end, True)
+
     def press(self, keys: str) -> None:
         os.write(self.end, keys.encode())
 

@@ -17,7 +17,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a call in it, where we are."""
     monkeypatch.chdir(tmp_path)
     record = made_record(1)
-    write_recording(tmp_path / "call.wav", record)
+    write_recording(tmp_path / "both.wav", record)
     (tmp_path / "call.json").write_text(json.dumps(record))
     return tmp_path
 
@@ -29,7 +29,7 @@ def waves(page: Path) -> int:
 def test_it_writes_the_page_beside_the_record(
     call: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["report", "call.wav", "call.json"]) == 0
+    assert main(["report", "both.wav", "call.json"]) == 0
     assert capsys.readouterr().out == "The report is in call.html\n"
     assert waves(call / "call.html") == 2
 
@@ -41,21 +41,21 @@ def test_a_call_without_a_recording_has_a_page_too(call: Path) -> None:
 
 def test_a_page_that_is_there_is_kept(call: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (call / "call.html").write_text("mine")
-    assert main(["report", "call.wav", "call.json"]) == 2
+    assert main(["report", "both.wav", "call.json"]) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert (call / "call.html").read_text() == "mine"
-    assert main(["report", "call.wav", "call.json", "--overwrite"]) == 0
+    assert main(["report", "both.wav", "call.json", "--overwrite"]) == 0
     assert waves(call / "call.html") == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["call.wav", "none.json"], "cannot read none.json: No such file"),
+        (["both.wav", "none.json"], "cannot read none.json: No such file"),
         (["none.wav", "call.json"], "cannot read none.wav: No such file"),
-        (["call.json", "call.wav"], "call.wav cannot be read as JSON"),
+        (["call.json", "both.wav"], "both.wav cannot be read as JSON"),
         (["call.json", "call.json"], "call.json is no WAV file"),
-        (["call.wav", "call.json", "--output", "none/page.html"], "cannot write none/page.html"),
+        (["both.wav", "call.json", "--output", "none/page.html"], "cannot write none/page.html"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_line(

@@ -92,6 +92,8 @@ cdef int _callback(
     if sf_load_ordered(&state.detached):
         if output != NULL:
             memset(output, 0, <size_t> frames * <size_t> state.sound.output_channels * sizeof(float))
+        sf_store_relaxed(&state.last_began, began)
+        _add(&state.callbacks, 1)  # so that the device is known to live
         sf_store_release(&state.busy, 0)
         return 0
     if state.callbacks:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sfaudio._callback import StreamCallback
@@ -67,9 +67,10 @@ class Opened:
     PortAudio frees a stream when it closes it, so no other call may be under way then.
     """
 
-    def __init__(self, stream: Any, callback: StreamCallback) -> None:
+    def __init__(self, stream: Any, callback: StreamCallback, *, of_jack: bool) -> None:
         self._stream = stream
         self._callback = callback
+        self._is_of_jack = of_jack
         self._calling = threading.Lock()
         self._closer = threading.Lock()  # taken for good by the one who closes it
         self._closed = threading.Event()
@@ -92,9 +93,9 @@ class Opened:
         with self._calling:
             if self._closer.locked():
                 raise RuntimeError("the stream is closed: open another one")
-            self._was_started = True
             with self.portaudio:
                 self._stream.start()
+            self._was_started = True
 
     def is_active(self) -> bool:
         """False while PortAudio does not come back from starting or closing it."""
@@ -102,6 +103,8 @@ class Opened:
             return False
         try:
             return not self._closer.locked() and bool(self._stream.active)
+        except sys.modules["sounddevice"].PortAudioError:
+            return True  # another PortAudio takes the place of its own, and is not initialised yet
         finally:
             self._calling.release()
 
@@ -119,7 +122,12 @@ class Opened:
 
     def close_at_exit(self) -> None:
         """When no more threads can be started: at once, or not at all if PortAudio would not come back."""
-        if self._was_started and not self.portaudio.locked() and self._calls_back():
+        if (
+            self._was_started
+            and not self._closer.locked()
+            and not self.portaudio.locked()
+            and self._calls_back()
+        ):
             self._close()
         self._callback.detach()
         self._closer.acquire(blocking=False)  # whoever comes later lets it alone
@@ -129,7 +137,7 @@ class Opened:
         until = time.monotonic() + DEAD_SECONDS
         callbacks = self._callback.statistics().callbacks
         while self._callback.statistics().callbacks == callbacks:
-            if self._closer.locked() or time.monotonic() > until:
+            if time.monotonic() > until:
                 return False
             time.sleep(0.002)
         return True
@@ -138,9 +146,12 @@ class Opened:
         if not self._closer.acquire(blocking=False):
             return  # another thread does it
         self._callback.detach()  # so that others need not wait for PortAudio
-        with self._calling, self.portaudio:
-            self._stream.close()
-        self._callback.close()
+        with self._calling:
+            if self._is_of_jack and self._was_started and not self._calls_back():
+                return  # its server has died: PortAudio would hang, or end the process by an assert (pa_jack.c)
+            with self.portaudio, suppress(sys.modules["sounddevice"].PortAudioError):
+                self._stream.close(ignore_errors=False)
+                self._callback.close()  # unless it may still be called back
         _opened.discard(self)
         self._closed.set()
 

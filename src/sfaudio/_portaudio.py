@@ -1,11 +1,13 @@
 """What PortAudio knows of the devices, and in which words it is told. `stream` imports sounddevice and hands it in."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 INSTALL = {"linux": "install it (Debian: apt-get install libportaudio2)"}
 REINSTALL = "reinstall sounddevice, which brings it (pip install --force-reinstall sounddevice)"
+JACK = "JACK Audio Connection Kit"  # as PortAudio names this host API
 # Of telephones, of the wires of agents, of hardware.
 COMMON_RATES = (8_000, 16_000, 24_000, 44_100, 48_000)
 
@@ -44,12 +46,21 @@ def missing(error: Exception) -> StreamError:
     return StreamError(f"PortAudio is not there ({error}): {INSTALL.get(sys.platform, REINSTALL)}")
 
 
+def failed(error: Exception) -> StreamError:
+    """Of what PortAudio said when it was to be initialised, or asked for devices."""
+    return StreamError(f"PortAudio does not start ({error}): is the sound server well?")
+
+
 def read_version(sounddevice: Any) -> str:
     return str(sounddevice.get_portaudio_version()[1])
 
 
 def read_devices(sounddevice: Any) -> list[DeviceInfo]:
-    hostapis = sounddevice.query_hostapis()
+    """Raises `StreamError`."""
+    try:
+        hostapis, devices = sounddevice.query_hostapis(), sounddevice.query_devices()
+    except sounddevice.PortAudioError as error:
+        raise failed(error) from None
     defaults = [_default(sounddevice, kind) for kind in ("input", "output")]
     return [
         DeviceInfo(
@@ -61,7 +72,7 @@ def read_devices(sounddevice: Any) -> list[DeviceInfo]:
             found["default_samplerate"],
             *(found["index"] == default for default in defaults),
         )
-        for found in sounddevice.query_devices()
+        for found in devices
     ]
 
 
@@ -72,9 +83,19 @@ def _default(sounddevice: Any, kind: str) -> int | None:
         return None
 
 
+def is_of_jack(sounddevice: Any, stream: Any) -> bool:
+    devices = stream.device if isinstance(stream.device, tuple) else (stream.device,)
+    hostapis = sounddevice.query_hostapis()
+    return any(
+        hostapis[sounddevice.query_devices(device)["hostapi"]]["name"] == JACK for device in devices
+    )
+
+
 def refused(sounddevice: Any, stream: str, kind: str, error: Exception) -> StreamError:
     """Of what PortAudio said when a stream of this kind was to be opened or started."""
-    devices = read_devices(sounddevice)
+    devices: list[DeviceInfo] = []
+    with suppress(StreamError):
+        devices = read_devices(sounddevice)
     known = []
     for end in ("input", "output"):
         if kind in (end, "duplex"):

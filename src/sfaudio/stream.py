@@ -33,6 +33,8 @@ from sfaudio._pcm import JitterBuffer
 from sfaudio._playout import PlayoutEngine
 from sfaudio._portaudio import (
     DeviceInfo,
+    failed,
+    is_of_jack,
     missing,
     read_devices,
     read_rates,
@@ -60,11 +62,15 @@ _replacing = threading.Lock()  # for two threads that find a PortAudio hung
 
 
 def _load_sounddevice() -> Any:
-    """The module. `StreamError` where PortAudio is missing."""
+    """The module. `StreamError` where PortAudio is missing, or does not start."""
     try:
         return import_module("sounddevice")
+    except ImportError:
+        raise
     except OSError as error:
         raise missing(error) from None
+    except Exception as error:  # its own, which can only be had from it
+        raise failed(error) from None
 
 
 def list_devices() -> list[DeviceInfo]:
@@ -98,7 +104,8 @@ def refresh_devices() -> bool:
     start the program anew.
 
     Takes as long as PortAudio needs. Returns False, and has done nothing, while a stream is open in this process.
-    `StreamError` where PortAudio is missing; TimeoutError where it hangs in doing this in another thread.
+    `StreamError` where PortAudio is missing, or does not start; TimeoutError where it hangs in doing this for another
+    thread.
     """
     sounddevice = _load_sounddevice()
     with _replacing:
@@ -108,7 +115,10 @@ def refresh_devices() -> bool:
         if not is_any_open or not sounddevice._initialized:
             if sounddevice._initialized:  # it is not if it is another one, or failed the last time
                 sounddevice._terminate()
-            sounddevice._initialize()
+            try:
+                sounddevice._initialize()
+            except sounddevice.PortAudioError as error:
+                raise failed(error) from None
             return True
         return False
 
@@ -249,7 +259,8 @@ class Stream:
                     latency=latency,
                     **ends,
                 )
-                self._opened = Opened(self._stream, self._callback)
+                of_jack = is_of_jack(sounddevice, self._stream)
+                self._opened = Opened(self._stream, self._callback, of_jack=of_jack)
         except BaseException as error:
             self._callback.close()  # nothing was started that could call it
             if isinstance(error, (sounddevice.PortAudioError, ValueError)):

@@ -33,6 +33,7 @@ from sfclient._events import (
     AgentAwaited,
     Connected,
     Connecting,
+    DeviceChanged,
     DeviceLost,
     DeviceReturned,
     Disconnected,
@@ -321,6 +322,8 @@ class Call:
         self._events.tell(replace(event, at=self._clock.now))
         if isinstance(event, DeviceLost | DeviceReturned):
             self._hearing.device_changed(is_there=isinstance(event, DeviceReturned))
+        elif isinstance(event, DeviceChanged) and event.kind == "input":
+            self._hearing.input_changed()
 
     def _recording_failed(self, reason: str) -> None:
         self._events.tell(RecordingFailed(reason, at=self._clock.now))

@@ -110,6 +110,9 @@ class Hearing:
         self._is_lost = not is_there
         self._microphone.begin(self._clock.now)
 
+    def input_changed(self) -> None:
+        self._microphone.changed(self._clock.now)
+
     def mute(self, muted: bool) -> None:
         self.caller.mute(muted, self._clock.now)
 

@@ -52,6 +52,11 @@ class Microphone:
             self._silent_from = None
         self._since = at
 
+    def changed(self, at: float) -> None:
+        """It is another one from then on, which returns what the one before did not give, if that was so."""
+        if self._silent_from is None:
+            self._since = at
+
     def look(self, until: float, zero_seconds: float) -> None:
         """It was heard until then, and gave exact zeros for so long at the end of it."""
         self._until = until

@@ -38,7 +38,10 @@ class RecordingStatistics:
     crc32: int = 0
     """Of the sound in the file (zlib): by this a report knows which recording belongs to these figures."""
     begins_at: float | None = None
-    """When the first frame of the caller was recorded, in seconds since `open_call` was entered; None before."""
+    """When the first frame of the caller was recorded, in seconds since `open_call` was entered; None before.
+
+    Whenever a device is opened anew, both sides lack the time that this takes: what follows is later by as much.
+    """
     agent_begins_at: float | None = None
     """When the first frame beside it was heard: a block later, and what the loudspeaker needs."""
 

@@ -32,6 +32,7 @@ class PortAudio(ModuleType):
 
         class RawInputStream:
             active = True
+            device = 0
 
             def __init__(self, **settings: object) -> None:
                 pass
@@ -41,10 +42,12 @@ class PortAudio(ModuleType):
                 if portaudio.refuses:
                     raise RefusedError("it is busy")
 
-            def close(self) -> None:
+            def close(self, ignore_errors: bool) -> None:
                 portaudio.closes += 1
 
-        def query_devices(kind: str | None = None) -> object:
+        def query_devices(device: int | None = None, kind: str | None = None) -> object:
+            if device is not None:
+                return {"hostapi": 0}
             if kind:
                 raise RefusedError
             return portaudio.devices

@@ -259,6 +259,38 @@ async def test_nothing_is_changed_when_the_call_is_over(
         await run.line.use("input", "headset")
 
 
+async def test_what_could_not_be_changed_to_is_not_what_is_waited_for(
+    hardware: Hardware, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(*_opened: Any) -> FakeStream:
+        hardware.there -= {"desk", "headset"}
+        raise DeviceError("it has gone")
+
+    async with running() as run:
+        with monkeypatch.context() as patch:
+            patch.setattr(_streams, "_stream", vanish)
+            with pytest.raises(DeviceError, match="it has gone"):
+                await run.line.use("input", "headset")
+            await run.until(DeviceLost())
+        hardware.there |= {"desk", "headset"}
+        await run.until(DeviceReturned())
+        assert hardware.names == [["desk"], ["speaker"]]
+
+
+async def test_the_volume_that_is_set_while_devices_are_opened_is_theirs(
+    hardware: Hardware, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stream(*settings: Any) -> FakeStream:
+        opened = hardware.stream(*settings)
+        run.line.volume = 0.25
+        return opened
+
+    async with running() as run:
+        monkeypatch.setattr(_streams, "_stream", stream)
+        await run.line.use("input", "headset")
+        assert {stream.output_gain for stream in hardware.open} == {0.25}
+
+
 async def test_the_volume_outlasts_a_change(hardware: Hardware, autojump_clock: MockClock) -> None:
     async with running() as run:
         run.line.volume = 0.25

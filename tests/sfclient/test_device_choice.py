@@ -157,3 +157,15 @@ def test_devices_are_not_looked_for_while_others_are_told_of_them(
     finally:
         goes_on.set()
         listing.join()
+
+
+def test_a_portaudio_that_does_not_start_is_told_as_a_device_error(
+    portaudio: PortAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def query_hostapis() -> None:
+        raise portaudio.PortAudioError("PortAudio not initialized")
+
+    monkeypatch.setattr(portaudio, "query_hostapis", query_hostapis)
+    for look in (list_devices, lambda: choose("input", Device(), 48_000)):
+        with pytest.raises(DeviceError, match=r"does not start \(PortAudio not init"):
+            look()

@@ -42,6 +42,20 @@ def test_zeros_of_the_device_before_do_not_count():
     assert microphone.statistics() == MicrophoneStatistics(2, 2.5)
 
 
+def test_zeros_of_the_device_before_do_not_make_another_one_silent():
+    microphone, told = told_of((2.0, 0.9))
+    microphone.changed(2.0)
+    microphone.look(2.9, 1.8)
+    assert told == []
+    microphone.look(3.0, 1.9)
+    assert [event.at for event in told] == [2.0]
+    microphone.changed(3.5)
+    microphone.look(3.6, 2.5)
+    assert len(told) == 1  # it lasts
+    microphone.look(4.0, 0.0)
+    assert told[1:] == [MicrophoneReturned(2.0)]
+
+
 @pytest.mark.parametrize(
     ("platform", "words"),
     [

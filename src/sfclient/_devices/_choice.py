@@ -57,14 +57,7 @@ class End:
 def list_devices() -> list[DeviceInfo]:
     """What PortAudio knows of every device. It may block. Raises `DeviceError`."""
     with _alone():
-        return _list_devices()
-
-
-def _list_devices() -> list[DeviceInfo]:
-    try:
         return stream.list_devices()
-    except StreamError as error:
-        raise DeviceError(str(error)) from None
 
 
 def choose(kind: Kind, device: Device, samplerate: int, *, exactly: bool = False) -> End:
@@ -106,12 +99,14 @@ def _alone() -> Iterator[None]:
         raise TimeoutError
     try:
         yield
+    except StreamError as error:
+        raise DeviceError(str(error)) from None
     finally:
         _looking.release()
 
 
 def _choose(kind: Kind, device: Device, samplerate: int, exactly: bool) -> End:
-    known = [each for each in _list_devices() if getattr(each, f"{kind}_channels")]
+    known = [each for each in stream.list_devices() if getattr(each, f"{kind}_channels")]
     import sounddevice
 
     try:

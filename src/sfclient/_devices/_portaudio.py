@@ -212,6 +212,7 @@ class PortAudioLine(DeviceWaits):
                     asked.failed(error)
                 else:
                     return True
+            self._wanted = before
             return False
 
     async def _get_back(self) -> None:

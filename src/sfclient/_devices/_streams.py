@@ -48,6 +48,7 @@ class Streams:
         try:
             open_them = partial(_open, ends, queues, self._gain)
             self._open = await in_thread(partial(within, open_them, HANG_SECONDS), undo=_close_all)
+            self.gain = self._gain  # it may have been set meanwhile
             for stream in self._open:
                 await in_thread(partial(within, stream.start, HANG_SECONDS))
         except StreamError as error:

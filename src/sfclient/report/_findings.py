@@ -37,7 +37,7 @@ def how_it_ended(record: Fields) -> str:
     told += "" if code is None else f" ({code:.0f})"
     told += f": {reason.rstrip('.')}." if reason else "."
     if ended.text("audio") == "cut":
-        told += " Some of what the agent said was not played."
+        told += " Some of what the agent sent was not played."
     return told
 
 

@@ -14,6 +14,7 @@ from sfclient._playout import Playout
 
 # An agent who looks something up is silent for some seconds, and then answers.
 SILENCE_SECONDS = 8.0
+ASLEEP_SECONDS = 1.0  # between looks: the program was kept from running, and what came meanwhile is yet to be heard
 PENDING_SECONDS = 1.0  # queued, in which there may be more than the silence that some agents send
 
 
@@ -54,6 +55,7 @@ class Endings:
         self._is_silent = trio.Event()
         self._said_at: float | None = None
         self._silent_from = -math.inf
+        self._looked = math.inf
 
     @property
     def may_come(self) -> bool:
@@ -73,6 +75,7 @@ class Endings:
             self._look_for_silence(now)
 
     def _look_for_silence(self, now: float) -> None:
+        was_asleep, self._looked = now - self._looked > ASLEEP_SECONDS, now
         if not self._recording.is_said:
             self._said_at = None
             return
@@ -80,7 +83,7 @@ class Endings:
             self._said_at = now
             if self._recording.has_end:
                 self._tell(InputEnded(at=now))
-        if self._is_speech_under_way:
+        if was_asleep or self._is_speech_under_way:
             self._silent_from = now
         spoken = (self._hearing.spoke_until("caller"), self._hearing.spoke_until("agent"))
         if now - max(self._said_at, self._silent_from, *spoken) >= self._silence_seconds:

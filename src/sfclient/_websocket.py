@@ -237,7 +237,7 @@ class WebSocket:
                 )
 
     def ask(self) -> bool:
-        """Have the far side asked for a sign of life, by a ping, unless it is being asked; whether it is known to give one.
+        """Have the far side asked for a sign of life, by a ping, unless it is being asked; whether it gives any.
 
         To be asked at the beginning, or that would not be known, and when nothing has come for `ASK_SECONDS`.
         """

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from sfclient import (
     Audio,
@@ -17,6 +18,8 @@ from sfclient import (
     WavInput,
     open_call,
 )
+from sfclient._endings import Endings
+from sfclient._playout import Playout
 from sfclient.simulator import SimulatedCall, open_simulator
 from sfclient.testing import open_proxy
 
@@ -142,6 +145,35 @@ class TestOther:
             times = held.call.statistics().times
         assert not any(isinstance(event, InputEnded) for event in events)
         assert times.ended - times.ready == pytest.approx(5, abs=0.2 + 2 * LOOK)
+
+
+class Said:
+    """A file that was said, on a network that moves, and nobody has spoken for long."""
+
+    is_said = has_end = True
+    stands_still = False
+
+    def spoke_until(self, speaker: str) -> float:
+        return 0.0
+
+
+async def test_what_came_while_the_program_did_not_run_is_heard_before_it_ends(autojump_clock):
+    playout = Playout(16_000, 16_000, "lossless")
+    endings = Endings([].append, Said(), playout, Said(), Said(), None, 8.0)
+    async with trio.open_nursery() as nursery:
+        ended = trio.Event()
+
+        async def end() -> None:
+            await endings.wait()
+            ended.set()
+
+        nursery.start_soon(end)
+        await trio.testing.wait_all_tasks_blocked()
+        for quarter in (0, 1, *range(400, 433)):
+            assert not ended.is_set()
+            endings.look(quarter / 4)
+            await trio.testing.wait_all_tasks_blocked()
+        assert ended.is_set()
 
 
 @exactly

@@ -8,8 +8,8 @@ from pathlib import Path
 from dev.processes import ROOT, VENV, in_venv, quietly
 from dev.system import lacking, system_install
 
-# Each extra holds the one before it.
-EXTRAS = ("simulator", "test", "lint", "bench")
+# What is asked of pip; each holds the one before it.
+EXTRAS = ("simulator,screen", "test", "lint", "bench")
 BUILT = (
     *(".venv", "build", "dist", "wheelhouse", "src/sfaudio.egg-info"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks"),
@@ -28,7 +28,7 @@ def install(extra: str, *, sound: bool = False) -> None:
     prepare(sound=sound)
     mark, digest = VENV / "installed", digest_of_sources()
     old_digest, old_extra = mark.read_text().split() if mark.exists() else ("", extra)
-    extra = max(extra, old_extra, key=EXTRAS.index)
+    extra = max({extra, old_extra} & {*EXTRAS}, key=EXTRAS.index)
     if (digest, extra) != (old_digest, old_extra):
         for leftover in (ROOT / "build").glob("lib*"):
             shutil.rmtree(leftover)  # It would bring back modules that are gone.

@@ -51,10 +51,10 @@ async def run_call(args: argparse.Namespace) -> int:
         report=args.report,
         log=args.log,
     )
-    read = [Path(args.input)] if args.input and is_sound_file(args.input) else []
-    await in_thread(partial(files.check, read=read, overwrite=args.overwrite))
     source, sink = _end(args.input, args), _end(args.output, args)
     _check_devices(source, sink, args)
+    read = [Path(args.input)] if args.input and is_sound_file(args.input) else []
+    await in_thread(partial(files.check, read=read, overwrite=args.overwrite))
     opening = partial(
         _open_at_volume,
         args.volume,

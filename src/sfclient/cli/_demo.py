@@ -59,7 +59,8 @@ async def run_demo(args: argparse.Namespace) -> int:
         recording = next_free(Path(DEMO_RECORDING))
         files = Files(record=recording, report=next_free(recording.with_suffix(".html")))
         status = await hold(opening, files, Called("widget", "demo"), plain=args.plain)
-    say(f"Both sides of the call are in {files.record}: you left, the agent right.")
+    if recording.exists():
+        say(f"Both sides of the call are in {recording}: you left, the agent right.")
     say(f"What happened in it is in {files.report}: look at it with a browser.")
     say(
         "Next: sfclient simulator, to develop against; with an account and a microphone, "

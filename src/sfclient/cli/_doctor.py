@@ -11,7 +11,7 @@ from sfaudio import MeterStatistics
 from sfaudio.checkup import Finding, check_core, check_portaudio
 from sfclient._devices import HANGS, Device, listen
 from sfclient._dialects import DIALECTS
-from sfclient._errors import DeviceError, NetworkError
+from sfclient._errors import DeviceError, NetworkError, UsageError
 from sfclient._microphone import remedy_for_silence
 from sfclient._probe import probe
 from sfclient._spool import in_thread, within
@@ -113,10 +113,16 @@ def _check_key() -> list[Finding]:
 
 
 def _base_urls(args: argparse.Namespace) -> list[str]:
-    """Of every dialect, or that which was given."""
+    """Of every dialect, or that which was given. Raises `UsageError` for a region that none has."""
     if args.base_url is not None:
         return [args.base_url]
     orders = [dialect.order for dialect in DIALECTS.values() if dialect.order is not None]
+    regions = {region for order in orders for region in order.base_urls}
+    if args.region not in regions:
+        known_regions = " or ".join(sorted(filter(None, regions)))
+        raise UsageError(
+            f"there is no region {args.region!r}: choose {known_regions}, or leave it out"
+        )
     known = [order.base_urls.get(args.region, order.base_urls[None]) for order in orders]
     return list(dict.fromkeys(known))
 

@@ -43,6 +43,8 @@ class Inputs:
         indices = [each.index for each in found]
         default = next((each.index for each in found if each.is_default_input), None)
         now = self._index if self._index in indices else default
+        if indices == [now]:
+            raise DeviceError("there is no other input device: plug one in")
         self._index = (
             indices[(indices.index(now) + 1) % len(indices)] if now in indices else indices[0]
         )

@@ -13,11 +13,11 @@ from typing import Any
 
 from sfclient._call import Call
 from sfclient._devices import check_distinct
-from sfclient._errors import UsageError
+from sfclient._errors import AudioFileError, UsageError
 from sfclient._events import Event
 from sfclient._spool import in_time
 from sfclient._stats import record_of, record_of_event, text_of, without_a_call, write_stats
-from sfclient._whole_file import write_whole
+from sfclient._whole_file import check_place
 from sfclient.cli._log import append
 from sfclient.cli._telling import complain
 from sfclient.report import write_report
@@ -63,7 +63,7 @@ class Files:
 
     def check(self, *, read: list[Path], overwrite: bool) -> None:
         """They are different ones, also from those that are read; none of them is there already, unless all may be
-        overwritten; and the figures can be written. It may block. Raises `UsageError`."""
+        overwritten; and their folders take them. Makes none but the log. It may block. Raises `UsageError`."""
         new = [self.output, self.record, self.report, None if self.is_printed else self.stats]
         written = [path for path in (*new, self.log) if path is not None]
         check_distinct(read, written)
@@ -80,10 +80,9 @@ class Files:
         for path in filter(None, new):
             if not overwrite and is_there(path):
                 raise UsageError(f"{path} is there already: give another name, or --overwrite")
-        if self.stats is not None and not self.is_printed:
-            write_stats(self.stats, {})
-        if self.report is not None:
-            write_whole(self.report, "")
+            # Sound goes into the file that is there, the others in its place.
+            if path in (self.stats, self.report) or not is_there(path):
+                check_place(path)
         if self.log is not None:
             append(self.log)
 
@@ -152,7 +151,7 @@ class Leavings:
             is_whole = await _done(partial(write_stats, stats, record))
         if report is not None:
             sound = self._recording if self._recording and self._recording.exists() else None
-            is_whole &= await _done(partial(write_report, report, record, sound), REPORT_SECONDS)
+            is_whole &= await _done(partial(_report, report, record, sound), REPORT_SECONDS)
         return is_whole
 
 
@@ -167,6 +166,15 @@ async def _done(work: "partial[None]", *seconds: float) -> bool:
     else:
         return True
     return False
+
+
+def _report(path: Path, record: dict[str, Any], sound: Path | None) -> None:
+    """Without the sound where that cannot be read, as after a full disk, which is told."""
+    try:
+        write_report(path, record, sound)
+    except AudioFileError:
+        write_report(path, record)
+        raise
 
 
 def _print(text: str) -> None:

@@ -21,6 +21,7 @@ from sfclient.cli._telling import TELL_SECONDS
 from sfclient.cli._terminal import Terminal, is_keyboard
 
 FRAME_SECONDS = 0.1  # meters move smoothly, and a level is of so long
+MOST_COLUMNS = 10_000  # of a terminal
 REDRAW = "\x0c"  # Ctrl-L, as everywhere
 # What stops or kills a program that does nothing about it, and is not what ends a call; and what wakes it.
 STOP_SIGNALS = [
@@ -57,7 +58,12 @@ class Painter:
 
     def __init__(self, screen: TextIO) -> None:
         self._console = Console(
-            file=screen, force_terminal=True, legacy_windows=False, highlight=False, emoji=False
+            file=screen,
+            width=MOST_COLUMNS,  # lines are cut already; COLUMNS may be of another terminal, or 0
+            force_terminal=True,
+            legacy_windows=False,
+            highlight=False,
+            emoji=False,
         )
         shows_all = self._console.encoding.startswith("utf")
         in_c = os.environ.get("LC_ALL", "") in ("C", "POSIX")  # for which Python takes UTF-8

@@ -4,6 +4,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from sfclient._devices import check_distinct
 from sfclient._errors import UsageError
 from sfclient._spool import in_thread
 from sfclient.cli._leavings import is_there
@@ -28,13 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run_report(args: argparse.Namespace) -> int:
     """Raises `UsageError`."""
-    page = args.output or args.record.with_suffix(".html")
+    page = args.output or args.record.parent / f"{args.record.stem}.html"
     await in_thread(partial(_write, page, args.record, args.recording, args.overwrite))
     give_out([f"The report is in {page}"])
     return 0
 
 
 def _write(page: Path, record: Path, recording: Path | None, overwrite: bool) -> None:
+    call = read_record(record)
+    check_distinct([record] if recording is None else [record, recording], [page])
     if not overwrite and is_there(page):
         raise UsageError(f"{page} is there already: give another --output, or --overwrite")
-    write_report(page, read_record(record), recording)
+    write_report(page, call, recording)

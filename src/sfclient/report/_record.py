@@ -106,9 +106,7 @@ def checked(record: object, place: str) -> Fields:
     """The record of a call that came to something. Raises `UsageError`."""
     fields = Fields(record, place)
     if (fields.number("format") or 0) < FORMAT:
-        raise UsageError(
-            f"{place} is no record of a call, or of one that was killed before it ended: {REMEDY}"
-        )
+        raise UsageError(f"{place} is no record of a call: {REMEDY}")
     return fields
 
 

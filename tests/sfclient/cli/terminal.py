@@ -133,13 +133,9 @@ class Pty:
             self.told += part
             self._rest = self.screen.write(self._rest + part)
 
-    def fill(self) -> None:
-        """Until it takes no more."""
-        os.set_blocking(self.other_end, False)
-        with suppress(BlockingIOError):
-            while os.write(self.other_end, b"x" * 1000):
-                pass
-        os.set_blocking(self.other_end, True)
+    def hold(self, is_held: bool = True) -> None:
+        """Take nothing, until it is let go."""
+        termios.tcflow(self.other_end, termios.TCOOFF if is_held else termios.TCOON)
 
     def press(self, keys: str) -> None:
         os.write(self.end, keys.encode())

@@ -12,7 +12,7 @@ import trio
 
 from sfaudio import Meter, MeterStatistics
 from sfaudio.checkup import Finding
-from sfclient.cli import _doctor
+from sfclient.cli import _doctor, main
 from sfclient.simulator import open_simulator
 
 from .conftest import KEY, first_on_the_path, sfclient
@@ -104,3 +104,10 @@ async def test_portaudio_that_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     (finding,) = await _doctor._of_portaudio("PortAudio", hang)
     goes_on.set()
     assert (finding.is_good, finding.text) == (False, "does not answer")
+
+
+def test_a_region_that_no_dialect_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--region", "mars"]) == 2
+    told = capsys.readouterr()
+    assert told.err == "sfclient: there is no region 'mars': choose eu or us, or leave it out\n"
+    assert told.out == ""

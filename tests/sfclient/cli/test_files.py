@@ -19,7 +19,7 @@ from sfclient import NetworkError, cli
 from sfclient._devices import _ends
 from sfclient.cli import _call, main
 from sfclient.cli._hold import hold
-from sfclient.cli._leavings import Called, Files, next_free
+from sfclient.cli._leavings import Called, Files, Leavings, next_free
 from sfclient.simulator import SpeakAgent, open_simulator
 
 from ..conftest import noise, write_wav
@@ -125,6 +125,23 @@ class TestPlaces:
         assert "it is the input" in error
         assert spoken.read_bytes() == content
 
+    @pytest.mark.parametrize(
+        "wrong",
+        [["--volume", "0.5"], ["--record", "gone/r.wav"], ["--log", "gone/l"]],
+        ids=str,
+    )
+    def test_are_free_for_the_next_try_when_another_argument_was_wrong(
+        self, wrong: list[str], tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "c.html").write_text("mine")
+        status, _ = told(
+            *NOWHERE, *SILENT, "--stats", "c.json", "--report", "c.html", "--overwrite", *wrong
+        )
+        assert status == 2
+        assert os.listdir(tmp_path) == ["c.html"]
+        assert (tmp_path / "c.html").read_text() == "mine"
+
     def test_two_outputs_in_one_are_refused(self, tmp_path: Path, told: Told) -> None:
         one = tmp_path / "one.wav"
         (tmp_path / "two").symlink_to(tmp_path)
@@ -206,12 +223,21 @@ class TestFullDisk:
         assert done.status == 1
         done.check_error("s.json", "File too large")
         assert "Disconnected from server (by caller" in done.stdout
-        assert os.listdir(tmp_path) == ["s.json"]
-        assert json.loads(stats.read_text()) == {}
+        assert os.listdir(tmp_path) == []
 
 
 class TestFigures:
     """Are written whatever happened."""
+
+    async def test_are_on_a_page_without_the_sound_that_cannot_be_read(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        page, sound = tmp_path / "c.html", tmp_path / "c.wav"
+        sound.touch()
+        leavings = Leavings(Files(report=page), sound, Called("widget", "agent-7"))
+        assert not await leavings.write(None, None, None)
+        assert "c.wav is no WAV file" in capsys.readouterr().err
+        assert "agent-7" in page.read_text(encoding="utf-8")
 
     def test_of_a_fault_of_ours(
         self, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
@@ -248,12 +274,9 @@ class TestFigures:
         self, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stats = tmp_path / "s.json"
-        replace = os.replace
 
-        def full(*paths: Any) -> None:
-            if stats.exists():
-                raise OSError(28, "No space left on device")
-            replace(*paths)
+        def full(*_: Any) -> None:
+            raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "replace", full)
         status, error = told(*NOWHERE, *SILENT, "--stats", stats)
@@ -261,7 +284,7 @@ class TestFigures:
         first, second = error.splitlines()
         assert first == f"sfclient: cannot write {stats}: No space left on device"
         assert "127.0.0.1" in second
-        assert os.listdir(tmp_path) == ["s.json"]
+        assert os.listdir(tmp_path) == []
 
     @POSIX
     def test_are_private_to_the_user(self, tmp_path: Path, told: Told) -> None:

@@ -1,7 +1,7 @@
 """What the keys of the live screen do to a call."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -58,8 +58,8 @@ async def test_inputs_come_one_after_the_other_from_the_default_one_on(
     assert call.inputs == [3, 0, 2, 3]
 
 
-async def test_without_inputs_what_to_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    nothing: list[dict[str, Any]] = []
-    monkeypatch.setattr(_keys, "list_devices", lambda: nothing)
-    with pytest.raises(DeviceError, match="plug one in"):
-        await Inputs().next(cast(Call, FakeCall()))
+async def test_without_another_input_what_to_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for none_or_one in ([], DEVICES[1:3]):
+        monkeypatch.setattr(_keys, "list_devices", lambda found=none_or_one: found)
+        with pytest.raises(DeviceError, match="plug one in"):
+            await Inputs().next(cast(Call, FakeCall()))

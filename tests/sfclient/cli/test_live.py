@@ -85,6 +85,13 @@ class TestScreen:
         assert pty.is_given_back
         assert pty.screen.text == ""
 
+    async def test_is_as_wide_as_the_terminal_whatever_columns_says(
+        self, pty: Pty, autojump_clock: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "0")
+        async with shown(pty) as seen:
+            await seen.shows("agent-7")
+
     async def test_hands_over_keys_but_not_arrows(self, pty: Pty, autojump_clock: Any) -> None:
         async with shown(pty) as seen:
             await seen.shows("hang up")
@@ -132,13 +139,13 @@ class TestScreen:
     async def test_waits_for_a_terminal_that_takes_nothing(
         self, pty: Pty, autojump_clock: Any
     ) -> None:
-        pty.fill()
+        pty.hold()
         async with shown(pty) as seen:
             await trio.sleep(1)
             looks = seen.looks
             await trio.sleep(60)
             assert seen.looks == looks
-            pty.read()
+            pty.hold(False)
             await seen.until(lambda: seen.looks > looks)
 
 

@@ -55,17 +55,26 @@ def test_a_page_that_is_there_is_kept(call: Path, capsys: pytest.CaptureFixture[
         (["none.wav", "call.json"], "cannot read none.wav: No such file"),
         (["call.json", "both.wav"], "both.wav cannot be read as JSON"),
         (["call.json", "call.json"], "call.json is no WAV file"),
+        (["."], "cannot read .: it is not a file"),
+        (
+            ["both.wav", "call.json", "--output", "call.json", "--overwrite"],
+            "cannot write call.json",
+        ),
+        (
+            ["both.wav", "call.json", "--output", "./both.wav", "--overwrite"],
+            "cannot write both.wav",
+        ),
         (["both.wav", "call.json", "--output", "none/page.html"], "cannot write none/page.html"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_line(
     call: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
 ) -> None:
-    before = sorted(call.iterdir())
+    before = {path: path.read_bytes() for path in call.iterdir()}
     assert main(["report", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"sfclient: {told}")
-    assert sorted(call.iterdir()) == before
+    assert {path: path.read_bytes() for path in call.iterdir()} == before
 
 
 @pytest.mark.slow

@@ -122,6 +122,7 @@ class Call:
             playout,
             self._hearing,
             self._network,
+            self._is_agent_awaited,
             max_seconds,
             silence_seconds,
         )
@@ -353,6 +354,12 @@ class Call:
                 raise ServiceError(
                     f"the agent sent no message for {self._limits.first_message:g} s: is it in service?"
                 )
+
+    def _is_agent_awaited(self, now: float) -> bool:
+        """Whether it has yet to say that it hears us, or anything. One that only sends texts is not awaited long."""
+        if self._connected_at is not None or self._playout.arrivals.first is not None:
+            return False
+        return self._ready_at is None or now < self._ready_at + self._limits.first_message
 
     async def _end_in_time(self) -> None:
         self._hang_up(await self._endings.wait())

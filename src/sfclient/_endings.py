@@ -14,6 +14,7 @@ from sfclient._playout import Playout
 
 # An agent who looks something up is silent for some seconds, and then answers.
 SILENCE_SECONDS = 8.0
+ASLEEP_SECONDS = 1.0  # between looks: the program was kept from running, and what came meanwhile is yet to be heard
 PENDING_SECONDS = 1.0  # queued, in which there may be more than the silence that some agents send
 
 
@@ -37,6 +38,7 @@ class Endings:
         playout: Playout,
         hearing: Hearing,
         network: Network,
+        is_agent_awaited: Callable[[float], bool],
         max_seconds: float | None,
         silence_seconds: float | None,
     ) -> None:
@@ -45,6 +47,7 @@ class Endings:
         self._playout = playout
         self._hearing = hearing
         self._network = network
+        self._is_agent_awaited = is_agent_awaited
         if silence_seconds is None:
             silence_seconds = SILENCE_SECONDS if recording.has_end else math.inf
         self._silence_seconds = silence_seconds
@@ -54,6 +57,7 @@ class Endings:
         self._is_silent = trio.Event()
         self._said_at: float | None = None
         self._silent_from = -math.inf
+        self._looked = math.inf
 
     @property
     def may_come(self) -> bool:
@@ -73,6 +77,7 @@ class Endings:
             self._look_for_silence(now)
 
     def _look_for_silence(self, now: float) -> None:
+        was_asleep, self._looked = now - self._looked > ASLEEP_SECONDS, now
         if not self._recording.is_said:
             self._said_at = None
             return
@@ -80,7 +85,7 @@ class Endings:
             self._said_at = now
             if self._recording.has_end:
                 self._tell(InputEnded(at=now))
-        if self._is_speech_under_way:
+        if was_asleep or self._is_speech_under_way or self._is_agent_awaited(now):
             self._silent_from = now
         spoken = (self._hearing.spoke_until("caller"), self._hearing.spoke_until("agent"))
         if now - max(self._said_at, self._silent_from, *spoken) >= self._silence_seconds:

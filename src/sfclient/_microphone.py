@@ -40,6 +40,7 @@ class Microphone:
     def __init__(self, tell: Callable[[Event], None]) -> None:
         self._tell = tell
         self._silent_from: float | None = None
+        self._told_from: float | None = None  # a silence that was told, and its end not yet
         self._silences = 0
         self._silent_seconds = 0.0  # of silences that are over
         self._until = 0.0
@@ -63,15 +64,15 @@ class Microphone:
         zero_seconds = min(zero_seconds, until - self._since)
         if zero_seconds >= SILENT_SECONDS:
             if self._silent_from is None:
-                self._silent_from = until - zero_seconds
+                self._silent_from = self._told_from = until - zero_seconds
                 self._silences += 1
                 self._tell(MicrophoneSilent(remedy_for_silence(), at=self._silent_from))
-        elif self._silent_from is not None:
+        elif self._told_from is not None and zero_seconds < until - self._since:
             at = until - zero_seconds
-            seconds = at - self._silent_from
-            self._silent_from = None
-            self._silent_seconds += seconds
-            self._tell(MicrophoneReturned(seconds, at=at))
+            if self._silent_from is not None:
+                self._silent_seconds += at - self._silent_from
+            self._tell(MicrophoneReturned(at - self._told_from, at=at))
+            self._silent_from = self._told_from = None
 
     def statistics(self) -> MicrophoneStatistics:
         lasting = 0.0 if self._silent_from is None else self._until - self._silent_from

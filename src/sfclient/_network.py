@@ -98,6 +98,7 @@ class Network:
         """From now on."""
         self._websocket = websocket
         self._looked = self._clock.now
+        websocket.ask()
 
     def look(self, now: float) -> None:
         # What a program kept from running has slept through counts against nobody.

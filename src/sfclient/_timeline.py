@@ -32,21 +32,20 @@ class Timeline:
             delay += self._playing.output_latency
         if not self.queued_seconds:
             self.begins_at = now
-        at = round((now - self.begins_at) / self.step_seconds)
+        while (at := round((now - self.begins_at) / self.step_seconds)) >= MOST_STEPS:
+            self._halve()
         # Nobody looked in the steps between, in a program kept from running: as it is found, it has been.
         missing = at + 1 - len(self.queued_seconds)
         self.queued_seconds += [queued] * missing
         self.delay_seconds += [delay] * missing
-        while len(self.queued_seconds) > MOST_STEPS:
-            self._halve()
 
     def _halve(self) -> None:
         """Of two steps the greater counts."""
         self.begins_at += self.step_seconds / 2
         self.step_seconds *= 2
         if len(self.queued_seconds) % 2:
-            self.queued_seconds.pop()
-            self.delay_seconds.pop()
+            self.queued_seconds.append(self.queued_seconds[-1])
+            self.delay_seconds.append(self.delay_seconds[-1])
         queued, delay = iter(self.queued_seconds), iter(self.delay_seconds)
         self.queued_seconds = [max(pair) for pair in zip(queued, queued, strict=True)]
         self.delay_seconds = [_greater(*pair) for pair in zip(delay, delay, strict=True)]

@@ -160,7 +160,8 @@ class WebSocket:
         self._nursery = nursery
         self._is_receiving = False
         self._is_closing = False
-        self._asked_at: int | None = None  # how many bytes had come, until the ping is answered
+        self._is_asking = False  # by a ping that is not answered yet
+        self._answers = False
         self.secrets = secrets
         """What is masked in the reason of a close; more can be added."""
         self._sender = trio.Lock()
@@ -236,20 +237,20 @@ class WebSocket:
                 )
 
     def ask(self) -> bool:
-        """Have the far side asked for a sign of life, by a ping; whether it can be expected to give one.
+        """Have the far side asked for a sign of life, by a ping, unless it is being asked; whether it gives any.
 
-        To be asked when nothing has come for `ASK_SECONDS`. One that has sent on, but never answered, answers no pings.
+        To be asked at the beginning, or that would not be known, and when nothing has come for `ASK_SECONDS`.
         """
-        if self._asked_at is None:
-            self._asked_at = self._stream.received_bytes
+        if not self._is_asking:
+            self._is_asking = True
             self._nursery.start_soon(self._ping)
-        return self._asked_at == self._stream.received_bytes
+        return self._answers
 
     async def _ping(self) -> None:
-        """Until it is answered: one that never is says that this far side answers none."""
+        """Until it is answered; some far sides answer none."""
         with suppress(ConnectionClosed, LocalProtocolError):
             await self._connection.ping()
-            self._asked_at = None
+            self._is_asking, self._answers = False, True
 
     def traffic(self) -> Traffic:
         """What has moved so far."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from sfclient import (
     Audio,
@@ -17,6 +18,8 @@ from sfclient import (
     WavInput,
     open_call,
 )
+from sfclient._endings import Endings
+from sfclient._playout import Playout
 from sfclient.simulator import SimulatedCall, open_simulator
 from sfclient.testing import open_proxy
 
@@ -124,6 +127,29 @@ class TestFile:
         assert NetworkStalled("down") in events
         assert times.ended - times.ready > 10
 
+    async def test_agent_that_is_late_to_hear_is_waited_for(self, fast_clock, file):
+        async with open_simulator(answering(5, 1), announce_ready=False) as simulator:
+            session = simulator.new_session_url()
+            audio = Audio(file, MemoryOutput())
+            async with open_call(session, audio, silence_seconds=2) as call:
+                await call.wait_ended()
+                times = call.statistics().times
+        assert times.ended - times.ready == pytest.approx(8, abs=0.2 + 2 * LOOK)
+
+    async def test_agent_that_only_sends_texts_is_not_waited_for_for_ever(self, fast_clock, file):
+        async def write(call: SimulatedCall) -> None:
+            await call.client_ready()
+            await call.send("{}")
+            await call.wait_ended()
+
+        async with open_simulator(write, announce_ready=False) as simulator:
+            session = simulator.new_session_url()
+            audio = Audio(file, MemoryOutput())
+            async with open_call(session, audio, silence_seconds=2) as call:
+                await call.wait_ended()
+                times = call.statistics().times
+        assert times.ended - times.ready == pytest.approx(32, abs=0.2 + 2 * LOOK)
+
 
 class TestOther:
     @exactly
@@ -142,6 +168,35 @@ class TestOther:
             times = held.call.statistics().times
         assert not any(isinstance(event, InputEnded) for event in events)
         assert times.ended - times.ready == pytest.approx(5, abs=0.2 + 2 * LOOK)
+
+
+class Said:
+    """A file that was said, on a network that moves, and nobody has spoken for long."""
+
+    is_said = has_end = True
+    stands_still = False
+
+    def spoke_until(self, speaker: str) -> float:
+        return 0.0
+
+
+async def test_what_came_while_the_program_did_not_run_is_heard_before_it_ends(autojump_clock):
+    playout = Playout(16_000, 16_000, "lossless")
+    endings = Endings([].append, Said(), playout, Said(), Said(), lambda _: False, None, 8.0)
+    async with trio.open_nursery() as nursery:
+        ended = trio.Event()
+
+        async def end() -> None:
+            await endings.wait()
+            ended.set()
+
+        nursery.start_soon(end)
+        await trio.testing.wait_all_tasks_blocked()
+        for quarter in (0, 1, *range(400, 433)):
+            assert not ended.is_set()
+            endings.look(quarter / 4)
+            await trio.testing.wait_all_tasks_blocked()
+        assert ended.is_set()
 
 
 @exactly

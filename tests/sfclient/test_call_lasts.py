@@ -134,7 +134,8 @@ class TestLiveness:
             began = trio.current_time()
             await trio.sleep(15)
             assert call.ended is None
-        assert 0.5 < pings[0] - began < 1.5
+        assert pings[0] - began < 0.3  # or it would not be known whether they are answered
+        assert 0.5 < pings[1] - began < 1.5
         assert len(pings) >= 9  # again and again
 
     async def test_far_side_that_speaks_and_pings_is_heard_though_it_does_not_read(

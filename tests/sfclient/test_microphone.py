@@ -56,6 +56,19 @@ def test_zeros_of_the_device_before_do_not_make_another_one_silent():
     assert told[1:] == [MicrophoneReturned(2.0)]
 
 
+def test_silence_that_was_told_is_told_to_be_over_though_the_device_changed_meanwhile():
+    microphone, told = told_of((2.0, 1.5))
+    microphone.begin(2.0)
+    microphone.look(2.5, 2.0)  # zeros, which tell nothing yet
+    assert told == [MicrophoneSilent(remedy_for_silence())]
+    microphone.look(3.0, 0.25)
+    assert told[1:] == [MicrophoneReturned(2.25)]
+    assert told[1].at == 2.75
+    microphone.look(4.5, 0.0)
+    assert len(told) == 2
+    assert microphone.statistics() == MicrophoneStatistics(1, 1.5)
+
+
 @pytest.mark.parametrize(
     ("platform", "words"),
     [

@@ -1,5 +1,7 @@
 """What waited to be heard, moment by moment."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import trio
@@ -70,6 +72,18 @@ def test_long_call_has_longer_steps_and_loses_no_peak(timeline, network) -> None
     assert abs(middle - 0.1 * peak) <= timeline.step_seconds / 2
     assert timeline.delay_seconds[at] == 0.05
     assert sum(delay is not None for delay in timeline.delay_seconds) == 1
+
+
+def test_computer_that_slept_for_months_costs_no_memory(timeline, network) -> None:
+    look(timeline, network, 0.0, 1.0, 2.0)
+    tracemalloc.start()
+    look(timeline, network, 1e7, 0.0, None)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 100 * MOST_STEPS
+    assert timeline.queued_seconds[0] == 1.0
+    end = timeline.begins_at + (len(timeline.queued_seconds) - 1) * timeline.step_seconds
+    assert end == pytest.approx(1e7, abs=timeline.step_seconds)
 
 
 @exactly

@@ -133,6 +133,7 @@ class Facts:
                 self._troubles.clear()
             case SpeechBegan(speaker):
                 self.speaks[speaker] = True
+                self.is_connected |= speaker == "agent"  # some never say that they are ready
             case SpeechEnded(speaker):
                 self.speaks[speaker] = False
             case Responded(seconds):
@@ -197,7 +198,7 @@ def _trouble_of(event: Event) -> tuple[Hashable, Hashable]:
             return None, "device"
         case AgentAwaited():
             return "agent", None
-        case Connected():
+        case Connected() | SpeechBegan("agent"):
             return None, "agent"
         case RecordingFailed():
             return "recording", None

@@ -127,6 +127,7 @@ class TestFacts:
             (NetworkStalled("up", at=2), NetworkReturned("up", 3.0, at=5), "nothing leaves"),
             (DeviceLost(at=2), DeviceReturned(at=5), "stopped"),
             (AgentAwaited(5.0, at=2), Connected(at=5), "Waiting for the agent"),
+            (AgentAwaited(5.0, at=2), SpeechBegan("agent", at=5), "Waiting for the agent"),
         ):
             facts.learn(begins)
             (told,) = facts.troubles(4.2)

@@ -122,7 +122,7 @@ class Call:
             playout,
             self._hearing,
             self._network,
-            self._is_agent_awaited,
+            limits.first_message,
             max_seconds,
             silence_seconds,
         )
@@ -355,12 +355,6 @@ class Call:
                     f"the agent sent no message for {self._limits.first_message:g} s: is it in service?"
                 )
 
-    def _is_agent_awaited(self, now: float) -> bool:
-        """Whether it has yet to say that it hears us, or anything. One that only sends texts is not awaited long."""
-        if self._connected_at is not None or self._playout.arrivals.first is not None:
-            return False
-        return self._ready_at is None or now < self._ready_at + self._limits.first_message
-
     async def _end_in_time(self) -> None:
         self._hang_up(await self._endings.wait())
 
@@ -394,6 +388,7 @@ class Call:
                 self._heard_agent = True
                 if self._connected_at is None:
                     self._connected_at = self._clock.now
+                    self._endings.agent_is_ready = True
                     self._events.tell(Connected(self._call_id, at=self._connected_at))
             case PassOn():
                 self._events.pass_on(action, websocket.secrets.hidden, self._clock.now)

@@ -28,7 +28,8 @@ def check_seconds(name: str, seconds: float | None) -> None:
 class Endings:
     """Looks whether it is time. See `sfclient._watch.Observer`.
 
-    `silence_seconds` of None is `SILENCE_SECONDS` where a file is said, and else for ever.
+    `silence_seconds` of None is `SILENCE_SECONDS` where a file is said, and else for ever. It begins when the agent is
+    ready or was heard, or `agent_seconds` are over.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Endings:
         playout: Playout,
         hearing: Hearing,
         network: Network,
-        is_agent_awaited: Callable[[float], bool],
+        agent_seconds: float,
         max_seconds: float | None,
         silence_seconds: float | None,
     ) -> None:
@@ -47,17 +48,19 @@ class Endings:
         self._playout = playout
         self._hearing = hearing
         self._network = network
-        self._is_agent_awaited = is_agent_awaited
+        self._agent_seconds = agent_seconds
         if silence_seconds is None:
             silence_seconds = SILENCE_SECONDS if recording.has_end else math.inf
         self._silence_seconds = silence_seconds
         playout.arrivals.listens = silence_seconds < math.inf
         self._max_seconds = math.inf if max_seconds is None else max_seconds
+        self.agent_is_ready = False
+        """Whether the agent has said that it hears us."""
         self._is_awaited = False
         self._is_silent = trio.Event()
         self._said_at: float | None = None
         self._silent_from = -math.inf
-        self._looked = math.inf
+        self._began = self._looked = math.inf
 
     @property
     def may_come(self) -> bool:
@@ -78,6 +81,7 @@ class Endings:
 
     def _look_for_silence(self, now: float) -> None:
         was_asleep, self._looked = now - self._looked > ASLEEP_SECONDS, now
+        self._began = min(self._began, now)
         if not self._recording.is_said:
             self._said_at = None
             return
@@ -85,11 +89,16 @@ class Endings:
             self._said_at = now
             if self._recording.has_end:
                 self._tell(InputEnded(at=now))
-        if was_asleep or self._is_speech_under_way or self._is_agent_awaited(now):
+        is_early = not self._is_agent_there and now < self._began + self._agent_seconds
+        if was_asleep or is_early or self._is_speech_under_way:
             self._silent_from = now
         spoken = (self._hearing.spoke_until("caller"), self._hearing.spoke_until("agent"))
         if now - max(self._said_at, self._silent_from, *spoken) >= self._silence_seconds:
             self._is_silent.set()
+
+    @property
+    def _is_agent_there(self) -> bool:
+        return self.agent_is_ready or self._playout.arrivals.first is not None
 
     @property
     def _is_speech_under_way(self) -> bool:

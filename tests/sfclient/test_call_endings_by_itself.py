@@ -182,7 +182,7 @@ class Said:
 
 async def test_what_came_while_the_program_did_not_run_is_heard_before_it_ends(autojump_clock):
     playout = Playout(16_000, 16_000, "lossless")
-    endings = Endings([].append, Said(), playout, Said(), Said(), lambda _: False, None, 8.0)
+    endings = Endings([].append, Said(), playout, Said(), Said(), 0.0, None, 8.0)
     async with trio.open_nursery() as nursery:
         ended = trio.Event()
 

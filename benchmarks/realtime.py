@@ -342,7 +342,7 @@ def delays(url: str, seconds: float) -> dict[str, Any]:
         device = Device("JACK")
         # What is measured is the way, not the cushion that a user chooses.
         async with open_call(url, Audio(device, device), playout="browser") as call:
-            stream = call._lines[0]._streams[-1]  # type: ignore[attr-defined]
+            stream = call._lines[0]._streams._open[-1]  # type: ignore[attr-defined]
             sent, play = call._uplink.sent, call._playout.play
 
             def sent_now(took: float) -> None:

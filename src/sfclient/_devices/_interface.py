@@ -16,6 +16,9 @@ from sfclient._devices._choice import Device, Kind
 from sfclient._events import Event
 
 SHORTEST_SLEEP_SECONDS = 0.001
+# So much before a block is due, the short steps begin: by this a chunk that was late, since another task kept the
+# program, makes up for it in the next.
+EARLY_SECONDS = 0.003
 NO_DEVICE = "the {} of this call is no sound device: it cannot be changed for another"
 
 # Is told what happens to the devices: `DeviceLost`, `DeviceReturned`, `DeviceChanged`.
@@ -79,7 +82,7 @@ class DeviceWaits:
     """
 
     async def wait_recorded(self, seconds: float) -> None:
-        await trio.sleep(max(seconds - SHORTEST_SLEEP_SECONDS, SHORTEST_SLEEP_SECONDS))
+        await trio.sleep(max(seconds - EARLY_SECONDS, SHORTEST_SLEEP_SECONDS))
 
     async def sleep_until(self, deadline: float) -> None:
         # In a program under load, each checkpoint is a wait.

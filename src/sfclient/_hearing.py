@@ -18,6 +18,10 @@ from sfclient._watch import CallClock
 
 QUIETEST_DBFS = -100.0  # of digital silence; the least that 16 bits can hold is at -90.3
 
+# A longer piece comes from a program that is kept from running: a detector would keep it even longer, since each window
+# waits for the GIL anew.
+BEHIND_SECONDS = 0.2
+
 
 class SideLevel(NamedTuple):
     """How loud one side was in the last 0.1 s, in dB relative to full scale: from -100, digital silence, to 0."""
@@ -119,8 +123,9 @@ class Hearing:
     def said(self, pcm: bytes, behind: float) -> None:
         """What the caller says, which ended so many seconds before what the meter has heard."""
         until = (self.caller.heard_until or 0.0) - behind
-        if self._voice is not None:
-            self._voice.hear(pcm, until)
+        voice = self._voice
+        if voice is not None and len(pcm) <= 2 * BEHIND_SECONDS * voice.samplerate:
+            voice.hear(pcm, until)
         if self._tap is not None:
             self._tap.add("caller", until, pcm)
 

@@ -33,6 +33,7 @@ class VoiceDetector:
 
     def __init__(self, model: Model, samplerate: int) -> None:
         self._model = model
+        self.samplerate = samplerate
         self._rate = model_rate(samplerate)
         self._resampler = resampler_between(samplerate, self._rate)
         self._window = round(WINDOW_SECONDS * self._rate)

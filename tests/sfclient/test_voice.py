@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from sfaudio import Resampler
-from sfclient._voice import load_voice_detector
+from sfclient import MemoryInput, NullOutput
+from sfclient._devices._virtual import VirtualLine
+from sfclient._hearing import Hearing
+from sfclient._voice import VoiceDetector, load_voice_detector
+from sfclient._watch import CallClock
 
 from .conftest import noise
 
@@ -52,3 +56,17 @@ def test_a_model_that_does_not_load_is_as_if_it_was_missing(monkeypatch):
 
     monkeypatch.setattr(silero, "SileroVAD", refuse)
     assert load_voice_detector(16_000) is None
+
+
+async def test_a_program_that_is_behind_does_not_look_for_voices_in_what_it_has_yet_to_send(
+    autojump_clock,
+):
+    class NeverAsked:
+        def process(self, data):
+            raise AssertionError("each window would wait for the GIL anew")
+
+    line = VirtualLine(MemoryInput(), NullOutput(), 16_000, 16_000)
+    hearing = Hearing([].append, line, line, CallClock(), VoiceDetector(NeverAsked(), 16_000))
+    hearing.said(bytes(2 * 16_000), 0.0)
+    with pytest.raises(AssertionError, match="GIL"):  # as it is asked of what comes in time
+        hearing.said(bytes(2 * 3_200), 0.0)

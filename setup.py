@@ -18,6 +18,7 @@ MODULES = [
     "_callback",
     "_capture",
     "_echo",
+    "_echo_gate",
     "_engine",
     "_g711",
     "_kernels",

@@ -189,6 +189,24 @@ class MeterStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoGateStatistics:
+    """A snapshot, in which ``frames == passed_frames + silenced_frames + waiting_frames``."""
+
+    is_open: bool
+    """Whether what is captured now will pass."""
+    frames: int
+    """Frames captured."""
+    passed_frames: int
+    """Frames that left as they came."""
+    silenced_frames: int
+    """Frames that left as zeros."""
+    waiting_frames: int
+    """Frames that have yet to leave."""
+    early_openings: int
+    """Times that a caller spoke up before the agent's tail was over."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamStatistics:
     """What a stream has seen of its device since it was opened. Durations are in seconds."""
 

@@ -10,8 +10,8 @@
   (`_blocks`)
 - `int16_to_ulaw`, `ulaw_to_int16`, `int16_to_alaw`, `alaw_to_int16`: G.711 (`_g711`)
 - `Resampler`, `ResamplerStatistics`: from one sample rate to another, streaming (`_resample`)
-- `sfaudio.stream.Stream`, `StreamStatistics`, `StreamError`: a PortAudio stream between queues and a
-  device, a `DeviceInfo`, with native callbacks
+- `sfaudio.stream.Stream`, `StreamStatistics`, `StreamPosition`, `StreamError`: a PortAudio stream
+  between queues and a device, a `DeviceInfo`, with native callbacks
 - `sfaudio.checkup`: whether all of it works here, as ``python -m sfaudio`` tells; `__version__`
 
 What streams is mono, and refuses arrays of several channels: for stereo, have one of each for each channel.
@@ -35,6 +35,7 @@ from sfaudio._statistics import (
     PlayoutEngineStatistics,
     ResamplerStatistics,
     Segment,
+    StreamPosition,
     StreamStatistics,
 )
 from sfaudio._version import __version__ as __version__
@@ -54,6 +55,7 @@ __all__ = [
     "ResamplerStatistics",
     "Segment",
     "StreamError",
+    "StreamPosition",
     "StreamStatistics",
     "alaw_to_int16",
     "apply_gain",

@@ -15,6 +15,8 @@
 - `EchoGate`, `EchoGateStatistics`: silences a microphone while the agent is heard (`_echo_gate`)
 - `sfaudio.stream.Stream`, `StreamStatistics`, `StreamError`: a PortAudio stream between queues and a
   device, a `DeviceInfo`, with native callbacks
+- `sfaudio.stream.Stream`, `StreamStatistics`, `StreamPosition`, `StreamError`: a PortAudio stream
+  between queues and a device, a `DeviceInfo`, with native callbacks
 - `sfaudio.checkup`: whether all of it works here, as ``python -m sfaudio`` tells; `__version__`
 
 What streams is mono, and refuses arrays of several channels: for stereo, have one of each for each channel.
@@ -42,6 +44,7 @@ from sfaudio._statistics import (
     PlayoutEngineStatistics,
     ResamplerStatistics,
     Segment,
+    StreamPosition,
     StreamStatistics,
 )
 from sfaudio._version import __version__ as __version__
@@ -65,6 +68,7 @@ __all__ = [
     "ResamplerStatistics",
     "Segment",
     "StreamError",
+    "StreamPosition",
     "StreamStatistics",
     "alaw_to_int16",
     "apply_gain",

@@ -230,3 +230,15 @@ class StreamStatistics:
     """From the begin of one callback to that of the next, at most."""
     p999_gap: float = 0.0
     """What 99.9 % of these gaps were at most."""
+
+
+class StreamPosition(NamedTuple):
+    """How far a stream is, as of the begin of its last callback: two streams are aligned by such, and their clocks
+    compared."""
+
+    seconds: float
+    """When that began, by `time.perf_counter()`. It may have been late, but never early."""
+    input_frames: int
+    """Recorded by then, since the stream was opened: its block is among them."""
+    output_frames: int
+    """Handed to the device by then: its block is not among them."""

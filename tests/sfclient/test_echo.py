@@ -28,6 +28,7 @@ class Canceller:
         self.skipped: list[np.ndarray] = []
         self.changes = 0
         self.is_leaking = False
+        self.delay_seconds: float | None = 0.05
 
     def process(self, captured: np.ndarray, played: np.ndarray) -> np.ndarray:
         assert len(captured) == len(played)
@@ -46,7 +47,7 @@ class Canceller:
 
     def statistics(self) -> EchoCancellerStatistics:
         return EchoCancellerStatistics(
-            "cancelling", 0.05, 0, 0, 0, 0, 0, 30.0, self.is_leaking, self.changes, 0
+            "cancelling", self.delay_seconds, 0, 0, 0, 0, 0, 30.0, self.is_leaking, self.changes, 0
         )
 
 
@@ -266,9 +267,11 @@ def test_a_canceller_that_was_asked_for_is_not_replaced(canceller):
     np.testing.assert_array_equal(taken(captured, 90 * BLOCK), samples[: 90 * BLOCK])
 
 
-def test_a_gate_alone_believes_what_the_device_tells(canceller):
-    latency = 0.3
-    captured = EchoFree(RATE, Echo("gate", RATE, lambda: latency), Reference(RATE, RATE))
+@pytest.mark.parametrize("known", [None, 0.4])
+def test_a_gate_alone_believes_what_the_device_tells_until_more_is_known(canceller, known):
+    captured = EchoFree(RATE, Echo("gate", RATE, lambda: 0.3), Reference(RATE, RATE))
+    canceller[0].delay_seconds = known
+    latency = known or 0.3
     captured.reference.begin(0)
     played = np.zeros(RATE, np.int16)
     played[: RATE // 10] = 9000
@@ -276,11 +279,10 @@ def test_a_gate_alone_believes_what_the_device_tells(canceller):
     captured.reference.queue.write(played)
     out = taken(captured, 9 * RATE // 10)
     zeros = np.flatnonzero(out == 0) / RATE
-    assert not canceller
     assert zeros[0] == pytest.approx(latency, abs=0.02)
     assert zeros[-1] == pytest.approx(latency + 0.1 + 0.2, abs=0.02)
     figures = captured.echo_statistics()
-    assert (figures.mode, figures.state, figures.delay_seconds) == ("gate", "gating", latency)
+    assert (figures.mode, figures.state, figures.delay_seconds) == ("gate", "gating", known)
     assert figures.gated_seconds == pytest.approx(0.3, abs=0.03)
 
 
@@ -325,3 +327,18 @@ def test_a_rate_that_cannot_be_cancelled_is_wrong_use():
 def test_an_unknown_choice_is_wrong_use():
     with pytest.raises(UsageError, match=r"auto, cancel, gate, off, not 'on'"):
         check_echo("on")
+
+
+@pytest.mark.parametrize("wire", [8000, 16_000, 48_000])
+@pytest.mark.parametrize(("mode", "seconds"), [("cancel", 0.01), ("auto", 0.01), ("gate", 0.1)])
+def test_the_delay_that_it_adds_is_the_one_that_it_tells(wire, mode, seconds):
+    captured = stage(mode, wire, wire)
+    added = captured.echo_statistics().added_seconds
+    assert added in (seconds, 0.02 if wire == 48_000 else None)  # with the filters of a split band
+    block = wire // 100
+    for recorded in range(1, 20 * block):
+        record(captured, 1, recorded, silent=True)
+        if captured.available >= block:
+            break
+    assert recorded == block + added * wire
+    np.testing.assert_array_equal(taken(captured, block), np.arange(1, block + 1))

@@ -17,6 +17,7 @@ MODULES = [
     "_buffers",
     "_callback",
     "_capture",
+    "_echo",
     "_echo_gate",
     "_engine",
     "_g711",

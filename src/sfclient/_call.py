@@ -22,6 +22,7 @@ from sfclient._dialects import (
     Send,
     StartedCall,
 )
+from sfclient._echo import EchoFree, EchoStatistics
 from sfclient._endings import Endings
 from sfclient._errors import (
     Party,
@@ -110,9 +111,14 @@ class Call:
         tell = self._events.tell
         recording, playing = self._line("input"), self._line("output")
         self._tap = tap
-        self._hearing = Hearing(tell, recording, playing, clock, voice, tap)
+        self._echo = uplink.captured if isinstance(uplink.captured, EchoFree) else None
+        heard_samplerate = None if self._echo is None else dialect.capture_samplerate
+        self._hearing = Hearing(tell, recording, playing, clock, voice, tap, heard_samplerate)
+        if self._echo is not None:
+            self._echo.echo.tell = self._tell_now
+            uplink.meter = self._hearing.heard
         if voice or tap:
-            uplink.listener = self._hearing.said
+            uplink.listeners.append(self._hearing.said)
         is_seen = any(line.is_real for line in lines)
         period = LOOK_SECONDS if is_seen or timeline else HEADLESS_LOOK_SECONDS
         self._network = Network(tell, clock, playout, period)
@@ -249,6 +255,7 @@ class Call:
             agent_id=self._agent_id,
             call_id=self._call_id,
             capture=self._uplink.statistics(),
+            echo=self.echo(),
             playout=self._playout.statistics(),
             network=self._network.statistics(),
             recording=self._hearing.of_recording(self._recorder) if self._recorder else None,
@@ -263,6 +270,10 @@ class Call:
     def network(self) -> NetworkStatistics:
         """What the network does to the call, as in `statistics`, for less than that costs."""
         return self._network.statistics()
+
+    def echo(self) -> EchoStatistics | None:
+        """What becomes of the agent's echo, as in `statistics`, for less than that costs."""
+        return None if self._echo is None else self._echo.echo_statistics()
 
     def _times(self) -> CallTimes:
         first = self._playout.arrivals.first
@@ -286,11 +297,12 @@ class Call:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
         tapped = self._recorder or self._tap
         queues = Queues(
-            self._uplink.queue,
+            self._uplink.captured.queue,
             self._playout.engine,
             tapped.played if tapped else None,
-            self._hearing.caller.meter,
-            self._hearing.agent.meter,
+            reference=self._echo.reference if self._echo else None,
+            capture_meter=self._hearing.recorded,
+            playout_meter=self._hearing.agent.meter,
         )
         async with open_unwrapped_nursery() as tasks:
             try:
@@ -319,8 +331,11 @@ class Call:
                 await websocket.close()
                 tasks.cancel_scope.cancel()
 
-    def _tell_of_device(self, event: Event) -> None:
+    def _tell_now(self, event: Event) -> None:
         self._events.tell(replace(event, at=self._clock.now))
+
+    def _tell_of_device(self, event: Event) -> None:
+        self._tell_now(event)
         if isinstance(event, DeviceLost | DeviceReturned):
             self._hearing.device_changed(is_there=isinstance(event, DeviceReturned))
         elif isinstance(event, DeviceChanged) and event.kind == "input":

@@ -241,6 +241,23 @@ class DeviceChanged(_Told):
 
 
 @dataclass(frozen=True, slots=True)
+class EchoGated(_Told):
+    """Too much of the agent comes back from the loudspeaker to be cancelled: until it is, with ``echo="auto"``, the
+    microphone is silent while the agent speaks, and the caller is heard a tenth of a second later."""
+
+    def __str__(self) -> str:
+        return "The agent's echo cannot be cancelled: you are not heard while the agent speaks"
+
+
+@dataclass(frozen=True, slots=True)
+class EchoCancelled(_Told):
+    """The agent's echo is cancelled again: both may speak at once."""
+
+    def __str__(self) -> str:
+        return "The agent's echo is cancelled again"
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingFailed(_Told):
     """The recording cannot be written any more; the call goes on, and raises `AudioFileError` when it is over."""
 
@@ -281,6 +298,8 @@ Event = (
     | DeviceLost
     | DeviceReturned
     | DeviceChanged
+    | EchoGated
+    | EchoCancelled
     | RecordingFailed
     | Disconnected
 )

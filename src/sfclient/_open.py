@@ -13,6 +13,7 @@ from sfclient._call import Call
 from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices import Audio, open_lines
 from sfclient._dialects import Dialect, dialect_named
+from sfclient._echo import check_echo, open_captured
 from sfclient._endings import check_seconds
 from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._handshake import Handshake
@@ -123,6 +124,8 @@ async def open_call(
         raise UsageError(f"chunk_seconds must be between 0.005 and 1, not {chunk_seconds!r}")
     if playout not in (None, *POLICIES):
         raise UsageError(f"playout must be one of {', '.join(POLICIES)}, not {playout!r}")
+    audio = audio or Audio()
+    check_echo(audio.echo)
     check_seconds("max_seconds", max_seconds)
     check_seconds("silence_seconds", silence_seconds)
     limits = limits or TimeLimits()
@@ -136,7 +139,7 @@ async def open_call(
                 _run,
                 session,
                 speaks,
-                audio or Audio(),
+                audio,
                 chunk_seconds,
                 Path(record) if record is not None else None,
                 playout,
@@ -206,8 +209,7 @@ async def _run(
                     open_recorder(record, dialect.capture_samplerate, playing.output_samplerate)
                 )
             uplink = (PacedUplink if dialect.paced else Uplink)(
-                recording.input_samplerate,
-                dialect.capture_samplerate,
+                open_captured(audio.echo, recording, playing, dialect.capture_samplerate),
                 round(chunk_seconds * dialect.capture_samplerate),
                 recorder,
                 recording,

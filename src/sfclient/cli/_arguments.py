@@ -5,9 +5,9 @@ import re
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
-from sfclient._devices import MOST_VOLUME
+from sfclient._devices import MOST_VOLUME, EchoChoice
 from sfclient._dialects import DIALECTS
 from sfclient._playout import POLICIES
 from sfclient.cli._call import read_session_url, run_call
@@ -27,6 +27,9 @@ OPTIONS = {
     "lead_name": "--lead-name",
     "agent_version": "--agent-version",
     "allow_insecure=True": "--allow-insecure",
+    "echo='cancel'": "--echo cancel",
+    "echo='gate'": "--echo gate",
+    "echo='off'": "--echo off",
     "max_seconds": "--duration",
     "silence_seconds": "--silence",
     ", or pass api_key": "",
@@ -102,6 +105,14 @@ def make_parser() -> argparse.ArgumentParser:
         "--follow",
         action="store_true",
         help="go on at a device that becomes the default one, where none is named",
+    )
+    call.add_argument(
+        "--echo",
+        choices=get_args(EchoChoice),
+        default="auto",
+        help="what to do about the agent's voice that your microphone hears from the loudspeaker: take it out "
+        "(cancel), send you only while the agent is silent (gate), the one and if need be the other (auto: the "
+        "default; nothing where one of the two is no device), or nothing (off)",
     )
     call.add_argument(
         "--duration", type=_seconds, metavar="SECONDS", help="hang up after this time"

@@ -13,8 +13,6 @@
 - `int16_to_ulaw`, `ulaw_to_int16`, `int16_to_alaw`, `alaw_to_int16`: G.711 (`_g711`)
 - `Resampler`, `ResamplerStatistics`: from one sample rate to another, streaming (`_resample`)
 - `EchoGate`, `EchoGateStatistics`: silences a microphone while the agent is heard (`_echo_gate`)
-- `sfaudio.stream.Stream`, `StreamStatistics`, `StreamError`: a PortAudio stream between queues and a
-  device, a `DeviceInfo`, with native callbacks
 - `sfaudio.stream.Stream`, `StreamStatistics`, `StreamPosition`, `StreamError`: a PortAudio stream
   between queues and a device, a `DeviceInfo`, with native callbacks
 - `sfaudio.checkup`: whether all of it works here, as ``python -m sfaudio`` tells; `__version__`

@@ -19,33 +19,39 @@ from sfclient._voice import VoiceDetector, model_rate
 from sfclient._voicing import Voicing
 
 FRAME_SECONDS = 0.01
-LEAST_PROBABILITY = (
-    0.7  # of a voice, as Silero's detector says; at 0.5 it is one more likely than not
-)
+# Of recorded voices over a cancelled echo as loud as they are, with coughs between, these two together find all within
+# a few frames, and take one cough group in a hundred for a voice at most.
+LEAST_PROBABILITY = 0.7  # of a voice, as Silero's detector says
 LEAST_VOICING = 0.7
-ABOVE_FLOOR = 4.0  # in power, 6 dB
+ABOVE_FLOOR = 4.0  # in power: 6 dB
 LEAK = 0.5  # of the count, in each frame without a vote
+VOTES_PER_SECOND = 24.0  # that interrupt, of those asked for: the detector takes its time, and speech is half vowels
+SHORTEST_SECONDS, LONGEST_SECONDS = (
+    0.1,
+    2.0,
+)  # two votes, of any cough; and 0.5 s of vowels with hardly a breath
+REST_SECONDS = 1.0  # after an interruption, in which the agent may learn of it
 
-# Votes that interrupt, as a part of the seconds that somebody asked for: in recorded speech so long a voice has so many
-# by then, of its vowels, after what the detector needs to be sure.
-VOTES_PER_SECOND = 24.0
-SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 2.0  # below, every cough interrupts; above, hardly anybody
-
-REST_SECONDS = 1.0  # after an interruption: an agent may need a moment to hear of it
 SMOOTHED_FRAMES = 3  # in a power
-FLOOR_FRAMES, FLOOR_PARTS = (
-    10,
-    30,
-)  # the least power of the last 3 s is the room's, in parts of 0.1 s
-# What is missing between two pieces is no jitter of their times: what was heard before it is forgotten.
-GAP_SECONDS = 0.1
+# The room's is the least of the last 3 s, of so many parts of so many frames.
+FLOOR_PARTS, FLOOR_FRAMES = 30, 10
+
+GAP_SECONDS = (
+    0.1  # between two pieces: more than their times jitter, so that something was not heard
+)
+# After its last sound the agent is heard no more: what waits then may be its next reply. So long `sfaudio.Meter` waits.
+AGENT_PAUSE_SECONDS = 0.5
+
+NO_DETECTOR = (
+    "interrupt_after needs a detector of voices, which is not installed, or does not run on this system: "
+    "pip install 'sfaudio[vad]'"
+)
 
 
 def check_interrupt_after(seconds: float | None) -> None:
     """Raises `UsageError`."""
-    if seconds is None:
-        return
-    if not isinstance(seconds, int | float) or not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS):
         raise UsageError(
             f"interrupt_after must be between {SHORTEST_SECONDS:g} and {LONGEST_SECONDS:g} seconds, not {seconds!r}"
         )
@@ -86,7 +92,7 @@ class Interruption:
         self._begin(-inf)
 
     def _begin(self, at: float) -> None:
-        """Anew."""
+        """Anew, with what comes next."""
         self._waiting = b""  # less than a frame
         self._heard_until = at
         self._recent = np.zeros(self._voicing.frames, np.int16)
@@ -95,11 +101,11 @@ class Interruption:
 
     def hear(self, pcm: bytes, until: float) -> None:
         """PCM16 mono, which ended at `until` in seconds, on the clock of the events."""
-        pcm = self._waiting + pcm
-        began = until - len(pcm) / 2 / self.samplerate
+        began = until - (len(self._waiting) + len(pcm)) / 2 / self.samplerate
         if abs(began - self._heard_until) > GAP_SECONDS:
             self._begin(began)
-        self._heard_until = began
+        pcm = self._waiting + pcm
+        self._heard_until = until - len(pcm) / 2 / self.samplerate
         for at in range(0, len(pcm) - self._frame_bytes + 1, self._frame_bytes):
             self._heard_until += FRAME_SECONDS
             self._hear_frame(pcm[at : at + self._frame_bytes])

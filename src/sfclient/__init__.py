@@ -5,9 +5,9 @@
   long it waits for what (`_limits`)
 - `Event`: what happens in it, and when; `Ended`: how it ended (`_events`). Of the call `Connecting`, `AgentAwaited`,
   `Connected`, `MessageReceived`, `InputEnded`, `Disconnected`; of speech `SpeechBegan`, `SpeechEnded`, `Responded`,
-  `Interrupted`; of the network `SpeechLate`, `NetworkStalled`, `NetworkReturned`; of devices `MicrophoneSilent`,
-  `MicrophoneReturned`, `DeviceLost`, `DeviceReturned`, `DeviceChanged`; of the agent's echo `EchoGated`,
-  `EchoCancelled`; of the disk `RecordingFailed`
+  `Interrupted`, `AgentInterrupted`; of the network `SpeechLate`, `NetworkStalled`, `NetworkReturned`; of devices
+  `MicrophoneSilent`, `MicrophoneReturned`, `DeviceLost`, `DeviceReturned`, `DeviceChanged`; of the agent's echo
+  `EchoGated`, `EchoCancelled`; of the disk `RecordingFailed`
 - `CallStatistics` (`_statistics`) of `CallTimes`, `CaptureStatistics` (`_captured`), `PlayoutStatistics` (`_playout`),
   `EchoStatistics` (`_echo`) with `ReferenceStatistics`, `NetworkStatistics` (`_network`), `RecordingStatistics`
   (`_recording`), `DeviceStatistics`: its counters; `Timeline`: what waited to be heard, moment by moment (`_timeline`)
@@ -61,6 +61,7 @@ from sfclient._errors import (
 )
 from sfclient._events import (
     AgentAwaited,
+    AgentInterrupted,
     Connected,
     Connecting,
     DeviceChanged,
@@ -99,6 +100,7 @@ from sfclient._timeline import Timeline
 
 __all__ = [
     "AgentAwaited",
+    "AgentInterrupted",
     "AgentNotFoundError",
     "Audio",
     "AudioFileError",

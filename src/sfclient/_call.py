@@ -13,25 +13,14 @@ from dataclasses import replace
 import trio
 
 from sfclient._devices import Device, Kind, Line, Queues
-from sfclient._dialects import (
-    Action,
-    AgentReady,
-    Dialect,
-    PassOn,
-    Play,
-    Send,
-    StartedCall,
-)
+from sfclient._dialects import Action, AgentReady, Dialect, PassOn, Play, Send, StartedCall
 from sfclient._echo import EchoFree, EchoStatistics
 from sfclient._endings import Endings
-from sfclient._errors import (
-    Party,
-    ServiceError,
-    UsageError,
-)
+from sfclient._errors import Party, ServiceError, UsageError
 from sfclient._event_queue import EventQueue
 from sfclient._events import (
     AgentAwaited,
+    AgentInterrupted,
     Connected,
     Connecting,
     DeviceChanged,
@@ -43,6 +32,7 @@ from sfclient._events import (
     RecordingFailed,
 )
 from sfclient._hearing import Hearing, Levels
+from sfclient._interruption import AGENT_PAUSE_SECONDS, Interruption
 from sfclient._limits import TimeLimits
 from sfclient._network import Network, NetworkStatistics
 from sfclient._nursery import open_unwrapped_nursery
@@ -84,6 +74,7 @@ class Call:
         timeline: bool,
         max_seconds: float | None,
         silence_seconds: float | None,
+        interrupt_after: float | None,
     ) -> None:
         self._dialect = dialect
         self._lines = lines
@@ -113,7 +104,15 @@ class Call:
         self._tap = tap
         self._echo = uplink.captured if isinstance(uplink.captured, EchoFree) else None
         heard_samplerate = None if self._echo is None else dialect.capture_samplerate
-        self._hearing = Hearing(tell, recording, playing, clock, voice, tap, heard_samplerate)
+        interruption = None
+        if voice is not None and interrupt_after is not None:
+            playout.arrivals.listens = True
+            interruption = Interruption(
+                voice, interrupt_after, self._agent_is_heard, self._interrupted
+            )
+        self._hearing = Hearing(
+            tell, recording, playing, clock, voice, tap, heard_samplerate, interruption
+        )
         if self._echo is not None:
             self._echo.echo.tell = self._tell_now
             uplink.meter = self._hearing.heard
@@ -160,6 +159,15 @@ class Call:
         """Interrupt the agent: throw away all that was received so far; what sounds fades out. The call goes on."""
         if not self._stop.is_set():
             self._playout.flush()
+
+    def _agent_is_heard(self) -> bool:
+        """And has more to say."""
+        has_paused = self._clock.now - self._hearing.spoke_until("agent")
+        return has_paused < AGENT_PAUSE_SECONDS and self._playout.has_speech
+
+    def _interrupted(self, event: AgentInterrupted) -> None:
+        self._events.tell(replace(event, dropped_seconds=self._playout.queued_seconds))
+        self.flush()
 
     def mute(self, muted: bool = True) -> None:
         """Send silence instead of the microphone, at the same pace; or the microphone again."""

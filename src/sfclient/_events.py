@@ -147,6 +147,28 @@ class Interrupted(_Told):
 
 
 @dataclass(frozen=True, slots=True)
+class AgentInterrupted(_Told):
+    """The caller spoke up over the agent, as is known at `at`: what was queued of the agent was thrown away.
+
+    Only with `Audio(interrupt_after=...)`; `Interrupted` tells of it in any case, and of what is no voice too.
+    """
+
+    seconds: float
+    """Since the caller was first heard to speak up."""
+    voice_seconds: float
+    """Of these, with a voice beyond doubt."""
+    probability: float
+    """Of a voice in them, on average, as Silero's detector says: at least 0.7."""
+    voicing: float
+    """How voiced they were, on average: 0.7 at least, 1 is a pure tone."""
+    dropped_seconds: float = 0.0
+    """Of the agent's speech, which nobody will hear."""
+
+    def __str__(self) -> str:
+        return f"The caller has interrupted the agent, who had {self.dropped_seconds:.1f} s more to say"
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechLate(_Told):
     """The agent's speech came late, in the midst of it; due at `at`, it is told when what was missing has come."""
 
@@ -268,6 +290,7 @@ Event = (
     | SpeechEnded
     | Responded
     | Interrupted
+    | AgentInterrupted
     | SpeechLate
     | NetworkStalled
     | NetworkReturned

@@ -12,6 +12,7 @@ from sfclient._conversation import Conversation, ConversationStatistics
 from sfclient._devices import Line
 from sfclient._ear import Ear
 from sfclient._events import Event, Speaker
+from sfclient._interruption import Interruption
 from sfclient._microphone import Microphone, MicrophoneStatistics
 from sfclient._recording import Recorder, RecordingStatistics
 from sfclient._tap import Tap
@@ -71,10 +72,11 @@ class Hearing:
         voice: VoiceDetector | None = None,
         tap: Tap | None = None,
         heard_samplerate: int | None = None,
+        interruption: Interruption | None = None,
     ) -> None:
         self._clock = clock
         self._playing = playing
-        self._voice = voice
+        self._hears = interruption or voice
         self._tap = tap
         self._tell = tell
         self._conversation = Conversation()
@@ -138,9 +140,9 @@ class Hearing:
     def said(self, pcm: bytes, behind: float) -> None:
         """What the caller says, as it is sent, which ended so many seconds before all that the microphone has given."""
         until = (self.recorded.heard_until or 0.0) + self._offset - behind
-        voice = self._voice
-        if voice is not None and len(pcm) <= 2 * BEHIND_SECONDS * voice.samplerate:
-            voice.hear(pcm, until)
+        hears = self._hears
+        if hears is not None and len(pcm) <= 2 * BEHIND_SECONDS * hears.samplerate:
+            hears.hear(pcm, until)
         if self._tap is not None:
             self._tap.add("caller", until, pcm)
 

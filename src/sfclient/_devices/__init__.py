@@ -67,6 +67,10 @@ class Audio:
     not hear, and answer, itself. ``"cancel"``: take it out, so that both may speak at once. ``"gate"``: send silence
     while the agent is heard. ``"auto"``: cancel, and gate while that does not help, where both are sound devices; else
     nothing, so that all that is recorded is sent bit for bit. ``"off"``: nothing."""
+    interrupt_after: float | None = None
+    """Interrupt the agent, as `Call.flush` does, when the caller has spoken over it for about so many seconds, 0.1 to
+    2: 0.25 is quick and seldom wrong, 0.17 quicker and oftener. It takes the extra ``vad``, and a microphone that does
+    not hear the agent, by `echo` or by itself: behind a gate nobody interrupts. None: never."""
 
 
 @asynccontextmanager

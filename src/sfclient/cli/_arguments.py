@@ -20,6 +20,10 @@ from sfclient.cli._result import run_result
 from sfclient.cli._service import KEY_VARIABLE, add_service
 from sfclient.cli._simulator import run_simulator
 
+INTERRUPT_AFTER = (
+    0.25  # what --interrupt is without a number: of what was measured, quick and seldom wrong
+)
+
 # What a program passes has another name here; the errors are made for both.
 OPTIONS = {
     "from_number": "--from",
@@ -32,6 +36,7 @@ OPTIONS = {
     "echo='off'": "--echo off",
     "max_seconds": "--duration",
     "silence_seconds": "--silence",
+    "interrupt_after": "--interrupt",
     ", or pass api_key": "",
 }
 
@@ -113,6 +118,15 @@ def make_parser() -> argparse.ArgumentParser:
         help="what to do about the agent's voice that your microphone hears from the loudspeaker: take it out "
         "(cancel), send you only while the agent is silent (gate), the one and if need be the other (auto: the "
         "default; nothing where one of the two is no device), or nothing (off)",
+    )
+    call.add_argument(
+        "--interrupt",
+        type=_seconds,
+        nargs="?",
+        const=INTERRUPT_AFTER,
+        metavar="SECONDS",
+        help="interrupt the agent when you have spoken over it for about so long (%(const)s); it takes the extra vad, "
+        "and headphones or the echo taken out",
     )
     call.add_argument(
         "--duration", type=_seconds, metavar="SECONDS", help="hang up after this time"

@@ -44,6 +44,7 @@ class TestWrongUse:
             (["--input-channel", "2", *SILENT], "--input-channel is of a sound device"),
             (["--follow", *SILENT], "--follow is of the default device"),
             (["--volume", "2", *SILENT], "--volume is of a sound device, and --output none is"),
+            (["--echo", "gate", *SILENT], "--echo gate is of sound devices at both ends"),
             (["--base-url", "http://192.0.2.1", *SILENT], "by name (--allow-insecure)"),
         ],
         ids=str,

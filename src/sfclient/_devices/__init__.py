@@ -4,6 +4,8 @@
 - ``_interface``: what a line is to a call
 - ``_portaudio``: real devices, which are changed, lost and found again; ``_choice``: which is meant; ``_streams``: what
   is open; ``_defaults``: which are the default ones
+- ``_reference``: what was played while a frame was recorded; ``_played``: that between its frames, ``_device_clock``:
+  two devices' clocks
 - ``_ends``: where sound comes from and goes to without them: memory, files, nothing
 - ``_virtual``: the line between these, paced by trio's clock
 - ``_wav``: WAV files in, ``_sound_files``: others, ``_shared`` among calls; ``_wav_writer``: WAV files out;
@@ -33,6 +35,7 @@ from sfclient._devices._files import check_distinct
 from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Queues, Waits
 from sfclient._devices._listen import listen
 from sfclient._devices._portaudio import HANGS, MOST_VOLUME, PortAudioLine
+from sfclient._devices._reference import Reference, ReferenceStatistics
 from sfclient._devices._sound_files import file_input, is_sound_file
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
 from sfclient._devices._wav import StereoSound, open_stereo
@@ -149,6 +152,8 @@ __all__ = [
     "MemoryOutput",
     "NullOutput",
     "Queues",
+    "Reference",
+    "ReferenceStatistics",
     "Sink",
     "Source",
     "SpooledWav",

@@ -39,6 +39,11 @@ class Played:
         """Of that frame of the queue."""
         return played * self._rates[1] // self._rates[0]
 
+    def silence(self, frames: int) -> NDArray[np.int16]:
+        """For as many frames, in which nothing was played."""
+        self.padded_frames += frames
+        return np.zeros(frames, np.int16)
+
     def at(self, first: int, frames: int, *, aside: int = 0) -> NDArray[np.int16]:
         """The frames from that position on, and so many aside of them at either end."""
         begin, end = first - aside, first + frames + aside

@@ -22,7 +22,7 @@ MOST_EPOCHS = (
 )
 # Of two streams, the reference is so much later than what was played: for a callback that is late. No two devices take
 # less time than that, from one to the other.
-LATE_SECONDS = 0.001
+LATE_SECONDS = 0.002
 # What was measured anew is reached so slowly: 0.02 ms of it are a drift of 4 in a million. A canceller bears 10.
 SETTLE_SECONDS = 5.0
 STEP_SECONDS = 0.002  # farther off, it is gone there at once: a device has lost frames
@@ -112,7 +112,11 @@ class Reference:
             while self._coming and self._coming[0].captured <= at:
                 self._enter(self._coming.popleft())
             until = min(end, self._coming[0].captured) if self._coming else end
-            pieces.append(self._take(at - self._epoch.captured, until - at))
+            number, frames = at - self._epoch.captured, until - at
+            if self._epoch.clocks is None:
+                pieces += self._counted(number, frames)
+            else:
+                pieces.append(self._timed(self._epoch.clocks, number, frames))
             at = until
         return np.concatenate(pieces)
 
@@ -123,17 +127,21 @@ class Reference:
         self._epoch = epoch
         self._at = None
 
-    def _take(self, number: int, frames: int) -> NDArray[np.int16]:
+    def _counted(self, number: int, frames: int) -> list[NDArray[np.int16]]:
         """Of what was recorded in this epoch, from that number on."""
+        first = self._played.position(self._epoch.played) + number
+        there = frames
+        if self._coming:  # what is played from then on belongs to something else
+            there = min(frames, max(0, self._played.position(self._coming[0].played) - first))
+        return [self._played.at(first, there), self._played.silence(frames - there)]
+
+    def _timed(self, clocks: ClockPair, number: int, frames: int) -> NDArray[np.int16]:
+        """As `_counted`, of two streams."""
         first = self._played.position(self._epoch.played)
-        clocks = self._epoch.clocks
-        if clocks is None:
-            return self._played.at(first + number, frames)
         clocks.look()
         played = clocks.played_when(number)
         if played is None:
-            self._played.padded_frames += frames
-            return np.zeros(frames, np.int16)
+            return self._played.silence(frames)
         rate, output_samplerate = self._rates
         goal = first + played * rate / output_samplerate - HALF_TAPS - LATE_SECONDS * rate
         step = clocks.ratio

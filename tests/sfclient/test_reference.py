@@ -121,7 +121,7 @@ def test_a_change_of_devices_counts_when_its_first_frame_is_taken() -> None:
     assert device.reference.statistics().changes == 2
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(max_examples=50, derandomize=True, deadline=None)
 @given(
     st.lists(
         st.one_of(

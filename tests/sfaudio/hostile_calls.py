@@ -69,7 +69,7 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     **dict.fromkeys(("now", "head", "position"), lambda fuzzer: 10.0 * count(fuzzer.rng)),
     **dict.fromkeys(("period", "assumed", "really"), lambda fuzzer: fuzzer.rng.uniform(-20, 20)),
     "pause_left": lambda fuzzer: lambda limit: (limit, fuzzer.mischief()),
-    **dict.fromkeys(("capture", "played"), lambda fuzzer: fuzzer.live(CaptureQueue)),
+    **dict.fromkeys(("capture", "played", "reference"), lambda fuzzer: fuzzer.live(CaptureQueue)),
     **dict.fromkeys(("capture_meter", "playout_meter"), lambda fuzzer: fuzzer.live(Meter)),
     "playout": lambda fuzzer: fuzzer.live(fuzzer.rng.choice((JitterBuffer, PlayoutEngine))),
     "queue": lambda fuzzer: fuzzer.live(JitterBuffer),

@@ -304,9 +304,9 @@ cdef class EchoGate:
             try:
                 if frames != others:
                     raise ValueError(f"captured has {frames} frames, but played {others}: give as many of both")
-                self._check(frames, "captured")
                 hold(&self.gate.user, CALL, "this EchoGate")
                 try:
+                    self._check(frames, "captured")
                     return self._process(&view, &beside, frames)
                 finally:
                     give_back(&self.gate.user)
@@ -342,12 +342,14 @@ cdef class EchoGate:
         cdef Py_ssize_t frames = acquire_mono(played, &view, c"*", False, "played")
         cdef Py_ssize_t at
         try:
-            self._check(frames, "played")
             hold(&self.gate.user, CALL, "this EchoGate")
-            for at in range(0, frames, self.gate.block):
-                _to_float32(&view, at, self.scratch, self.gate.block)
-                _play(self.gate, self.scratch)
-            give_back(&self.gate.user)
+            try:
+                self._check(frames, "played")
+                for at in range(0, frames, self.gate.block):
+                    _to_float32(&view, at, self.scratch, self.gate.block)
+                    _play(self.gate, self.scratch)
+            finally:
+                give_back(&self.gate.user)
         finally:
             PyBuffer_Release(&view)
 

@@ -19,7 +19,9 @@ was before hides the one where it is now."""
 
 _LOWEST_HZ, _HIGHEST_HZ = 150, 4000  # where speech is, and what any loudspeaker plays
 _PEAKS_RATE = 8000  # Hz. All of that is below half of it.
-_EDGE_SECONDS = 0.01  # Both end at the same moment: without a taper, that is what they have in common.
+_EDGE_SECONDS = (
+    0.01  # Both end at the same moment: without a taper, that is what they have in common.
+)
 _APART_SECONDS = 0.01  # Peaks that are nearer to each other are one arrival.
 _ALIKE_SECONDS = 0.002  # What two looks may differ by, to agree.
 _AUDIBLE = 1e-6  # mean square of 10 ms: -60 dBFS
@@ -62,7 +64,9 @@ def look(played: NDArray[Any], captured: NDArray[Any], samplerate: int) -> Look 
     takes about a millisecond.
     """
     frames, lags = len(played), len(played) - len(captured)
-    spectrum = _spectrum(captured, frames, samplerate) * _spectrum(played, frames, samplerate).conj()
+    spectrum = (
+        _spectrum(captured, frames, samplerate) * _spectrum(played, frames, samplerate).conj()
+    )
     sizes = numpy.abs(spectrum)
     numpy.divide(spectrum, sizes, out=spectrum, where=sizes > 0)
     step = samplerate // _PEAKS_RATE

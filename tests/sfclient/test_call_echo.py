@@ -17,7 +17,10 @@ SAID_AT, SAID_SECONDS = 2.9, 0.4
 
 
 def noise(seconds: float, samplerate: int, level: float, seed: int) -> np.ndarray:
+    """With little above a quarter of the rate, so that resampling to 16 kHz and above leaves it alone."""
+    window = np.hanning(10 * samplerate // 16_000)
     samples = np.random.default_rng(seed).standard_normal(round(seconds * samplerate))
+    samples = np.convolve(samples, window / np.sqrt(np.sum(window**2)), "same")
     return (np.clip(samples * level, -1, 1) * 32767).astype(np.int16)
 
 
@@ -70,13 +73,13 @@ def level(received: bytes, samplerate: int, since: float, until: float) -> float
     return float(10 * np.log10(np.mean((samples / 32768.0) ** 2) + 1e-12))
 
 
-@pytest.mark.parametrize("mute", [False, True], ids=["", "muted before"])
 @pytest.mark.parametrize(
-    ("dialect", "device_samplerate", "echo"),
+    ("dialect", "device_samplerate", "echo", "mute"),
     [
-        ("widget", 48_000, "cancel"),
-        ("ws-media", 44_100, "cancel"),
-        ("ws-media", 16_000, "gate"),
+        ("widget", 48_000, "cancel", False),
+        ("ws-media", 44_100, "cancel", False),
+        ("ws-media", 16_000, "cancel", True),  # the canceller learns on
+        ("ws-media", 16_000, "gate", False),
     ],
 )
 async def test_an_agent_who_comes_back_from_the_room_is_not_taken_for_the_caller(
@@ -108,8 +111,7 @@ async def test_an_agent_who_comes_back_from_the_room_is_not_taken_for_the_caller
     (simulated,) = held.simulator.calls
     received, rate = simulated.received_audio, simulated.caller_samplerate
     assert level(received, rate, 0.0, 2.5) < -50
-    expected = -20 + 10 * np.log10(min(1.0, rate / device_samplerate))  # resampled, of white noise
-    assert level(received, rate, SAID_AT, SAID_AT + SAID_SECONDS) == pytest.approx(expected, abs=1)
+    assert level(received, rate, SAID_AT, SAID_AT + SAID_SECONDS) == pytest.approx(-20, abs=1)
     assert level(received, rate, SAID_AT - 0.1, SAID_AT - 0.002) < -60
     told = figures.echo
     assert isinstance(told, EchoStatistics)
@@ -117,8 +119,8 @@ async def test_an_agent_who_comes_back_from_the_room_is_not_taken_for_the_caller
     if echo == "cancel":
         assert told.state == "cancelling"
         assert told.delay_seconds == pytest.approx(ECHO_SECONDS, abs=0.02)
-        assert told.erle_db > 25 or mute
-        assert told.added_seconds < 0.02
+        assert told.erle_db > 25
+        assert told.added_seconds <= 0.02
     else:
         assert told.gated_seconds == pytest.approx(2.2, abs=0.2)
         assert told.added_seconds == pytest.approx(0.1)

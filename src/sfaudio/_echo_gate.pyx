@@ -36,7 +36,7 @@ cdef enum:
     TAIL_BLOCKS = 20  # after which a room of RT60 0.4 s has 30 dB less, one of 0.7 s 17
     CALLER_BLOCKS = 2  # in a row, that are louder than any tail: one may be a click
     MOST_DELAY_BLOCKS = 120
-    PLAYED_BLOCKS = MOST_DELAY_BLOCKS + 2  # a captured block may lie across two that were played
+    PLAYED_BLOCKS = MOST_DELAY_BLOCKS + 1  # those that are known
 
 cdef double MOST_DELAY_SECONDS = MOST_DELAY_BLOCKS / 100.0
 
@@ -81,7 +81,7 @@ cdef struct echo_gate:
 
 
 cdef bint _agent_sounds(const echo_gate *gate) noexcept nogil:
-    """In what is captured while the newest block is played."""
+    """In what is captured while the newest block is played: it may lie across two that were."""
     cdef uint64_t newest = gate.played_blocks - 1 + PLAYED_BLOCKS
     cdef uint64_t heard = newest - <uint64_t> (gate.delay // gate.block)
     return gate.sounded[heard % PLAYED_BLOCKS] or (

@@ -121,6 +121,14 @@ def test_the_tail_of_the_agent_does_not_open_it(rt60: float) -> None:
     assert 10 * np.log10(powers.max()) < -45
 
 
+def test_a_click_in_each_of_two_pauses_of_the_agent_does_not_open_it() -> None:
+    played = at(0.0, noise(0.5, -20), 1) + at(0.56, noise(0.2, -20), 1)
+    captured = noise(1, -70, seed=2) + at(0.55, noise(0.01, -10), 1) + at(0.76, noise(0.01, -10), 1)
+    gate = EchoGate(RATE)
+    passed(gate, captured, played)
+    assert gate.statistics().early_openings == 0
+
+
 @pytest.mark.parametrize(
     "sound", [noise(0.01, -10), noise(0.1, -51)], ids=["a click", "what is faint"]
 )
@@ -216,6 +224,10 @@ def test_no_sound_keeps_it_open_or_closed_for_good(value: float) -> None:
     assert gate.statistics().is_open
     gate.process(silence, noise(0.1, -20))
     assert not gate.statistics().is_open
+    for _ in range(20):
+        gate.process(silence, noise(0.1, -20))
+    gate.process(noise(0.1, -20), silence)
+    assert gate.statistics().early_openings == 1
 
 
 @pytest.mark.parametrize(

@@ -88,15 +88,15 @@ class Interruption:
         self._votes: deque[Vote] = deque(maxlen=ceil(self._needed))  # those that count
         self._frame_bytes = 2 * round(FRAME_SECONDS * voice.samplerate)
         self._voicing = Voicing(model_rate(voice.samplerate))
+        self._loudness = _Loudness()
         self._rests_until = -inf
         self._begin(-inf)
 
     def _begin(self, at: float) -> None:
-        """Anew, with what comes next."""
-        self._waiting = b""  # less than a frame
+        """With what comes next, after nothing."""
         self._heard_until = at
+        self._waiting = b""  # less than a frame
         self._recent = np.zeros(self._voicing.frames, np.int16)
-        self._loudness = _Loudness()
         self._count = 0.0
 
     def hear(self, pcm: bytes, until: float) -> None:

@@ -213,11 +213,11 @@ def test_zeros_for_which_a_microphone_was_late_are_not_heard_by_the_canceller(ca
 
 def test_other_devices_are_another_path(canceller):
     captured = stage("cancel")
-    captured.reference.begin(0, of_devices=True)
+    captured.reference.begin_devices(0)
     record(captured, 4 * BLOCK)
     captured.take(BLOCK)
     assert canceller[0].changes == 0
-    captured.reference.begin(4 * BLOCK, of_devices=True)
+    captured.reference.begin_devices(4 * BLOCK)
     record(captured, 4 * BLOCK, 1 + 4 * BLOCK)
     captured.take(5 * BLOCK)
     captured.take(BLOCK)

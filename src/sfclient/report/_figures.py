@@ -11,8 +11,8 @@ class Figure(NamedTuple):
 
     name: str
     unit: str
-    """``"s"``, ``"%"`` (of a share from 0 to 1), ``"dB"``, ``"ppm"``, ``"dBFS"`` (of a level, full scale 1.0); any other
-    is a count."""
+    """``"s"``, ``"%"`` (of a share from 0 to 1), ``"dB"``, ``"ppm"``, ``"dBFS"`` (of a level, full scale 1.0); any
+    other is a count."""
     means: str
 
 

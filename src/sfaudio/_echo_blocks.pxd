@@ -68,6 +68,7 @@ cdef struct canceller:
     int unlooked  # since the last look
     # How well it works: mean squares.
     float smooth_captured
+    float smooth_estimate
     float smooth_error
     bint was_alone  # the agent, in the block before this one
     float was_captured

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfaudio import CaptureQueue, JitterBuffer, Resampler
+from sfaudio import CaptureQueue, EchoGate, JitterBuffer, Resampler
 from sfaudio._callback import StreamCallback
 
 PROTOTYPE = ctypes.CFUNCTYPE(
@@ -229,6 +229,7 @@ def test_an_argument_may_use_the_object_that_it_is_for() -> None:
         (JitterBuffer, {"capacity": 9}),
         (CaptureQueue, {"capacity": 9}),
         (Resampler, {"samplerate_in": 8000, "samplerate_out": 16000}),
+        (EchoGate, {"samplerate": 8000}),
         (StreamCallback, {"input_channels": 1}),
     ],
 )
@@ -245,6 +246,8 @@ def test_a_constructor_may_be_watched_by_its_argument(
         uses: dict[str, list[Any]] = {"write": [bytes(2)], "read_into": [bytearray(2)]}
         uses |= {"read": [1], "process": [bytes(2)], "output_frames": [1], "input_frames": [1]}
         uses |= {"flush": [], "abort": [], "run": [bytes(4), None], "statistics": []}
+        if hasattr(thing, "skip"):  # one for two streams
+            uses |= {"skip": [bytes(2)], "process": [bytes(2), bytes(2)]}
         for name in uses.keys() & set(dir(thing)):
             try:
                 getattr(thing, name)(*uses[name])
@@ -313,7 +316,7 @@ def test_a_forked_child_is_told_what_it_can_be() -> None:
     "method",
     [
         getattr(cls, name)
-        for cls in (JitterBuffer, CaptureQueue, Resampler, StreamCallback)
+        for cls in (JitterBuffer, CaptureQueue, Resampler, EchoGate, StreamCallback)
         for name in vars(cls)
         if not name.startswith("_") and callable(getattr(cls, name))
     ],

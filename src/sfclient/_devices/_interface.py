@@ -115,6 +115,10 @@ class Line(Waits, Protocol):
         """Whether nothing is left to be recorded; True where there is no telling, as of a microphone."""
 
     @property
+    def input_latency(self) -> float:
+        """Seconds from the microphone to the capture queue, as far as the device knows."""
+
+    @property
     def output_latency(self) -> float:
         """Seconds from the playout engine to the ear, as far as the device knows."""
 

@@ -28,7 +28,7 @@ class VirtualLine:
     A turn is taken by the task that waits for what is recorded, or else, as while that one sends, by the line's own.
     """
 
-    output_latency = 0.0
+    input_latency = output_latency = 0.0
     is_real = False
 
     def __init__(

@@ -36,9 +36,8 @@ SMOOTHED_FRAMES = 3  # in a power
 # The room's is the least of the last 3 s, of so many parts of so many frames.
 FLOOR_PARTS, FLOOR_FRAMES = 30, 10
 
-GAP_SECONDS = (
-    0.1  # between two pieces: more than their times jitter, so that something was not heard
-)
+# More is missing between two pieces than their times jitter: something was not heard.
+GAP_SECONDS = 0.1
 # After its last sound the agent is heard no more: what waits then may be its next reply. So long `sfaudio.Meter` waits.
 AGENT_PAUSE_SECONDS = 0.5
 

@@ -116,12 +116,12 @@ def test_silence_of_a_gate_is_no_room():
 
 
 def test_a_short_voice_as_of_a_cough_is_forgotten_and_a_consonant_is_not():
-    cough = sound(BREATH, 0.15), sound(VOICED, 0.03), sound(BREATH, 0.2)
+    cough = sound(BREATH, 0.15), sound(VOICED, 0.05), sound(BREATH, 0.2)
     line = Line()
     for _ in range(5):
         line.hear(*cough, probability=0.95)
     assert line.told == []
-    line.hear(*[sound(VOICED, 0.1), sound(BREATH, 0.05)] * 2, probability=0.95)
+    line.hear(*[sound(VOICED, 0.05), sound(BREATH, 0.02)] * 4, probability=0.95)
     assert len(line.told) == 1
 
 

@@ -26,10 +26,8 @@ LEAST_VOICING = 0.7
 ABOVE_FLOOR = 4.0  # in power: 6 dB
 LEAK = 0.5  # of the count, in each frame without a vote
 VOTES_PER_SECOND = 24.0  # that interrupt, of those asked for: the detector takes its time, and speech is half vowels
-SHORTEST_SECONDS, LONGEST_SECONDS = (
-    0.1,
-    2.0,
-)  # two votes, of any cough; and 0.5 s of vowels with hardly a breath
+# Three votes, of any cough; and half a second of vowels with hardly a breath.
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 2.0
 REST_SECONDS = 1.0  # after an interruption, in which the agent may learn of it
 
 SMOOTHED_FRAMES = 3  # in a power
@@ -84,7 +82,7 @@ class Interruption:
         self._agent_is_heard = agent_is_heard
         self._interrupt = interrupt
         self._needed = VOTES_PER_SECOND * interrupt_after
-        self._votes: deque[Vote] = deque(maxlen=ceil(self._needed))  # those that count
+        self._votes: deque[Vote] = deque(maxlen=ceil(self._needed))  # the last that may be needed
         self._frame_bytes = 2 * round(FRAME_SECONDS * voice.samplerate)
         self._voicing = Voicing(model_rate(voice.samplerate))
         self._loudness = _Loudness()
@@ -100,7 +98,7 @@ class Interruption:
 
     def hear(self, pcm: bytes, until: float) -> None:
         """PCM16 mono, which ended at `until` in seconds, on the clock of the events."""
-        began = until - (len(self._waiting) + len(pcm)) / 2 / self.samplerate
+        began = until - len(pcm) / 2 / self.samplerate
         if abs(began - self._heard_until) > GAP_SECONDS:
             self._begin(began)
         pcm = self._waiting + pcm
@@ -120,8 +118,6 @@ class Interruption:
         if voicing < LEAST_VOICING or self._heard_until < self._rests_until:
             self._count = max(0.0, self._count - LEAK)
             return
-        if not self._count:
-            self._votes.clear()
         self._count += 1
         self._votes.append(Vote(self._heard_until, voice, voicing))
         if self._count >= self._needed:

@@ -255,7 +255,7 @@ async def test_an_agent_who_has_said_all_is_not_interrupted(
         await trio.sleep(3)
 
     caller_rate = hold.capture_samplerate
-    said = sound(BREATH, 1.7, 0.0, caller_rate), sound(VOICED, 1, 0.1, caller_rate)
+    said = sound(BREATH, 1.35, 0.0, caller_rate), sound(VOICED, 1, 0.1, caller_rate)
     async with hold(
         speak, say=np.concatenate(said).tobytes(), audio={"interrupt_after": 0.25}
     ) as held:

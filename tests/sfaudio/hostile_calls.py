@@ -73,7 +73,7 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     "captured": lambda fuzzer: fuzzer.rng.choice(
         (fuzzer.buffer(), fuzzer.rng.randbytes(160 * fuzzer.rng.randrange(7)))
     ),
-    "capture": lambda fuzzer: fuzzer.live(CaptureQueue),
+    **dict.fromkeys(("capture", "reference"), lambda fuzzer: fuzzer.live(CaptureQueue)),
     # Of a callback it is a queue, of what takes two streams a block beside another.
     "played": lambda fuzzer: fuzzer.rng.choice(
         (fuzzer.live(CaptureQueue), fuzzer.buffer(), *fuzzer.under_way[:1])

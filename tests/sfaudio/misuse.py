@@ -38,12 +38,17 @@ def queues(rng: random.Random) -> list[Any]:
 
 
 def callback(rng: random.Random) -> list[Any]:
-    playout, capture, played = *queues(rng), CaptureQueue(100)
+    playout, capture, played, reference = *queues(rng), CaptureQueue(100), CaptureQueue(100)
     meters = Meter(48_000), Meter(48_000)
     stream = StreamCallback(
-        capture, playout, played, capture_meter=meters[0], playout_meter=meters[1]
+        capture,
+        playout,
+        played,
+        reference=reference,
+        capture_meter=meters[0],
+        playout_meter=meters[1],
     )
-    return [playout, capture, played, *meters, stream]
+    return [playout, capture, played, reference, *meters, stream]
 
 
 def engine(rng: random.Random) -> list[Any]:

@@ -54,7 +54,7 @@ engine_holder = StreamCallback(None, held_engine)
 
 
 def opened_and_closed() -> None:
-    callback = StreamCallback(CaptureQueue(9), JitterBuffer(9))
+    callback = StreamCallback(CaptureQueue(9), JitterBuffer(9), reference=CaptureQueue(9))
     assert callback.userdata
     callback.close()
 
@@ -203,6 +203,8 @@ CALLS = [
     call("StreamCallback.run", holder.run, FLOATS, FLOATS),
     call("StreamCallback.run error", holder.run, FLOATS, DOUBLES),
     call("StreamCallback.detach", StreamCallback().detach),
+    call("StreamCallback reference", StreamCallback, held_queue, reference=CaptureQueue(9)),
+    call("StreamCallback.position", holder.position),
     call("StreamCallback.statistics", holder.statistics),
 ]
 

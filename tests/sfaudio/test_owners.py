@@ -68,12 +68,11 @@ class Held:
     """Queues that a stream has, and the calls that it does not allow."""
 
     def __init__(self) -> None:
-        self.capture, self.playout, self.played = (
-            CaptureQueue(900),
-            JitterBuffer(900),
-            CaptureQueue(900),
+        self.capture, self.playout = CaptureQueue(900), JitterBuffer(900)
+        self.played, self.reference = CaptureQueue(900), CaptureQueue(900)
+        self.callback = StreamCallback(
+            self.capture, self.playout, self.played, reference=self.reference
         )
-        self.callback = StreamCallback(self.capture, self.playout, self.played)
 
     def refused(self) -> list[Callable[[], object]]:
         return [
@@ -81,9 +80,11 @@ class Held:
             self.playout.abort,
             lambda: self.capture.write(bytes(20)),
             lambda: self.played.write(np.zeros(9, np.float32)),
+            lambda: self.reference.write(bytes(20)),
             lambda: StreamCallback(self.capture),
             lambda: StreamCallback(playout=self.playout),
             lambda: StreamCallback(CaptureQueue(9), JitterBuffer(9), self.played),
+            lambda: StreamCallback(None, JitterBuffer(9), reference=self.reference),
         ]
 
     def allowed(self) -> list[Callable[[], object]]:
@@ -198,6 +199,8 @@ def test_every_call_against_a_running_callback_is_refused_or_right() -> None:
             assert counts.written_frames == (
                 counts.read_frames + counts.queued_frames + counts.dropped_frames
             )
+            position = held.callback.position()
+            assert position is None or position.input_frames == position.output_frames + 480
         # In the middle of a block or not: when it has left, the sides are ours at once.
         assert held.callback.detach()
         held.assert_free()

@@ -12,7 +12,7 @@ from .conftest import Hold
 ECHO_SECONDS = 0.1
 ECHO_GAIN = 0.3
 AGENT = 0.1  # of full scale: noise, 20 dB above the quietest speech when it comes back
-NEAR_SECONDS = 0.02
+NEAR_SECONDS = 0.0101
 SAID_AT, SAID_SECONDS = 2.9, 0.4
 
 
@@ -91,7 +91,10 @@ async def test_an_agent_who_comes_back_from_the_room_is_not_taken_for_the_caller
         agent, microphone=room, speaker=room, audio={"echo": echo}, record=tmp_path / "call.wav"
     ) as held:
         held.call.mute(mute)
-        await trio.sleep(2.5)
+        await trio.sleep(0.1)
+        assert room.began is not None
+        began_at = held.call.seconds - (trio.current_time() - room.began)
+        await trio.sleep(2.4)
         held.call.mute(False)
         await trio.sleep(1.8)
         held.call.hang_up()
@@ -101,11 +104,9 @@ async def test_an_agent_who_comes_back_from_the_room_is_not_taken_for_the_caller
         for kind in (SpeechBegan, SpeechEnded)
     )
     figures = held.call.statistics()
-    offset = figures.recording.begins_at
-    assert [each.at - offset for each in began] == pytest.approx([SAID_AT], abs=NEAR_SECONDS)
-    assert [each.at - offset for each in ended] == pytest.approx(
-        [SAID_AT + SAID_SECONDS], abs=NEAR_SECONDS
-    )
+    told = [each.at - began_at for each in (*began, *ended)]
+    assert told == pytest.approx([SAID_AT, SAID_AT + SAID_SECONDS], abs=NEAR_SECONDS)
+    assert figures.recording.begins_at == pytest.approx(began_at, abs=NEAR_SECONDS)
     assert not [each for each in events if isinstance(each, Interrupted)]
     # What was sent is where it was recorded, to the frame.
     (simulated,) = held.simulator.calls

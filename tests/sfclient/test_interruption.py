@@ -251,7 +251,8 @@ async def test_an_agent_who_has_said_all_is_not_interrupted(
 
     async def speak(call: SimulatedCall) -> None:
         await call.client_ready()
-        await call.send_audio(noise(1, hold.playout_samplerate) + silence)
+        await call.send_audio(noise(1, hold.playout_samplerate))
+        await call.send_audio(silence)
         await trio.sleep(3)
 
     caller_rate = hold.capture_samplerate

@@ -61,9 +61,10 @@ cdef struct canceller:
     int held  # blocks that pass after something was played, until all is passed
     treatment now  # of the block before this one
     treatment before  # of the one before that
+    bint still  # exact zeros were captured
+    bint was_still  # in the block before
     # In blocks:
     int quiet  # since something audible was played
-    int still  # of exact zeros captured, up to now
     int heard  # audible ones played since the search began
     int unlooked  # since the last look
     # How well it works: mean squares.

@@ -18,6 +18,7 @@ MODULES = [
     "_callback",
     "_capture",
     "_echo",
+    "_echo_gate",
     "_echo_blocks",
     "_echo_filter",
     "_engine",

@@ -71,9 +71,7 @@ cdef struct canceller:
     float smooth_captured
     float smooth_estimate
     float smooth_error
-    bint was_alone  # the agent, in the block before this one
-    float was_captured
-    float alone_captured
+    float alone_captured  # while only the agent talks
     float alone_output
     int leaking  # blocks
     bint is_leaking

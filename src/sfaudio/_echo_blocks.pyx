@@ -23,7 +23,7 @@ cdef enum:
     # In blocks of 10 ms:
     HELD = 120  # after something was played it may still be heard: so long is the longest delay
     HELD_AFTER_DELAY = 40  # and so long at least rings the room
-    REPLAYED = 100  # of what was kept, run through the filter when the delay is known: it takes some ms
+    REPLAYED = 50  # of what was kept, run through the filter when the delay is known: before, there may be no echo
     PRIMED = 20  # the filter's taps
     WHOLE = 2  # of what was kept without a gap: the filter's last block, and the one that comes out
     LOOK_SEARCHING = 5
@@ -128,13 +128,11 @@ cdef void _measure(canceller *of) noexcept nogil:
         of.smooth_captured += (1 - SMOOTHED_KEPT) * (last.captured - of.smooth_captured)
         of.smooth_estimate += (1 - SMOOTHED_KEPT) * (last.estimate - of.smooth_estimate)
         of.smooth_error += (1 - SMOOTHED_KEPT) * (last.error - of.smooth_error)
-    if of.was_alone:  # The output is that of the block before.
-        of.alone_captured += (1 - ALONE_KEPT) * (of.was_captured - of.alone_captured)
+    if last.agent_alone:
+        of.alone_captured += (1 - ALONE_KEPT) * (last.captured - of.alone_captured)
         of.alone_output += (1 - ALONE_KEPT) * (last.output - of.alone_output)
         of.leaking = of.leaking + 1 if of.alone_output > max(LEAK * of.alone_captured, AUDIBLE) else 0
         of.is_leaking = of.leaking >= LEAKING_AFTER
-    of.was_alone = last.agent_alone
-    of.was_captured = last.captured
 
 
 cdef int _look_period(const canceller *of) noexcept nogil:
@@ -205,7 +203,6 @@ cdef void canceller_align(canceller *of, double delay) noexcept nogil:
     while at < of.filled:
         _filter(of, at)
         at += of.hop
-    of.was_alone = False
     of.now = _treat(of)
     if of.before == CANCEL:
         for i in range(of.hop):
@@ -216,7 +213,7 @@ cdef void canceller_seek(canceller *of) noexcept nogil:
     of.state, of.candidate, of.held = SEARCHING, -1, HELD
     of.since = of.filled
     of.heard = of.unlooked = of.leaking = 0
-    of.is_leaking = of.was_alone = False
+    of.is_leaking = False
     of.alone_captured = of.alone_output = 0
 
 
@@ -233,7 +230,7 @@ cdef void canceller_skip(canceller *of, const char *played, Py_ssize_t frames, b
         of.filled += step
         played += of.block * size
         left -= of.block
-    of.is_primed = of.was_alone = False
+    of.is_primed = False
     of.whole = 0
 
 

@@ -406,6 +406,8 @@ void stream_set_meters(void *state, void *capture_meter, void *playout_meter, in
     stream->sound.capture_samplerate = stream->sound.playout_samplerate = samplerate;
 }
 
+void stream_set_reference(void *state, void *reference) { ((stream_state *)state)->sound.reference = reference; }
+
 void stream_want_gain(void *state, float gain) { FUNCTION(6_sound, want_gain)(&((stream_state *)state)->sound, gain); }
 
 void stream_pick_channel(void *state, int channel) { ((stream_state *)state)->sound.input_channel = channel; }
@@ -416,6 +418,14 @@ int stream_callback(void *state, const float *input, float *output, unsigned lon
 }
 
 uint64_t stream_callbacks(void *state) { return ((stream_state *)state)->callbacks; }
+
+/* As StreamCallback.position does. */
+uint64_t stream_look(void *state)
+{
+    struct __pyx_t_7sfaudio_9_position_stream_position seen;
+    if (!FUNCTION(9_position, look_at_position)(&((stream_state *)state)->position, &seen)) return UINT64_MAX;
+    return seen.output_frames;
+}
 
 /* As StreamCallback.detach does. */
 void stream_detach(void *state)

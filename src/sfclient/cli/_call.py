@@ -59,7 +59,7 @@ async def run_call(args: argparse.Namespace) -> int:
         _open_at_volume,
         args.volume,
         session,
-        Audio(source, sink, follow=args.follow),
+        Audio(source, sink, follow=args.follow, echo=args.echo, interrupt_after=args.interrupt),
         playout=args.playout,
         max_seconds=args.duration,
         silence_seconds=args.silence,
@@ -86,6 +86,11 @@ def _check_devices(source: str | Device, sink: str | Device, args: argparse.Name
     if args.follow and all(isinstance(end, str) or end.name is not None for end in (source, sink)):
         raise UsageError(
             "--follow is of the default device, and both --input and --output are named"
+        )
+    if args.echo in ("cancel", "gate") and (isinstance(source, str) or isinstance(sink, str)):
+        which = f"--input {source}" if isinstance(source, str) else f"--output {sink}"
+        raise UsageError(
+            f"--echo {args.echo} is of sound devices at both ends, and {which} is none: leave it out"
         )
     if args.volume is not None and not isinstance(sink, Device):
         raise UsageError(f"--volume is of a sound device, and --output {sink} is none")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sfaudio._echo_filter import EchoFilter
 
-from .echo_talk import (
+from .echo_voices import (
     Sound,
     alone,
     changing,

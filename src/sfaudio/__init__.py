@@ -6,6 +6,8 @@
   delay (`_playout`; its law in `_playout_law`)
 - `CaptureQueue`, `CaptureQueueStatistics`: from an audio callback to a network task (`_capture`)
 - `Meter`, `MeterStatistics`, `Segment`: how loud it is, and when somebody speaks (`_meter`)
+- `EchoCanceller`, `EchoCancellerStatistics`: takes out of what was captured the echo of what was
+  played (`_echo`)
 - `byteswap_int16`, `to_mono`, `from_mono`, `apply_gain`, `level` (a `Level`): blocks of int16
   (`_blocks`)
 - `int16_to_ulaw`, `ulaw_to_int16`, `int16_to_alaw`, `alaw_to_int16`: G.711 (`_g711`)
@@ -21,6 +23,7 @@ All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` 
 
 from sfaudio._blocks import apply_gain, byteswap_int16, from_mono, level, to_mono
 from sfaudio._capture import CaptureQueue
+from sfaudio._echo import EchoCanceller
 from sfaudio._g711 import alaw_to_int16, int16_to_alaw, int16_to_ulaw, ulaw_to_int16
 from sfaudio._meter import Meter
 from sfaudio._pcm import JitterBuffer, float32_to_int16, int16_to_float32
@@ -29,6 +32,7 @@ from sfaudio._portaudio import DeviceInfo, StreamError
 from sfaudio._resample import Resampler
 from sfaudio._statistics import (
     CaptureQueueStatistics,
+    EchoCancellerStatistics,
     JitterBufferStatistics,
     Level,
     MeterStatistics,
@@ -43,6 +47,8 @@ __all__ = [
     "CaptureQueue",
     "CaptureQueueStatistics",
     "DeviceInfo",
+    "EchoCanceller",
+    "EchoCancellerStatistics",
     "JitterBuffer",
     "JitterBufferStatistics",
     "Level",

@@ -116,6 +116,36 @@ class ResamplerStatistics:
     held back of the last frame, or was when it was reset."""
 
 
+@dataclass(frozen=True, slots=True)
+class EchoCancellerStatistics:
+    """A consistent snapshot: ``frames == passed_frames + silenced_frames + cancelled_frames``."""
+
+    state: str
+    """``"searching"`` while the delay of the echo is not known, ``"cancelling"`` when it is, ``"no echo"`` when none
+    was found in 1.3 s of what was played: a headset, until one is found."""
+    delay_seconds: float | None
+    """From when something is played until it is captured again; None while that is not known."""
+    frames: int
+    """Frames captured, and given back."""
+    passed_frames: int
+    """Of these: given back untouched."""
+    silenced_frames: int
+    """Of these: given back as zeros, with a fade at either end."""
+    cancelled_frames: int
+    """Of these: given back without the echo."""
+    skipped_frames: int
+    """Frames played whose captured ones were lost, as `EchoCanceller.skip` was told; not part of the sum."""
+    erle_db: float | None
+    """By how much what comes out was below what was captured lately, in the last second or so in which only what was
+    played was heard (echo return loss enhancement, ITU-T G.168); None before the first."""
+    is_leaking: bool
+    """Whether that was less than 12 dB for a second, and was not more since."""
+    path_changes: int
+    """Times that the path of the echo was another: as `EchoCanceller.path_changed` was told, or as was noticed."""
+    realignments: int
+    """Times that the delay of the echo was found to be another than was known."""
+
+
 class Level(NamedTuple):
     """How loud a block of int16 samples is; full scale is 1.0."""
 

@@ -1,0 +1,45 @@
+"""The echo canceller's filter, on streams that are aligned: no GIL, no allocation. For `_echo`, not for others.
+
+One thread at a time may use one. A block has `hop` frames, 10 ms, of samples in [-1, 1].
+"""
+
+from sfaudio._fourier cimport MOST_POINTS
+
+
+cdef enum:
+    MOST_HOP = MOST_POINTS // 2
+
+
+# What is readable of the last block.
+cdef struct echo_block:
+    float captured  # mean squares, full scale is 1
+    float estimate  # of the echo, as the linear filter has it
+    float error  # captured without that
+    float output  # of the block before, as written, without comfort noise
+    bint agent_alone  # something is played, and nobody else is heard
+    int changes  # of the path that were found, so far
+
+cdef struct echo_filter
+
+# `hop` is 80 at 8 kHz, 160 at 16 kHz. NULL: no memory, or another hop.
+cdef echo_filter *echo_filter_new(Py_ssize_t hop, bint comfort_noise)
+cdef void echo_filter_free(echo_filter *of) noexcept
+
+# A block, and what was played in it or 5 to 10 ms later; `out` is the block before this one, and may be `captured`.
+cdef void echo_filter_block(
+    echo_filter *of, const float *captured, const float *played, float *out
+) noexcept nogil
+# A block was played whose captured frames are lost, or are history: nothing is learnt, nothing comes out.
+cdef void echo_filter_play(echo_filter *of, const float *played) noexcept nogil
+# Nothing was played for long: the block comes out elsewhere, as it is; this keeps what the next one needs.
+cdef void echo_filter_pass(echo_filter *of, const float *captured) noexcept nogil
+# The path is another one: learn it anew, from what is known.
+cdef void echo_filter_doubt(echo_filter *of) noexcept nogil
+
+cdef const echo_block *echo_filter_last(const echo_filter *of) noexcept nogil
+
+
+cdef class EchoFilter:
+    cdef echo_filter *of
+    cdef unsigned long long _user  # the owner word
+    cdef readonly int samplerate

@@ -20,6 +20,7 @@ MODULES = [
     "_echo",
     "_echo_blocks",
     "_echo_filter",
+    "_echo_gate",
     "_engine",
     "_fourier",
     "_g711",

@@ -12,8 +12,9 @@
   (`_blocks`)
 - `int16_to_ulaw`, `ulaw_to_int16`, `int16_to_alaw`, `alaw_to_int16`: G.711 (`_g711`)
 - `Resampler`, `ResamplerStatistics`: from one sample rate to another, streaming (`_resample`)
-- `sfaudio.stream.Stream`, `StreamStatistics`, `StreamError`: a PortAudio stream between queues and a
-  device, a `DeviceInfo`, with native callbacks
+- `EchoGate`, `EchoGateStatistics`: silences a microphone while the agent is heard (`_echo_gate`)
+- `sfaudio.stream.Stream`, `StreamStatistics`, `StreamPosition`, `StreamError`: a PortAudio stream
+  between queues and a device, a `DeviceInfo`, with native callbacks
 - `sfaudio.checkup`: whether all of it works here, as ``python -m sfaudio`` tells; `__version__`
 
 What streams is mono, and refuses arrays of several channels: for stereo, have one of each for each channel.
@@ -24,6 +25,7 @@ All of it can be used from Cython without the GIL: ``from sfaudio cimport ...`` 
 from sfaudio._blocks import apply_gain, byteswap_int16, from_mono, level, to_mono
 from sfaudio._capture import CaptureQueue
 from sfaudio._echo import EchoCanceller
+from sfaudio._echo_gate import EchoGate
 from sfaudio._g711 import alaw_to_int16, int16_to_alaw, int16_to_ulaw, ulaw_to_int16
 from sfaudio._meter import Meter
 from sfaudio._pcm import JitterBuffer, float32_to_int16, int16_to_float32
@@ -33,12 +35,14 @@ from sfaudio._resample import Resampler
 from sfaudio._statistics import (
     CaptureQueueStatistics,
     EchoCancellerStatistics,
+    EchoGateStatistics,
     JitterBufferStatistics,
     Level,
     MeterStatistics,
     PlayoutEngineStatistics,
     ResamplerStatistics,
     Segment,
+    StreamPosition,
     StreamStatistics,
 )
 from sfaudio._version import __version__ as __version__
@@ -49,6 +53,8 @@ __all__ = [
     "DeviceInfo",
     "EchoCanceller",
     "EchoCancellerStatistics",
+    "EchoGate",
+    "EchoGateStatistics",
     "JitterBuffer",
     "JitterBufferStatistics",
     "Level",
@@ -60,6 +66,7 @@ __all__ = [
     "ResamplerStatistics",
     "Segment",
     "StreamError",
+    "StreamPosition",
     "StreamStatistics",
     "alaw_to_int16",
     "apply_gain",

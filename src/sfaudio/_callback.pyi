@@ -5,7 +5,7 @@ from sfaudio._capture import CaptureQueue
 from sfaudio._meter import Meter
 from sfaudio._pcm import JitterBuffer
 from sfaudio._playout import PlayoutEngine
-from sfaudio._statistics import StreamStatistics
+from sfaudio._statistics import StreamPosition, StreamStatistics
 
 class StreamCallback:
     def __new__(
@@ -14,6 +14,7 @@ class StreamCallback:
         playout: JitterBuffer | PlayoutEngine | None = None,
         played: CaptureQueue | None = None,
         *,
+        reference: CaptureQueue | None = None,
         capture_meter: Meter | None = None,
         playout_meter: Meter | None = None,
         input_channels: _Whole = 1,
@@ -35,6 +36,7 @@ class StreamCallback:
     def run(self, indata: _Samples | None, outdata: _Samples | None, flags: int = 0) -> None: ...
     def detach(self) -> bool: ...
     def close(self) -> None: ...
+    def position(self) -> StreamPosition | None: ...
     def statistics(self) -> StreamStatistics: ...
     def cpu_percentile(self, fraction: float) -> float: ...
     def duration_percentile(self, fraction: float) -> float: ...

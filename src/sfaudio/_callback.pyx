@@ -27,6 +27,8 @@ from sfaudio._meter cimport Meter, meter_hold_writer, meter_release_writer
 from sfaudio._owners cimport CALL, give_back, hold, sf_hold
 from sfaudio._pcm cimport JitterBuffer, playout_hold_reader, playout_release_reader
 from sfaudio._playout cimport PlayoutEngine, engine_hold_reader, engine_release_reader
+from sfaudio._position cimport look_at_position, stream_position, tell_position
+from sfaudio._ring cimport LOOKS, LOOKS_AT_ONCE
 from sfaudio._ring cimport sf_exchange, sf_load_acquire, sf_load_ordered, sf_load_relaxed
 from sfaudio._ring cimport sf_store_relaxed, sf_store_release
 from sfaudio._sound cimport block_sound, play_block, record_block, want_gain, wanted_gain
@@ -34,7 +36,7 @@ from sfaudio._sound cimport block_sound, play_block, record_block, want_gain, wa
 from os import getpid
 from time import sleep
 
-from sfaudio._statistics import StreamStatistics
+from sfaudio._statistics import StreamPosition, StreamStatistics
 
 
 cdef extern from "_clock.h" nogil:
@@ -70,6 +72,7 @@ cdef struct stream_state:
     uint64_t output_underflows
     uint64_t priming_callbacks
     uint64_t last_began
+    stream_position position
     uint64_t busy
     uint64_t detached  # written by the Python side
     histogram durations
@@ -88,6 +91,7 @@ cdef int _callback(
     cdef stream_state *state = <stream_state *> user_data
     cdef uint64_t began = sf_now_ns()
     cdef uint64_t cpu_began = sf_thread_cpu_ns() if state.measure_cpu else 0
+    cdef uint64_t played = state.output_frames
     sf_exchange(&state.busy, 1)
     if sf_load_ordered(&state.detached):
         if output != NULL:
@@ -98,12 +102,14 @@ cdef int _callback(
         return 0
     if state.callbacks:
         record(&state.gaps, began - state.last_began)
-    if input != NULL and state.sound.capture != NULL:
-        record_block(&state.sound, <const float *> input, <Py_ssize_t> frames, <double> began / 1e9)
-        _add(&state.input_frames, frames)
+    # First, so that what was played is there when what was recorded with it is.
     if output != NULL and (state.sound.playout != NULL or state.sound.engine != NULL):
         play_block(&state.sound, <float *> output, <Py_ssize_t> frames, <double> began / 1e9)
         _add(&state.output_frames, frames)
+    if input != NULL and state.sound.capture != NULL:
+        record_block(&state.sound, <const float *> input, <Py_ssize_t> frames, <double> began / 1e9)
+        _add(&state.input_frames, frames)
+    tell_position(&state.position, began, state.input_frames, played)
     if flags & INPUT_OVERFLOW:
         _add(&state.input_overflows, 1)
     if flags & OUTPUT_UNDERFLOW:
@@ -145,14 +151,15 @@ cdef Py_ssize_t _frames(Py_ssize_t samples, Py_ssize_t channels, Py_ssize_t due)
 
 @cython.no_gc_clear  # the queues must be there when it is deallocated
 cdef class StreamCallback:
-    """StreamCallback(capture=None, playout=None, played=None, *, capture_meter=None, playout_meter=None, \
-    input_channels=1, input_channel=None, output_channels=1, output_gain=1.0, measure_cpu=False)\n--\n
+    """StreamCallback(capture=None, playout=None, played=None, *, reference=None, capture_meter=None, \
+    playout_meter=None, input_channels=1, input_channel=None, output_channels=1, output_gain=1.0, \
+    measure_cpu=False)\n--\n
     What a native PortAudio stream calls back, and what it has seen.
 
-    It is the writer of `capture`, `played` and the meters and the reader of `playout` from when it is made until
-    `detach`, `close`, or until it is dropped. From when `userdata` is asked for until `close`, nothing is freed even if
-    it is dropped: the callback may run. So without `close` its memory and its queues are kept for ever, and their sides
-    held.
+    It is the writer of `capture`, `played`, `reference` and the meters and the reader of `playout` from when it is made
+    until `detach`, `close`, or until it is dropped. From when `userdata` is asked for until `close`, nothing is freed
+    even if it is dropped: the callback may run. So without `close` its memory and its queues are kept for ever, and
+    their sides held.
 
     Threads: PortAudio's thread runs the callback; all but `run` may be asked from anywhere. The stream must be float32,
     interleaved.
@@ -164,7 +171,10 @@ cdef class StreamCallback:
     playout
         A JitterBuffer or a PlayoutEngine: is read for what is played, on every channel; None if nothing is.
     played
-        Gets what was played as well, for a recording.
+        Gets what was played as well, before `output_gain`, for a recording.
+    reference
+        Gets what the loudspeaker gets, after `output_gain`, for an echo canceller. With both directions, each callback
+        writes as many frames to it as to `capture`: the frames of a callback belong together.
     capture_meter, playout_meter
         Hears what is recorded, or played before `output_gain`. The first frame of a block that is recorded sounds as
         long before the callback as the block lasts, that of one that is played when the callback begins; the device's
@@ -181,7 +191,8 @@ cdef class StreamCallback:
     Raises
     ------
     TypeError, ValueError
-        A number of channels is no whole number, or out of range; a gain is; a meter has nothing to hear.
+        A number of channels is no whole number, or out of range; a gain is; a meter has nothing to hear, or `reference`
+        nothing to get.
     RuntimeError, MemoryError
         A side that it needs is held, or it is to write one queue twice; there is no memory for what it writes.
     """
@@ -196,6 +207,7 @@ cdef class StreamCallback:
         playout=None,
         CaptureQueue played=None,
         *,
+        CaptureQueue reference=None,
         Meter capture_meter=None,
         Meter playout_meter=None,
         input_channels=1,
@@ -207,7 +219,7 @@ cdef class StreamCallback:
         self.state = <stream_state *> calloc(1, sizeof(stream_state))
         if self.state == NULL:
             raise MemoryError
-        self.queues = (capture, playout, played, capture_meter, playout_meter)
+        self.queues = (capture, playout, played, reference, capture_meter, playout_meter)
         self.pid = getpid()
         # Until they are known: the code of an argument finds the object among those of the collector.
         self.state.sound.input_channels = self.state.sound.output_channels = 1
@@ -223,6 +235,8 @@ cdef class StreamCallback:
         for side, meter, of in (("capture", capture_meter, capture), ("playout", playout_meter, playout)):
             if meter is not None and of is None:
                 raise ValueError(f"{side}_meter has nothing to hear: there is no {side}")
+        if reference is not None and playout is None:
+            raise ValueError("reference has nothing to get: there is no playout")
         self.state.measure_cpu = measure_cpu
         self.state.holding = True
         # Each is in the state when it is held, so that an error on the way leaves nothing half-held.
@@ -240,6 +254,9 @@ cdef class StreamCallback:
         if played is not None:
             capture_hold_writer(played.queue, STREAM)
             self.state.sound.played = played.queue
+        if reference is not None:
+            capture_hold_writer(reference.queue, STREAM)
+            self.state.sound.reference = reference.queue
         if capture_meter is not None:
             meter_hold_writer(capture_meter.meter, STREAM)
             self.state.sound.capture_meter = capture_meter.meter
@@ -265,6 +282,8 @@ cdef class StreamCallback:
                 engine_release_reader(self.state.sound.engine)
             if self.state.sound.played != NULL:
                 capture_release_writer(self.state.sound.played)
+            if self.state.sound.reference != NULL:
+                capture_release_writer(self.state.sound.reference)
             if self.state.sound.capture_meter != NULL:
                 meter_release_writer(self.state.sound.capture_meter)
             if self.state.sound.playout_meter != NULL:
@@ -381,6 +400,22 @@ cdef class StreamCallback:
         cdef uint64_t last = sf_load_relaxed(&self.state.last_began)
         cdef uint64_t now = sf_now_ns()
         return _seconds(now - last) if now > last else 0.0
+
+    def position(self):
+        """How far it is, as a `StreamPosition`, which is consistent; None before the first callback.
+
+        RuntimeError in a forked child, if a callback was in the middle of it.
+        """
+        cdef stream_position seen
+        cdef int look
+        for look in range(LOOKS):
+            if look >= LOOKS_AT_ONCE:
+                sleep(0.0001)
+            if look_at_position(&self.state.position, &seen):
+                if not seen.sequence:
+                    return None
+                return StreamPosition(_seconds(seen.began), seen.input_frames, seen.output_frames)
+        raise RuntimeError("a callback of this StreamCallback does not go on: was the process forked? Ask its parent")
 
     def statistics(self):
         """A snapshot of the counters, as `StreamStatistics`; counters may differ by a callback under way."""

@@ -26,6 +26,7 @@ cdef struct block_sound:
     playout_engine *engine
     capture_queue *capture
     capture_queue *played
+    capture_queue *reference
     sound_meter *capture_meter  # of what is recorded, or NULL
     sound_meter *playout_meter
     double capture_samplerate  # of its meter
@@ -75,7 +76,8 @@ cdef inline void record_block(block_sound *sound, const float *input, Py_ssize_t
 cdef inline void play_block(block_sound *sound, float *output, Py_ssize_t frames, double now) noexcept nogil:
     """Fill a block, every channel with the same. It begins now.
 
-    A new gain is reached in a straight line at its end. Recorder and meter have what was not scaled.
+    A new gain is reached in a straight line at its end. Recorder and meter have what was not scaled; the reference has
+    what was, by the same rule as what is recorded: of a loudspeaker wired to the microphone, each frame is the same.
     """
     cdef int16_t block[STEP]
     cdef float mono[STEP]
@@ -100,6 +102,8 @@ cdef inline void play_block(block_sound *sound, float *output, Py_ssize_t frames
         int16_samples_to_float32(block, samples, step)
         if wanted != 1.0 or slope != 0.0:
             sound.gain = scale_mono(samples, step, sound.gain, slope)
+        if sound.reference != NULL:
+            capture_write_float32(sound.reference, samples, step)
         if channels > 1:
             spread_channels(mono, output, step, channels)
         output += step * channels

@@ -189,6 +189,24 @@ class MeterStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoGateStatistics:
+    """A snapshot, in which ``frames == passed_frames + silenced_frames + waiting_frames``."""
+
+    is_open: bool
+    """Whether what is captured now will pass."""
+    frames: int
+    """Frames captured."""
+    passed_frames: int
+    """Frames that left as they came."""
+    silenced_frames: int
+    """Frames that left as zeros."""
+    waiting_frames: int
+    """Frames that have yet to leave."""
+    early_openings: int
+    """Times that a caller spoke up before the agent's tail was over."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamStatistics:
     """What a stream has seen of its device since it was opened. Durations are in seconds."""
 
@@ -212,3 +230,15 @@ class StreamStatistics:
     """From the begin of one callback to that of the next, at most."""
     p999_gap: float = 0.0
     """What 99.9 % of these gaps were at most."""
+
+
+class StreamPosition(NamedTuple):
+    """How far a stream is, as of the begin of its last callback: two streams are aligned by such, and their clocks
+    compared."""
+
+    seconds: float
+    """When that began, by `time.perf_counter()`. It may have been late, but never early."""
+    input_frames: int
+    """Recorded by then, since the stream was opened: its block is among them."""
+    output_frames: int
+    """Handed to the device by then: its block is not among them."""

@@ -41,7 +41,7 @@ from sfaudio._portaudio import (
     read_version,
     refused,
 )
-from sfaudio._statistics import StreamStatistics
+from sfaudio._statistics import StreamPosition, StreamStatistics
 
 if TYPE_CHECKING:
     from sfaudio._buffers import _Whole
@@ -133,8 +133,8 @@ class Stream:
     channel is float32 at the device. Of several input channels one is recorded, or their mean;
     every output channel plays the same.
 
-    Threads: PortAudio's own runs the callback. The stream is the writer of `capture`, `played` and
-    the meters and the reader of `playout` until it is closed or detached; who else tries to be gets
+    Threads: PortAudio's own runs the callback. The stream is the writer of `capture`, `played`,
+    `reference` and the meters and the reader of `playout` until it is closed or detached; who else tries to be gets
     a RuntimeError. The methods may be called from anywhere.
 
     Parameters
@@ -142,6 +142,9 @@ class Stream:
     capture, playout, played
         Gets what is recorded; is read for what is played; gets what was played, for a recording.
         `playout` is a `JitterBuffer`, or a `PlayoutEngine` for speech without gaps.
+    reference
+        Gets what the loudspeaker gets, after `output_gain`, for an echo canceller: with both directions, as
+        many frames in each callback as `capture`.
     samplerate
         In Hz, a whole number, of the device and the queues; an engine's `output_samplerate`.
     blocksize
@@ -186,6 +189,7 @@ class Stream:
         playout: JitterBuffer | PlayoutEngine | None = None,
         played: CaptureQueue | None = None,
         *,
+        reference: CaptureQueue | None = None,
         samplerate: _Whole,
         blocksize: _Whole = 0,
         device: Device | tuple[Device, Device] = None,
@@ -238,6 +242,7 @@ class Stream:
             capture,
             playout,
             played,
+            reference=reference,
             capture_meter=capture_meter,
             playout_meter=playout_meter,
             input_channels=inputs,
@@ -359,6 +364,10 @@ class Stream:
     def _latency(self, side: int) -> float:
         latency = self._stream.latency
         return float(latency[side] if isinstance(latency, tuple) else latency)
+
+    def position(self) -> StreamPosition | None:
+        """How far it is; see `StreamCallback.position`."""
+        return self._callback.position()
 
     def statistics(self) -> StreamStatistics:
         """What it has seen of the device."""

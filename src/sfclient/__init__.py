@@ -5,11 +5,12 @@
   long it waits for what (`_limits`)
 - `Event`: what happens in it, and when; `Ended`: how it ended (`_events`). Of the call `Connecting`, `AgentAwaited`,
   `Connected`, `MessageReceived`, `InputEnded`, `Disconnected`; of speech `SpeechBegan`, `SpeechEnded`, `Responded`,
-  `Interrupted`; of the network `SpeechLate`, `NetworkStalled`, `NetworkReturned`; of devices `MicrophoneSilent`,
-  `MicrophoneReturned`, `DeviceLost`, `DeviceReturned`, `DeviceChanged`; of the disk `RecordingFailed`
-- `CallStatistics` (`_statistics`) of `CallTimes`, `CaptureStatistics` (`_uplink`), `PlayoutStatistics` (`_playout`),
-  `NetworkStatistics` (`_network`), `RecordingStatistics` (`_recording`), `DeviceStatistics`: its counters; `Timeline`:
-  what waited to be heard, moment by moment (`_timeline`)
+  `Interrupted`, `AgentInterrupted`; of the network `SpeechLate`, `NetworkStalled`, `NetworkReturned`; of devices
+  `MicrophoneSilent`, `MicrophoneReturned`, `DeviceLost`, `DeviceReturned`, `DeviceChanged`; of the agent's echo
+  `EchoGated`, `EchoCancelled`; of the disk `RecordingFailed`
+- `CallStatistics` (`_statistics`) of `CallTimes`, `CaptureStatistics` (`_captured`), `PlayoutStatistics` (`_playout`),
+  `EchoStatistics` (`_echo`) with `ReferenceStatistics`, `NetworkStatistics` (`_network`), `RecordingStatistics`
+  (`_recording`), `DeviceStatistics`: its counters; `Timeline`: what waited to be heard, moment by moment (`_timeline`)
 - `ConversationStatistics`: turns, response times, shares (`_conversation`); `SoundStatistics`, `MicrophoneStatistics`:
   what was heard on both sides; `Levels` of `SideLevel`: how loud they are now (`_hearing`)
 - `Tap` of `Sound`, `TapStatistics`: what both sides say, while they say it (`_tap`)
@@ -29,6 +30,7 @@
 import logging
 
 from sfclient._call import Call
+from sfclient._captured import CaptureStatistics
 from sfclient._conversation import ConversationStatistics
 from sfclient._devices import (
     Audio,
@@ -37,12 +39,14 @@ from sfclient._devices import (
     MemoryInput,
     MemoryOutput,
     NullOutput,
+    ReferenceStatistics,
     Sink,
     Source,
     WavInput,
     WavOutput,
 )
 from sfclient._dialects import StartedCall
+from sfclient._echo import EchoStatistics
 from sfclient._errors import (
     AgentNotFoundError,
     AudioFileError,
@@ -57,12 +61,15 @@ from sfclient._errors import (
 )
 from sfclient._events import (
     AgentAwaited,
+    AgentInterrupted,
     Connected,
     Connecting,
     DeviceChanged,
     DeviceLost,
     DeviceReturned,
     Disconnected,
+    EchoCancelled,
+    EchoGated,
     Ended,
     Event,
     InputEnded,
@@ -90,10 +97,10 @@ from sfclient._session import Session, request_session
 from sfclient._statistics import CallStatistics, CallTimes
 from sfclient._tap import Sound, Tap, TapStatistics
 from sfclient._timeline import Timeline
-from sfclient._uplink import CaptureStatistics
 
 __all__ = [
     "AgentAwaited",
+    "AgentInterrupted",
     "AgentNotFoundError",
     "Audio",
     "AudioFileError",
@@ -113,6 +120,9 @@ __all__ = [
     "DeviceReturned",
     "DeviceStatistics",
     "Disconnected",
+    "EchoCancelled",
+    "EchoGated",
+    "EchoStatistics",
     "Ended",
     "Event",
     "InputEnded",
@@ -133,6 +143,7 @@ __all__ = [
     "PlayoutStatistics",
     "RecordingFailed",
     "RecordingStatistics",
+    "ReferenceStatistics",
     "RemoteError",
     "Responded",
     "ServiceError",

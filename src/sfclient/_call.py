@@ -13,24 +13,14 @@ from dataclasses import replace
 import trio
 
 from sfclient._devices import Device, Kind, Line, Queues
-from sfclient._dialects import (
-    Action,
-    AgentReady,
-    Dialect,
-    PassOn,
-    Play,
-    Send,
-    StartedCall,
-)
+from sfclient._dialects import Action, AgentReady, Dialect, PassOn, Play, Send, StartedCall
+from sfclient._echo import EchoFree, EchoStatistics
 from sfclient._endings import Endings
-from sfclient._errors import (
-    Party,
-    ServiceError,
-    UsageError,
-)
+from sfclient._errors import Party, ServiceError, UsageError
 from sfclient._event_queue import EventQueue
 from sfclient._events import (
     AgentAwaited,
+    AgentInterrupted,
     Connected,
     Connecting,
     DeviceChanged,
@@ -42,6 +32,7 @@ from sfclient._events import (
     RecordingFailed,
 )
 from sfclient._hearing import Hearing, Levels
+from sfclient._interruption import AGENT_PAUSE_SECONDS, Interruption
 from sfclient._limits import TimeLimits
 from sfclient._network import Network, NetworkStatistics
 from sfclient._nursery import open_unwrapped_nursery
@@ -83,6 +74,7 @@ class Call:
         timeline: bool,
         max_seconds: float | None,
         silence_seconds: float | None,
+        interrupt_after: float | None,
     ) -> None:
         self._dialect = dialect
         self._lines = lines
@@ -110,9 +102,22 @@ class Call:
         tell = self._events.tell
         recording, playing = self._line("input"), self._line("output")
         self._tap = tap
-        self._hearing = Hearing(tell, recording, playing, clock, voice, tap)
+        self._echo = uplink.captured if isinstance(uplink.captured, EchoFree) else None
+        heard_samplerate = None if self._echo is None else dialect.capture_samplerate
+        interruption = None
+        if voice is not None and interrupt_after is not None:
+            playout.arrivals.listens = True
+            interruption = Interruption(
+                voice, interrupt_after, self._agent_is_heard, self._interrupted
+            )
+        self._hearing = Hearing(
+            tell, recording, playing, clock, voice, tap, heard_samplerate, interruption
+        )
+        if self._echo is not None:
+            self._echo.echo.tell = self._tell_now
+            uplink.meter = self._hearing.heard
         if voice or tap:
-            uplink.listener = self._hearing.said
+            uplink.listeners.append(self._hearing.said)
         is_seen = any(line.is_real for line in lines)
         period = LOOK_SECONDS if is_seen or timeline else HEADLESS_LOOK_SECONDS
         self._network = Network(tell, clock, playout, period)
@@ -154,6 +159,15 @@ class Call:
         """Interrupt the agent: throw away all that was received so far; what sounds fades out. The call goes on."""
         if not self._stop.is_set():
             self._playout.flush()
+
+    def _agent_is_heard(self) -> bool:
+        """And has more to say."""
+        has_paused = self._clock.now - self._hearing.spoke_until("agent")
+        return has_paused < AGENT_PAUSE_SECONDS and self._playout.has_speech
+
+    def _interrupted(self, event: AgentInterrupted) -> None:
+        self._events.tell(replace(event, dropped_seconds=self._playout.queued_seconds))
+        self.flush()
 
     def mute(self, muted: bool = True) -> None:
         """Send silence instead of the microphone, at the same pace; or the microphone again."""
@@ -249,6 +263,7 @@ class Call:
             agent_id=self._agent_id,
             call_id=self._call_id,
             capture=self._uplink.statistics(),
+            echo=self.echo(),
             playout=self._playout.statistics(),
             network=self._network.statistics(),
             recording=self._hearing.of_recording(self._recorder) if self._recorder else None,
@@ -263,6 +278,10 @@ class Call:
     def network(self) -> NetworkStatistics:
         """What the network does to the call, as in `statistics`, for less than that costs."""
         return self._network.statistics()
+
+    def echo(self) -> EchoStatistics | None:
+        """What becomes of the agent's echo, as in `statistics`, for less than that costs."""
+        return None if self._echo is None else self._echo.echo_statistics()
 
     def _times(self) -> CallTimes:
         first = self._playout.arrivals.first
@@ -286,11 +305,12 @@ class Call:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
         tapped = self._recorder or self._tap
         queues = Queues(
-            self._uplink.queue,
+            self._uplink.captured.queue,
             self._playout.engine,
             tapped.played if tapped else None,
-            self._hearing.caller.meter,
-            self._hearing.agent.meter,
+            reference=self._echo.reference if self._echo else None,
+            capture_meter=self._hearing.recorded,
+            playout_meter=self._hearing.agent.meter,
         )
         async with open_unwrapped_nursery() as tasks:
             try:
@@ -319,8 +339,11 @@ class Call:
                 await websocket.close()
                 tasks.cancel_scope.cancel()
 
-    def _tell_of_device(self, event: Event) -> None:
+    def _tell_now(self, event: Event) -> None:
         self._events.tell(replace(event, at=self._clock.now))
+
+    def _tell_of_device(self, event: Event) -> None:
+        self._tell_now(event)
         if isinstance(event, DeviceLost | DeviceReturned):
             self._hearing.device_changed(is_there=isinstance(event, DeviceReturned))
         elif isinstance(event, DeviceChanged) and event.kind == "input":

@@ -60,11 +60,6 @@ class Ear:
         """For how long sound has flowed."""
         return (self.heard_until or 0.0) - (self.begins_at or 0.0)
 
-    @property
-    def zero_seconds(self) -> float:
-        """For how long it has given nothing but exact zeros, up to now."""
-        return self.meter.zero_frames / self.meter.samplerate
-
     def look(self) -> None:
         """Tell what is new."""
         if self.begins_at is None:

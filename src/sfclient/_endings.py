@@ -52,7 +52,7 @@ class Endings:
         if silence_seconds is None:
             silence_seconds = SILENCE_SECONDS if recording.has_end else math.inf
         self._silence_seconds = silence_seconds
-        playout.arrivals.listens = silence_seconds < math.inf
+        playout.arrivals.listens |= silence_seconds < math.inf
         self._max_seconds = math.inf if max_seconds is None else max_seconds
         self.agent_is_ready = False
         """Whether the agent has said that it hears us."""

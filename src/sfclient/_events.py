@@ -147,6 +147,28 @@ class Interrupted(_Told):
 
 
 @dataclass(frozen=True, slots=True)
+class AgentInterrupted(_Told):
+    """The caller spoke up over the agent, as is known at `at`: what was queued of the agent was thrown away.
+
+    Only with `Audio(interrupt_after=...)`; `Interrupted` tells of it in any case, and of what is no voice too.
+    """
+
+    seconds: float
+    """Since the caller was first heard to speak up."""
+    voice_seconds: float
+    """Of these, with a voice beyond doubt."""
+    probability: float
+    """Of a voice in them, on average, as Silero's detector says: at least 0.7."""
+    voicing: float
+    """How voiced they were, on average: 0.7 at least, 1 is a pure tone."""
+    dropped_seconds: float = 0.0
+    """Of the agent's speech, which nobody will hear."""
+
+    def __str__(self) -> str:
+        return f"The caller has interrupted the agent, who had {self.dropped_seconds:.1f} s more to say"
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechLate(_Told):
     """The agent's speech came late, in the midst of it; due at `at`, it is told when what was missing has come."""
 
@@ -219,6 +241,23 @@ class DeviceChanged(_Told):
 
 
 @dataclass(frozen=True, slots=True)
+class EchoGated(_Told):
+    """Too much of the agent comes back from the loudspeaker to be cancelled: until it is, with ``echo="auto"``, the
+    microphone is silent while the agent speaks, and the caller is heard a tenth of a second later."""
+
+    def __str__(self) -> str:
+        return "The agent's echo cannot be cancelled: you are not heard while the agent speaks"
+
+
+@dataclass(frozen=True, slots=True)
+class EchoCancelled(_Told):
+    """The agent's echo is cancelled again: both may speak at once."""
+
+    def __str__(self) -> str:
+        return "The agent's echo is cancelled again"
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingFailed(_Told):
     """The recording cannot be written any more; the call goes on, and raises `AudioFileError` when it is over."""
 
@@ -251,6 +290,7 @@ Event = (
     | SpeechEnded
     | Responded
     | Interrupted
+    | AgentInterrupted
     | SpeechLate
     | NetworkStalled
     | NetworkReturned
@@ -258,6 +298,8 @@ Event = (
     | DeviceLost
     | DeviceReturned
     | DeviceChanged
+    | EchoGated
+    | EchoCancelled
     | RecordingFailed
     | Disconnected
 )

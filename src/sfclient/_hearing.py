@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from math import inf, log10
 from typing import NamedTuple
 
+import numpy as np
+
 from sfaudio import Level, Meter, MeterStatistics
 from sfclient._conversation import Conversation, ConversationStatistics
 from sfclient._devices import Line
 from sfclient._ear import Ear
 from sfclient._events import Event, Speaker
+from sfclient._interruption import Interruption
 from sfclient._microphone import Microphone, MicrophoneStatistics
 from sfclient._recording import Recorder, RecordingStatistics
 from sfclient._tap import Tap
@@ -35,7 +38,7 @@ class Levels(NamedTuple):
     """How loud both sides are."""
 
     caller: SideLevel
-    """As recorded, whether it is muted or not."""
+    """As recorded, whether it is muted or not; without the echo where that is taken out."""
     agent: SideLevel
     """As played."""
 
@@ -56,7 +59,8 @@ class Hearing:
 
     Times are exact to 10 ms, the blocks of a meter. Those of the agent are as at the ear: the delays of queue and
     device are in them. Those of the caller are of when the computer got the sound; how long a microphone takes for
-    that, no system tells reliably. One that hears the loudspeaker takes the agent for the caller.
+    that, no system tells reliably. One that hears the loudspeaker takes the agent for the caller; so where the echo is
+    taken out of what it hears, the caller is heard in what is left, of `heard_samplerate`, as `heard` is told.
     """
 
     def __init__(
@@ -67,21 +71,25 @@ class Hearing:
         clock: CallClock,
         voice: VoiceDetector | None = None,
         tap: Tap | None = None,
+        heard_samplerate: int | None = None,
+        interruption: Interruption | None = None,
     ) -> None:
         self._clock = clock
         self._playing = playing
-        self._voice = voice
+        self._hears = interruption or voice
         self._tap = tap
         self._tell = tell
         self._conversation = Conversation()
         self._microphone = Microphone(tell)
         self._is_real = recording.is_real
         self._is_lost = False
-        caller_offset, agent_offset = (clock.now - line.clock() for line in (recording, playing))
+        self._offset, agent_offset = (clock.now - line.clock() for line in (recording, playing))
+        self.recorded = Meter(recording.input_samplerate)
+        """Of all that the microphone gives."""
         self.caller = Ear(
             "caller",
-            Meter(recording.input_samplerate),
-            caller_offset,
+            Meter(heard_samplerate) if heard_samplerate else self.recorded,
+            self._offset,
             tell,
             self._conversation,
             voice,
@@ -96,8 +104,10 @@ class Hearing:
         for ear in (self.caller, self.agent):
             ear.look()
         self._settle(min(self.caller.settled_until, self.agent.settled_until))
-        if self._is_real and not self._is_lost and self.caller.heard_until is not None:
-            self._microphone.look(self.caller.heard_until, self.caller.zero_seconds)
+        recorded_until = self.recorded.heard_until
+        if self._is_real and not self._is_lost and recorded_until is not None:
+            zero_seconds = self.recorded.zero_frames / self.recorded.samplerate
+            self._microphone.look(recorded_until + self._offset, zero_seconds)
 
     def close(self) -> None:
         """Both sides have stopped."""
@@ -120,12 +130,19 @@ class Hearing:
     def mute(self, muted: bool) -> None:
         self.caller.mute(muted, self._clock.now)
 
+    def heard(self, pcm: bytes, behind: float) -> None:
+        """What the microphone heard, without the echo, which ended so many seconds before all that it has given."""
+        meter, until = self.caller.meter, self.recorded.heard_until
+        if until is not None:
+            seconds = len(pcm) // 2 / meter.samplerate
+            meter.hear(np.frombuffer(pcm, np.int16), until - behind - seconds)
+
     def said(self, pcm: bytes, behind: float) -> None:
-        """What the caller says, which ended so many seconds before what the meter has heard."""
-        until = (self.caller.heard_until or 0.0) - behind
-        voice = self._voice
-        if voice is not None and len(pcm) <= 2 * BEHIND_SECONDS * voice.samplerate:
-            voice.hear(pcm, until)
+        """What the caller says, as it is sent, which ended so many seconds before all that the microphone has given."""
+        until = (self.recorded.heard_until or 0.0) + self._offset - behind
+        hears = self._hears
+        if hears is not None and len(pcm) <= 2 * BEHIND_SECONDS * hears.samplerate:
+            hears.hear(pcm, until)
         if self._tap is not None:
             self._tap.add("caller", until, pcm)
 
@@ -146,7 +163,7 @@ class Hearing:
 
     def sound(self) -> SoundStatistics:
         return SoundStatistics(
-            self.caller.meter.statistics(),
+            self.recorded.statistics(),
             self.agent.meter.statistics(),
             self._microphone.statistics(),
         )

@@ -13,9 +13,11 @@ from sfclient._call import Call
 from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices import Audio, open_lines
 from sfclient._dialects import Dialect, dialect_named
+from sfclient._echo import check_echo, open_captured
 from sfclient._endings import check_seconds
 from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._handshake import Handshake
+from sfclient._interruption import NO_DETECTOR, check_interrupt_after
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery, without_cancelled
 from sfclient._playout import POLICIES, Playout
@@ -123,6 +125,9 @@ async def open_call(
         raise UsageError(f"chunk_seconds must be between 0.005 and 1, not {chunk_seconds!r}")
     if playout not in (None, *POLICIES):
         raise UsageError(f"playout must be one of {', '.join(POLICIES)}, not {playout!r}")
+    audio = audio or Audio()
+    check_echo(audio.echo)
+    check_interrupt_after(audio.interrupt_after)
     check_seconds("max_seconds", max_seconds)
     check_seconds("silence_seconds", silence_seconds)
     limits = limits or TimeLimits()
@@ -136,7 +141,7 @@ async def open_call(
                 _run,
                 session,
                 speaks,
-                audio or Audio(),
+                audio,
                 chunk_seconds,
                 Path(record) if record is not None else None,
                 playout,
@@ -150,6 +155,7 @@ async def open_call(
                     timeline=timeline,
                     max_seconds=max_seconds,
                     silence_seconds=silence_seconds,
+                    interrupt_after=audio.interrupt_after,
                 ),
                 limits,
                 tap,
@@ -206,8 +212,7 @@ async def _run(
                     open_recorder(record, dialect.capture_samplerate, playing.output_samplerate)
                 )
             uplink = (PacedUplink if dialect.paced else Uplink)(
-                recording.input_samplerate,
-                dialect.capture_samplerate,
+                open_captured(audio.echo, recording, playing, dialect.capture_samplerate),
                 round(chunk_seconds * dialect.capture_samplerate),
                 recorder,
                 recording,
@@ -218,8 +223,10 @@ async def _run(
                 policy or ("adaptive" if playing.is_real else "lossless"),
             )
             voice = None
-            if recording.is_real:
+            if recording.is_real or audio.interrupt_after is not None:
                 voice = await in_thread(partial(load_voice_detector, dialect.capture_samplerate))
+            if voice is None and audio.interrupt_after is not None:
+                raise UsageError(NO_DETECTOR)
             tap = Tap((rates[0], playing.output_samplerate), recorder) if is_tapped else None
             call = new_call(dialect, lines, uplink, playout, recorder, voice, tap)
             if isinstance(session, SessionRequest):

@@ -191,6 +191,11 @@ class Playout:
         """What was received and has yet to be played."""
         return (self._waiting_frames + self.engine.queued_frames) / self.engine.samplerate
 
+    @property
+    def has_speech(self) -> bool:
+        """Whether some of it may be speech, if `arrivals` listen; an agent may send silence too."""
+        return self.arrivals.is_loud(self.queued_seconds)
+
     def flush(self) -> None:
         """Throw away all that was received; what sounds is faded out."""
         self.queue.flush()

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass, field
 
+from sfclient._captured import CaptureStatistics
 from sfclient._conversation import ConversationStatistics
 from sfclient._devices import DeviceStatistics
+from sfclient._echo import EchoStatistics
 from sfclient._events import Ended
 from sfclient._hearing import SoundStatistics
 from sfclient._network import NetworkStatistics
 from sfclient._playout import PlayoutStatistics
 from sfclient._recording import RecordingStatistics
 from sfclient._tap import TapStatistics
-from sfclient._uplink import CaptureStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class CallStatistics:
     call_id: str | None = None
     """Under which the service keeps the record of the call, if it told."""
     capture: CaptureStatistics = field(default_factory=CaptureStatistics)
+    echo: EchoStatistics | None = None
+    """None where nothing is done about an echo, as without sound devices."""
     playout: PlayoutStatistics = field(default_factory=PlayoutStatistics)
     network: NetworkStatistics = field(default_factory=NetworkStatistics)
     conversation: ConversationStatistics = field(default_factory=ConversationStatistics)

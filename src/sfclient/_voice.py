@@ -9,6 +9,7 @@ from collections import deque
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sfclient._rates import resampler_between
 
@@ -41,9 +42,11 @@ class VoiceDetector:
         self._voices: deque[float] = deque(maxlen=KEPT_WINDOWS)  # ends of windows
         self.heard_until = float("-inf")
         """When the last window that was looked at ended."""
+        self.probability = 0.0
+        """Of a voice in it."""
 
-    def hear(self, pcm: bytes, until: float) -> None:
-        """PCM16 mono, which ended at `until` in seconds on any clock."""
+    def hear(self, pcm: bytes, until: float) -> NDArray[np.int16]:
+        """PCM16 mono, which ended at `until` in seconds on any clock. Returns it at the model's rate."""
         block = np.frombuffer(pcm, np.int16)
         if self._resampler is not None:
             block = np.asarray(self._resampler.process(block))
@@ -52,9 +55,11 @@ class VoiceDetector:
             window, heard = heard[: self._window], heard[self._window :]
             self.heard_until = until - len(heard) / self._rate
             samples = array("f", (window.astype(np.float32) / 32768).tobytes())
-            if self._model.process(samples) > VOICE:
+            self.probability = self._model.process(samples)
+            if self.probability > VOICE:
                 self._voices.append(self.heard_until)
         self._waiting = heard
+        return block
 
     def voice_since(self, seconds: float) -> float | None:
         """When the first window with a voice ended, after then; what was before is forgotten."""

@@ -406,6 +406,8 @@ void stream_set_meters(void *state, void *capture_meter, void *playout_meter, in
     stream->sound.capture_samplerate = stream->sound.playout_samplerate = samplerate;
 }
 
+void stream_set_reference(void *state, void *reference) { ((stream_state *)state)->sound.reference = reference; }
+
 void stream_want_gain(void *state, float gain) { FUNCTION(6_sound, want_gain)(&((stream_state *)state)->sound, gain); }
 
 void stream_pick_channel(void *state, int channel) { ((stream_state *)state)->sound.input_channel = channel; }

@@ -78,6 +78,8 @@ int meter_read_segments(void *meter);
 void *stream_new(void *capture, void *playout, void *engine, void *played, int input_channels, int output_channels);
 /* Of its sides, either of which may be NULL. */
 void stream_set_meters(void *state, void *capture_meter, void *playout_meter, int samplerate);
+/* Gets what is played, after the gain. */
+void stream_set_reference(void *state, void *reference);
 void stream_want_gain(void *state, float gain);
 void stream_pick_channel(void *state, int channel);
 int stream_callback(void *state, const float *input, float *output, unsigned long frames, unsigned long flags);

@@ -94,17 +94,20 @@ int main(int count, char **arguments)
     for (int i = 0; i < 2 * FRAMES; i++) speech[i] = (int16_t)(i * 31);
 
     /* Mono and many channels, or one of them; one direction, both, and a recording; small, usual and large blocks; full
-     * queues, empty ones, flushes in the middle of a sound; every flag; changes of the gain; and a stream that was
-     * detached. */
+     * queues, empty ones, flushes in the middle of a sound; every flag; changes of the gain; a reference; and a
+     * stream that was detached. */
     for (int channels = 1; channels <= 8; channels += 7) {
         for (int directions = 1; directions <= 7; directions++) {
             void *capture = directions & 1 ? capture_new(4800) : NULL;
             void *playout = directions & 2 ? playout_new(9600) : NULL;
             void *played = directions & 4 ? capture_new(4800) : NULL;
+            void *reference = playout ? capture_new(4800) : NULL;
             if (capture) capture_make_way(capture, UINT64_MAX);
             if (played) capture_make_way(played, UINT64_MAX);
+            if (reference) capture_make_way(reference, UINT64_MAX);
             void *stream = stream_new(capture, playout, NULL, played, channels, channels);
             stream_set_meters(stream, capture ? meter_new(48000) : NULL, playout ? meter_new(48000) : NULL, 48000);
+            stream_set_reference(stream, reference);
             if (directions & 1 && directions & 4 && channels > 1) stream_pick_channel(stream, channels - 1);
             if (playout) playout_set_prefill(playout, FRAMES), playout_set_fade(playout, FRAMES / 3);
             for (unsigned long i = 0; i < BLOCKS; i++) {

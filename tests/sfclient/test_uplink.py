@@ -6,6 +6,7 @@ import trio
 import trio.testing
 
 from sfclient import UsageError
+from sfclient._captured import Captured
 from sfclient._uplink import LATE_SECONDS, STALE_SECONDS, Uplink
 
 from .books import capture_errors
@@ -15,12 +16,12 @@ CHUNK = 960
 
 @pytest.fixture
 def uplink() -> Uplink:
-    return Uplink(48_000, 48_000, CHUNK)
+    return Uplink(Captured(48_000, 48_000), CHUNK)
 
 
 def recorded(uplink: Uplink, frames: int) -> np.ndarray:
     samples = np.arange(1, frames + 1, dtype=np.int16)
-    uplink.queue.write(samples)
+    uplink.captured.queue.write(samples)
     return samples
 
 
@@ -28,7 +29,7 @@ async def test_program_that_was_kept_from_sending_sends_all_it_missed_at_once(up
     samples = recorded(uplink, 24_500)
     chunk = await uplink.next_chunk()
     assert chunk.data == samples[: 25 * CHUNK].tobytes()
-    uplink.queue.write(np.zeros(CHUNK, np.int16))
+    uplink.captured.queue.write(np.zeros(CHUNK, np.int16))
     assert len((await uplink.next_chunk()).data) == 2 * CHUNK
 
 
@@ -81,8 +82,8 @@ async def test_what_is_left_at_the_end_is_dropped(uplink):
 @pytest.mark.parametrize("samplerate", [8000, 16_000, 44_100, 96_000])
 @pytest.mark.parametrize("chunk", [CHUNK, 241])
 async def test_other_rates_are_counted_in_frames_of_the_wire(samplerate, chunk):
-    uplink = Uplink(samplerate, 48_000, chunk)
-    uplink.queue.write(np.zeros(samplerate, np.int16))
+    uplink = Uplink(Captured(samplerate, 48_000), chunk)
+    uplink.captured.queue.write(np.zeros(samplerate, np.int16))
     sent = 0
     while sent < 47_000:
         assert not capture_errors(uplink.statistics())
@@ -92,26 +93,26 @@ async def test_other_rates_are_counted_in_frames_of_the_wire(samplerate, chunk):
     counts = uplink.statistics()
     assert counts.captured_frames == 48_000
     assert counts.sent_frames == sent
-    uplink.queue.drop(samplerate // 100 + 1)
+    uplink.captured.queue.drop(samplerate // 100 + 1)
     assert not capture_errors(uplink.statistics())
 
 
 async def test_impossible_rate_is_wrong_use():
     with pytest.raises(UsageError, match=r"cannot be resampled: .*not 700"):
-        Uplink(700, 48_000, CHUNK)
+        Captured(700, 48_000)
 
 
 @pytest.mark.parametrize("samplerate", [8000, 44_100, 96_000])
 async def test_chunk_is_taken_with_the_frame_that_makes_it_whole(autojump_clock, samplerate):
-    uplink = Uplink(samplerate, 48_000, 241)
+    uplink = Uplink(Captured(samplerate, 48_000), 241)
     for _ in range(10):
         chunk = None
         while chunk is None:
-            uplink.queue.write(np.ones(1, np.int16))
+            uplink.captured.queue.write(np.ones(1, np.int16))
             with trio.move_on_after(0.01):
                 chunk = await uplink.next_chunk()
         assert len(chunk.data) == 2 * 241
-        assert uplink.queue.queued_frames == 0
+        assert uplink.captured.queue.queued_frames == 0
         uplink.sent(0)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine
 from sfclient import Audio, MemoryInput, NullOutput
+from sfclient._captured import Captured
 from sfclient._clock import SLOT_SECONDS, shared_clock
 from sfclient._devices import Queues, open_lines
 from sfclient._devices._virtual import BLOCK_SECONDS, VirtualLine
@@ -208,14 +209,16 @@ async def test_program_that_was_kept_from_running_at_the_start_does_not_blame_th
     autojump_clock, nursery
 ):
     line = VirtualLine(Counted(), None, RATE, 0, 0.02)
-    uplinks = [Uplink(RATE, RATE, 320, line=line), Uplink(RATE, RATE, 320)]
+    uplinks = [Uplink(Captured(RATE, RATE), 320, line=each) for each in (line, None)]
     await nursery.start(
-        line.run, Queues(uplinks[0].queue, PlayoutEngine(JitterBuffer(RATE)), None), lambda _: None
+        line.run,
+        Queues(uplinks[0].captured.queue, PlayoutEngine(JitterBuffer(RATE)), None),
+        lambda _: None,
     )
     for uplink in uplinks:
         nursery.start_soon(uplink.wait_recorded)
     await trio.testing.wait_all_tasks_blocked()
-    uplinks[1].queue.write(np.zeros(320, np.int16))  # as a device does meanwhile
+    uplinks[1].captured.queue.write(np.zeros(320, np.int16))  # as a device does meanwhile
     autojump_clock.jump(FIRST_SOUND_SECONDS + 1)
     await trio.sleep(1)
     nursery.cancel_scope.cancel()

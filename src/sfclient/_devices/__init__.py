@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from sfaudio.stream import is_stuck
 from sfclient._devices._choice import HANG_SECONDS, Device, Kind, list_devices
@@ -33,6 +33,7 @@ from sfclient._devices._files import check_distinct
 from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Queues, Waits
 from sfclient._devices._listen import listen
 from sfclient._devices._portaudio import HANGS, MOST_VOLUME, PortAudioLine
+from sfclient._devices._reference import Reference, ReferenceStatistics
 from sfclient._devices._sound_files import file_input, is_sound_file
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
 from sfclient._devices._wav import StereoSound, open_stereo
@@ -43,6 +44,8 @@ from sfclient._spool import in_thread, within
 LONGEST_BLOCK_SECONDS = 0.1  # for what is said and heard in a call is late by as much
 
 End = TypeVar("End")
+
+EchoChoice = Literal["auto", "cancel", "gate", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,15 @@ class Audio:
     follow: bool = False
     """Whether a device that becomes the default one takes over, where that was not named. A process beside asks for it
     every two seconds; while another call of this process has a device open, only what it was is found."""
+    echo: EchoChoice = "auto"
+    """What to do about the agent's voice that comes from the loudspeaker into the microphone, so that the agent does
+    not hear, and answer, itself. ``"cancel"``: take it out, so that both may speak at once. ``"gate"``: send silence
+    while the agent is heard. ``"auto"``: cancel, and gate while that does not help, where both are sound devices; else
+    nothing, so that all that is recorded is sent bit for bit. ``"off"``: nothing."""
+    interrupt_after: float | None = None
+    """Interrupt the agent, as `Call.flush` does, when the caller has spoken over it for about so many seconds, 0.1 to
+    2: 0.25 is quick and seldom wrong, 0.17 quicker and oftener. It takes the extra ``vad``, and a microphone that does
+    not hear the agent, by `echo` or by itself: behind a gate nobody interrupts. None: never."""
 
 
 @asynccontextmanager
@@ -143,12 +155,15 @@ __all__ = [
     "Device",
     "DeviceStatistics",
     "DeviceWaits",
+    "EchoChoice",
     "Kind",
     "Line",
     "MemoryInput",
     "MemoryOutput",
     "NullOutput",
     "Queues",
+    "Reference",
+    "ReferenceStatistics",
     "Sink",
     "Source",
     "SpooledWav",

@@ -13,6 +13,7 @@ import trio
 
 from sfaudio import CaptureQueue, Meter, PlayoutEngine, StreamStatistics
 from sfclient._devices._choice import Device, Kind
+from sfclient._devices._reference import Reference
 from sfclient._events import Event
 
 SHORTEST_SLEEP_SECONDS = 0.001
@@ -59,6 +60,8 @@ class Queues:
     """Hears every block recorded, with its time on the line's clock."""
     playout_meter: Meter | None = None
     """Hears every block played, with its time on the line's clock."""
+    reference: Reference | None = None
+    """Gets every block as it was played, after the volume, for an echo canceller; where one line records and plays."""
 
 
 class Waits(Protocol):
@@ -110,6 +113,10 @@ class Line(Waits, Protocol):
     @property
     def is_said(self) -> bool:
         """Whether nothing is left to be recorded; True where there is no telling, as of a microphone."""
+
+    @property
+    def input_latency(self) -> float:
+        """Seconds from the microphone to the capture queue, as far as the device knows."""
 
     @property
     def output_latency(self) -> float:

@@ -108,6 +108,10 @@ class PortAudioLine(DeviceWaits):
         self._lost_since: float | None = None
 
     @property
+    def input_latency(self) -> float:
+        return self._streams.input_latency
+
+    @property
     def output_latency(self) -> float:
         return self._streams.output_latency
 

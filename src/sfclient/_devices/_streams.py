@@ -49,6 +49,9 @@ class Streams:
             open_them = partial(_open, ends, queues, self._gain)
             self._open = await in_thread(partial(within, open_them, HANG_SECONDS), undo=_close_all)
             self.gain = self._gain  # it may have been set meanwhile
+            if queues.reference is not None:
+                captured = queues.capture.statistics().written_frames
+                queues.reference.begin(captured, of_devices=True)
             for stream in self._open:
                 await in_thread(partial(within, stream.start, HANG_SECONDS))
         except StreamError as error:
@@ -134,6 +137,7 @@ def _stream(recording: End | None, playing: End | None, queues: Queues, gain: fl
         queues.capture if recording else None,
         queues.playout if playing else None,
         queues.played if playing else None,
+        reference=queues.reference.queue if playing and queues.reference else None,
         capture_meter=queues.capture_meter if recording else None,
         playout_meter=queues.playout_meter if playing else None,
         input_channel=recording.channel if recording else None,

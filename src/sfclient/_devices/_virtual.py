@@ -28,7 +28,7 @@ class VirtualLine:
     A turn is taken by the task that waits for what is recorded, or else, as while that one sends, by the line's own.
     """
 
-    output_latency = 0.0
+    input_latency = output_latency = 0.0
     is_real = False
 
     def __init__(
@@ -95,6 +95,7 @@ class VirtualLine:
         self._ahead = self.clock() - trio.current_time()
         self._start = self._clock.good_start(self._block_seconds)
         self._turns = self._recorded = self._played = 0
+        self._begin_reference()
         try:
             async with open_unwrapped_nursery() as nursery:
                 nursery.start_soon(self._clock.keep)
@@ -105,6 +106,10 @@ class VirtualLine:
                     self._take_turns()
         finally:
             self._clock.forget(self._due)
+
+    def _begin_reference(self) -> None:
+        if self._queues.reference is not None:
+            self._queues.reference.begin(self._queues.capture.statistics().written_frames)
 
     def _wait_due(self) -> None:
         self._clock.call_at(self._start + (self._turns + 1) * self._block_seconds, self._due)
@@ -132,9 +137,11 @@ class VirtualLine:
 
         Blocks of a rate that does not divide evenly differ by a frame, so that none is ever lost.
         """
+        is_whole = True
         if self._source is not None:
             due = int(seconds * self.input_samplerate + 0.5)
             block = _read(self._source, due - self._recorded, self.input_samplerate)
+            is_whole = len(block) == due - self._recorded
             queues.capture.write(block)
             if queues.capture_meter is not None:
                 began = self._start + self._recorded / self.input_samplerate
@@ -146,10 +153,14 @@ class VirtualLine:
             queues.playout.read_into(block)
             if queues.played is not None:
                 queues.played.write(block)
+            if queues.reference is not None:
+                queues.reference.queue.write(block)
             if queues.playout_meter is not None:
                 queues.playout_meter.hear(block, self._start + seconds + self._ahead)
             self._sink.write(block)
             self._played = due
+        if not is_whole:
+            self._begin_reference()
 
 
 @asynccontextmanager

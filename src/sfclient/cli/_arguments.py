@@ -5,9 +5,9 @@ import re
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
-from sfclient._devices import MOST_VOLUME
+from sfclient._devices import MOST_VOLUME, EchoChoice
 from sfclient._dialects import DIALECTS
 from sfclient._playout import POLICIES
 from sfclient.cli._call import read_session_url, run_call
@@ -20,6 +20,10 @@ from sfclient.cli._result import run_result
 from sfclient.cli._service import KEY_VARIABLE, add_service
 from sfclient.cli._simulator import run_simulator
 
+INTERRUPT_AFTER = (
+    0.25  # what --interrupt is without a number: of what was measured, quick and seldom wrong
+)
+
 # What a program passes has another name here; the errors are made for both.
 OPTIONS = {
     "from_number": "--from",
@@ -27,8 +31,12 @@ OPTIONS = {
     "lead_name": "--lead-name",
     "agent_version": "--agent-version",
     "allow_insecure=True": "--allow-insecure",
+    "echo='cancel'": "--echo cancel",
+    "echo='gate'": "--echo gate",
+    "echo='off'": "--echo off",
     "max_seconds": "--duration",
     "silence_seconds": "--silence",
+    "interrupt_after": "--interrupt",
     ", or pass api_key": "",
 }
 
@@ -102,6 +110,23 @@ def make_parser() -> argparse.ArgumentParser:
         "--follow",
         action="store_true",
         help="go on at a device that becomes the default one, where none is named",
+    )
+    call.add_argument(
+        "--echo",
+        choices=get_args(EchoChoice),
+        default="auto",
+        help="what to do about the agent's voice that your microphone hears from the loudspeaker: take it out "
+        "(cancel), send you only while the agent is silent (gate), the one and if need be the other (auto: the "
+        "default; nothing where one of the two is no device), or nothing (off)",
+    )
+    call.add_argument(
+        "--interrupt",
+        type=_seconds,
+        nargs="?",
+        const=INTERRUPT_AFTER,
+        metavar="SECONDS",
+        help="interrupt the agent when you have spoken over it for about so long (%(const)s); it takes the extra vad, "
+        "and headphones or the echo taken out",
     )
     call.add_argument(
         "--duration", type=_seconds, metavar="SECONDS", help="hang up after this time"

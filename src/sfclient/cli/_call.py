@@ -59,7 +59,7 @@ async def run_call(args: argparse.Namespace) -> int:
         _open_at_volume,
         args.volume,
         session,
-        Audio(source, sink, follow=args.follow),
+        Audio(source, sink, follow=args.follow, echo=args.echo, interrupt_after=args.interrupt),
         playout=args.playout,
         max_seconds=args.duration,
         silence_seconds=args.silence,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import median
 
+from sfclient._echo import EchoStatistics
 from sfclient._events import (
     AgentAwaited,
     Connected,
@@ -13,6 +14,8 @@ from sfclient._events import (
     DeviceLost,
     DeviceReturned,
     Disconnected,
+    EchoCancelled,
+    EchoGated,
     Event,
     MicrophoneReturned,
     MicrophoneSilent,
@@ -109,6 +112,7 @@ class Snapshot:
     """What happened, the newest last."""
     keys: tuple[tuple[str, str], ...] = ()
     """What can be pressed, and what it does."""
+    echo: EchoStatistics | None = None
 
 
 class Facts:
@@ -196,6 +200,10 @@ def _trouble_of(event: Event) -> tuple[Hashable, Hashable]:
             return "device", None
         case DeviceReturned():
             return None, "device"
+        case EchoGated():
+            return "echo", None
+        case EchoCancelled():
+            return None, "echo"
         case AgentAwaited():
             return "agent", None
         case Connected() | SpeechBegan("agent"):

@@ -9,6 +9,7 @@ from functools import partial
 import trio
 
 from sfclient._call import Call
+from sfclient._echo import EchoStatistics
 from sfclient._errors import SfclientError
 from sfclient._events import Connecting, Disconnected, Event
 from sfclient._nursery import open_unwrapped_nursery
@@ -155,7 +156,9 @@ class _Held:
                 tell(NEVER_HEARD)
             if not isinstance(event, ROUTINE):
                 tell(str(event))
-        for line in (str(self._facts.answers() or ""), line_of_playout(call.statistics().playout)):
+        figures = call.statistics()
+        answers = str(self._facts.answers() or "")
+        for line in (answers, line_of_playout(figures.playout), line_of_echo(figures.echo)):
             if line:
                 tell(line)
 
@@ -185,3 +188,15 @@ def line_of_playout(playout: PlayoutStatistics) -> str:
     queued = 1000 * playout.jitter_buffer_delay / playout.played_frames
     gaps = f"{playout.underruns}, of 150 ms or more: {playout.interruptions}"
     return f"The agent's speech was queued for {queued:.0f} ms on average; gaps in it: {gaps}"
+
+
+def line_of_echo(echo: EchoStatistics | None) -> str:
+    """What is told of it at the end, if there was one."""
+    if echo is None:
+        return ""
+    told = []
+    if echo.erle_db is not None:
+        told.append(f"{echo.erle_db:.0f} dB weaker than it came")
+    if echo.gated_seconds:
+        told.append(f"for {echo.gated_seconds:.1f} s nothing was sent for it")
+    return f"The agent's echo: {', '.join(told)}" if told else ""

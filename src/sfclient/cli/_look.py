@@ -33,4 +33,5 @@ def look_at(
         troubles=facts.troubles(now),
         notes=tuple(sorted(facts.notes, key=attrgetter("at"))),  # some are found out late
         keys=pressed,
+        echo=call.echo(),
     )

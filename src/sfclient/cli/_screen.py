@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from sfclient._echo import EchoStatistics
 from sfclient._errors import printable
 from sfclient._hearing import QUIETEST_DBFS
 from sfclient.cli._facts import Note, Side, Snapshot, State
@@ -184,6 +185,26 @@ def _figures(snapshot: Snapshot) -> Iterator[tuple[str, list[str], str]]:
     if late.times:
         clauses.append(f"late {_times(late.times)}, by {late.longest:.2f} s at most")
     yield "Network", clauses or ["nothing came late"], "yellow" if clauses else "dim"
+    if snapshot.echo is not None:
+        yield "Echo", *_echo(snapshot.echo)
+
+
+def _echo(echo: EchoStatistics) -> tuple[list[str], str]:
+    """Of the agent, in what the microphone hears."""
+    match echo.state:
+        case "gating":
+            return ["you are heard while the agent is silent"], "yellow"
+        case "cancelling":
+            clauses = ["cancelled"]
+            if echo.erle_db is not None:
+                clauses.append(f"{echo.erle_db:.0f} dB weaker")
+            if echo.delay_seconds is not None:
+                clauses.append(f"came {echo.delay_seconds:.2f} s after the agent")
+            return clauses, ""
+        case "no echo":
+            return ["none is heard"], "dim"
+        case _:
+            return ["not known before the agent speaks"], "dim"
 
 
 def _times(count: int) -> str:

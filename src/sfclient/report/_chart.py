@@ -73,7 +73,10 @@ def _draw_row(
         *(speech(part) for part in row.part(story.of("caller", "agent"))),
         *_waves(row, sound),
         *_queue(row, queued, delay, queue_top),
-        *(trouble(part) for part in row.part(story.of("late", "stalled", "silent", "lost"))),
+        *(
+            trouble(part)
+            for part in row.part(story.of("late", "stalled", "silent", "lost", "gated"))
+        ),
         *responses(row, story.of("response")),
         *pins(row, story.events),
     ]

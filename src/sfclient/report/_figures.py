@@ -11,7 +11,8 @@ class Figure(NamedTuple):
 
     name: str
     unit: str
-    """``"s"``, ``"%"`` (of a share from 0 to 1), ``"dBFS"`` (of a level, full scale 1.0); any other: a count."""
+    """``"s"``, ``"%"`` (of a share from 0 to 1), ``"dB"``, ``"dBFS"`` (of a level, full scale 1.0); any other is a
+    count."""
     means: str
 
 
@@ -116,6 +117,22 @@ CAPTURE = (
     ),
     Figure("overruns", "times", "Frames were dropped as too old."),
 )
+ECHO = (
+    Figure("delay_seconds", "s", "From when something is played until the microphone hears it."),
+    Figure("erle_db", "dB", "By how much the echo was weakened, while only the agent spoke."),
+    Figure("added_seconds", "s", "By which the caller's speech was sent later for it."),
+    Figure("gated_seconds", "s", "Silence was sent in the place of the microphone."),
+    Figure("leaks", "times", "The echo could not be cancelled, and silence had to be sent."),
+    Figure("path_changes", "times", "The way from loudspeaker to microphone became another."),
+)
+REFERENCE = (
+    Figure("written_frames", "frames", "Played, at the rate of the device."),
+    Figure("read_frames", "frames", "Of these: looked for in what was recorded."),
+    Figure("queued_frames", "frames", "Of these: waiting for what was recorded with them."),
+    Figure("dropped_frames", "frames", "Of these: too old to be looked for."),
+    Figure("padded_frames", "frames", "Recorded while it is not known what was played."),
+    Figure("changes", "times", "The devices changed."),
+)
 RECORDING = (
     Figure("written_frames", "frames", "In the file, of both sides together."),
     Figure("caller_frames", "frames", "Waiting for the agent's side, to be written with it."),
@@ -136,6 +153,8 @@ GROUPS = {
     "network": ("Network", NETWORK),
     "playout": ("The agent's speech, from the network to the ear", PLAYOUT),
     "capture": ("The caller's speech, from the microphone to the network", CAPTURE),
+    "echo": ("The agent's echo in what the microphone hears", ECHO),
+    "echo.reference": ("What was played, beside what was recorded", REFERENCE),
     "sound.caller": ("The sound of the caller", SOUND),
     "sound.agent": ("The sound of the agent", SOUND),
     "sound.microphone": ("The microphone", MICROPHONE),
@@ -157,6 +176,8 @@ def shown(value: float, unit: str) -> str:
             return f"{value:.2f} s"
         case "%":
             return f"{100 * value:.0f} %"
+        case "dB":
+            return f"{value:.0f} dB"
         case "dBFS":
             return f"{20 * math.log10(value):.1f} dBFS" if value > 0 else "silent"
         case _:

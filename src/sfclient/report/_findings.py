@@ -7,6 +7,7 @@ from sfclient.report._story import Kind, Story
 TROUBLES: dict[Kind, str] = {
     "silent": "The microphone gave nothing but zeros",
     "lost": "The sound device was gone",
+    "gated": "The agent's echo could not be cancelled, so that the caller was not heard beside him",
     "stalled": "The network stood still",
     "late": "In the midst of the agent's speech nothing arrived",
 }

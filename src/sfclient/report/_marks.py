@@ -30,6 +30,7 @@ TROUBLES = {
     "stalled": ("network", CALLER, QUEUE + QUEUE_LANE),
     "silent": ("mic silent", CALLER, CALLER + LANE),
     "lost": ("device", CALLER, QUEUE + QUEUE_LANE),
+    "gated": ("echo", CALLER, CALLER + LANE),
 }
 
 

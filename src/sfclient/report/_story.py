@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from sfclient.report._record import Fields
 from sfclient.report._scale import Scale
 
-Kind = Literal["caller", "agent", "response", "late", "stalled", "silent", "lost"]
+Kind = Literal["caller", "agent", "response", "late", "stalled", "silent", "lost", "gated"]
 
 
 class Pair(NamedTuple):
@@ -38,6 +38,11 @@ PAIRS = (
         {"": ("silent", "the microphone gave only zeros")},
     ),
     Pair("DeviceLost", "DeviceReturned", {"": ("lost", "the sound device was gone")}),
+    Pair(
+        "EchoGated",
+        "EchoCancelled",
+        {"": ("gated", "the agent's echo could not be cancelled: the caller waited for him")},
+    ),
 )
 BEGINS = {pair.begins: pair for pair in PAIRS}
 ENDS = {pair.ends: pair for pair in PAIRS}

@@ -79,7 +79,7 @@ async def test_every_figure_is_in_the_record_of_a_call_and_every_number_of_it_on
 ) -> None:
     agent = SpeakAgent(noise(0.2, 16_000), then="close")
     async with open_simulator(agent) as simulator:
-        audio = Audio(MemoryInput(), MemoryOutput())
+        audio = Audio(MemoryInput(), MemoryOutput(), echo="cancel")
         url = simulator.new_session_url()
         async with open_call(url, audio, record=tmp_path / "call.wav") as call:
             events = [event async for event in call]

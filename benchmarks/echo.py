@@ -1,4 +1,4 @@
-"""The laboratory of echo: the canceller, the gate and barge-in beside others, in simulated rooms. `python3 dev.py echo`.
+"""The laboratory of echo: canceller, gate and barge-in beside others, in simulated rooms. `python3 dev.py echo`.
 
 An agent and three callers are recorded voices (see `recorded_speech.py`); the echo is 10 dB below the agent, the
 noise -70 dBFS, and nobody tells the delay, if nothing else is said. Each row is a figure: the median of its runs (or

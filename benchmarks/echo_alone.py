@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from echo_figures import Figure, p95
+from echo_figures import Figure, Values, p95
 from echo_rivals import RIVALS, Heard, ours
 from echo_rooms import SAMPLERATE, Way
 from echo_scenes import Scene, agent, in_turns, music, staged
@@ -18,6 +18,9 @@ KNOWN_WITHIN, CANCELLED = 0.35, 25.0  # seconds, dB
 LONGEST_DELAY = 1.0
 ROOMS = ("0.4", "0.2", "0.7")
 LATE_RIVALS = ("webrtc", "arrival")
+# In RT60 0.4 s. Of ours the seconds count since the delay is known, of others since the echo's onset.
+LEAST_ERLE = {"in the first second": 30.0, "later": 35.0}
+SECONDS_SHOWN = (1, 2, 3, 5, 8, 12)
 SWITCHED = 8.0  # seconds after the beginning
 GENTLER = 4.0  # dB by which the echo of the other way is louder
 
@@ -38,52 +41,48 @@ def loudest_before_known(scene: Scene, heard: Heard, begin: float) -> float:
 
 def delay_and_erle(seeds: int) -> Iterator[Figure]:
     """Cold, at delays from 0 to 1 s that nobody tells."""
-    known, loudest, off_by = [], [], []
-    spans = {(room, span): {} for room in ROOMS for span in ("first second", "later")}
-    cancelled: dict[str, list[float]] = {}
+    known: list[float] = []
+    loudest: list[float] = []
+    off_by: list[float] = []
+    cancelled = Values()
+    spans = {(room, span): Values() for room in ROOMS for span in LEAST_ERLE}
+    seconds = {second: Values() for second in SECONDS_SHOWN}
     for seed in range(seeds):
         delay = LONGEST_DELAY * seed / max(seeds - 1, 1)
         room = ROOMS[seed % len(ROOMS)]
-        scene = staged(agent(13, seed), Way(room, seed, delay=delay), seed=seed)
+        scene = staged(agent(14, seed), Way(room, seed, delay=delay), seed=seed)
         begin = onset(scene)
         heard = {"ours": quiet(scene)} | {who: RIVALS[who](scene) for who in LATE_RIVALS}
         at = known_after(heard["ours"], begin)
         known.append(at - begin)
         loudest.append(loudest_before_known(scene, heard["ours"], begin))
-        if heard["ours"].found:
-            off_by.append(1000 * abs(heard["ours"].found[-1].delay - delay))
+        found = heard["ours"].found
+        off_by.append(1000 * abs(found[-1].delay - delay) if found else float("inf"))
         for who, one in heard.items():
             start = min(at if who == "ours" else begin, scene.seconds - 4)
-            for span, (low, high) in {
-                "first second": (start, start + 1),
-                "later": (start + 1, scene.seconds - 0.1),
-            }.items():
-                spans[room, span].setdefault(who, []).append(erle(scene, one.out, low, high))
-            cancelled.setdefault(who, []).append(time_to(CANCELLED, scene, one.out, begin))
-    yield Figure(
-        f"delay known after the echo's onset, 95 of 100 of {seeds} runs",
-        "s",
-        "at most",
-        {"ours": known},
-        KNOWN_WITHIN,
-        judged=p95,
-    )
-    yield Figure(
-        "what passes of the agent before", "of full scale", "at most", {"ours": loudest}, 0.0, max
-    )
-    yield Figure("delay found, off by", "ms", "at most", {"ours": off_by or [float("inf")]})
+            first, later = (start, start + 1), (start + 1, scene.seconds - 0.1)
+            for span, ends in zip(LEAST_ERLE, (first, later), strict=True):
+                spans[room, span].add(who, erle(scene, one.out, *ends))
+            cancelled.add(who, time_to(CANCELLED, scene, one.out, begin))
+            for second in SECONDS_SHOWN if room == ROOMS[0] else ():
+                ends = begin + second - 1, begin + second
+                seconds[second].add(who, erle(scene, one.out, *ends))
+    name = f"delay known after the echo's onset, 95 of 100 of {seeds} runs"
+    yield Figure(name, "s", "at most", {"ours": known}, KNOWN_WITHIN, p95)
+    name = "what passes of the agent before"
+    yield Figure(name, "of full scale", "at most", {"ours": loudest}, 0.0, max)
+    yield Figure("delay found, off by", "ms", "at most", {"ours": off_by})
     yield Figure("25 dB after the echo's onset", "s", "at most", cancelled)
-    limits = {"first second": 30.0, "later": 35.0}
     for (room, span), values in spans.items():
-        limit = limits[span] if room == "0.4" else None
-        if values:
-            yield Figure(f"ERLE, {span}, RT60 {room}", "dB", "at least", values, limit)
+        limit = LEAST_ERLE[span] if room == ROOMS[0] else None
+        yield Figure(f"RT60 {room}: ERLE {span}", "dB", "at least", values, limit)
+    for second, values in seconds.items():
+        yield Figure(f"RT60 {ROOMS[0]}: ERLE in second {second} of echo", "dB", "at least", values)
 
 
 def told_switch(seeds: int) -> Iterator[Figure]:
     """Another device: another room, 4 dB louder, another delay; the client says so."""
-    late: dict[str, list[float]] = {}
-    after: dict[str, list[float]] = {}
+    late, after = Values(), Values()
     for seed in range(seeds):
         delays = np.random.default_rng(seed).uniform(0.0, LONGEST_DELAY, 2)
         before = Way(ROOMS[seed % 3], seed, delay=delays[0])
@@ -98,9 +97,9 @@ def told_switch(seeds: int) -> Iterator[Figure]:
         scene = staged(agent(20, seed), (before, then), told=(SWITCHED,), seed=seed)
         for who, one in {"ours": quiet(scene), "webrtc": RIVALS["webrtc"](scene)}.items():
             took = time_to(CANCELLED, scene, one.out, SWITCHED)
-            late.setdefault(who, []).append(max(took - then.delay, 0.0))
+            late.add(who, max(took - then.delay, 0.0))
             begin = SWITCHED + then.delay + 1
-            after.setdefault(who, []).append(erle(scene, one.out, begin, 19.9))
+            after.add(who, erle(scene, one.out, begin, 19.9))
     yield Figure("told of another device: 25 dB after the new delay", "s", "at most", late, 1.0)
     yield Figure("told of another device: ERLE 1 s later", "dB", "at least", after)
 
@@ -109,7 +108,7 @@ def changed(
     name: str, seeds: int, other: Callable[[Way], Way], limit: float | None
 ) -> Iterator[Figure]:
     """A way that changes, and nobody tells."""
-    took: dict[str, list[float]] = {}
+    took = Values()
     for seed in range(seeds):
         before = Way("0.4", seed, delay=0.1)
         then = replace(other(before), begins=SWITCHED)
@@ -117,7 +116,7 @@ def changed(
         players = {"ours": quiet} | {who: RIVALS[who] for who in LATE_RIVALS}
         for who, play in players.items():
             late = time_to(CANCELLED, scene, play(scene).out, SWITCHED)
-            took.setdefault(who, []).append(late)
+            took.add(who, late)
     yield Figure(f"{name}, nobody told: 25 dB after", "s", "at most", took, limit)
 
 
@@ -146,13 +145,13 @@ def hard(
     limit: float | None = None,
     rivals: Sequence[str] = LATE_RIVALS,
 ) -> Iterator[Figure]:
-    values: dict[str, list[float]] = {}
+    values = Values()
     for seed in range(seeds):
         scene = scene_of(seed)
         begin = min(onset(scene) + 1, scene.seconds - 2)
         for who, play in ({"ours": quiet} | {one: RIVALS[one] for one in rivals}).items():
             value = erle(scene, play(scene).out, begin, scene.seconds - 0.1)
-            values.setdefault(who, []).append(value)
+            values.add(who, value)
     yield Figure(f"ERLE from 1 s on, {name}", "dB", "at least", values, limit)
 
 

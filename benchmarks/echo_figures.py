@@ -2,23 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 Sense = Literal["at least", "at most"]
-NAME_WIDTH = 62
+NAME_WIDTH = 72
 
 
-class Limit(NamedTuple):
-    sense: Sense
-    value: float
+class Values(dict[str, list[float]]):
+    """One a run, by who cancels: ours, and rivals."""
 
-    def holds(self, value: float) -> bool:
-        return value >= self.value if self.sense == "at least" else value <= self.value
-
-    def __str__(self) -> str:
-        return f"{'>=' if self.sense == 'at least' else '<='} {self.value:g}"
+    def add(self, who: str, value: float) -> None:
+        self.setdefault(who, []).append(value)
 
 
 def median(values: Sequence[float]) -> float:
@@ -32,14 +28,6 @@ def p95(values: Sequence[float]) -> float:
     return sorted(values)[int(np.ceil(0.95 * len(values))) - 1]
 
 
-def at_least(value: float) -> Limit:
-    return Limit("at least", value)
-
-
-def at_most(value: float) -> Limit:
-    return Limit("at most", value)
-
-
 @dataclass(frozen=True)
 class Figure:
     name: str
@@ -47,16 +35,22 @@ class Figure:
     sense: Sense
     """Which way is good."""
     values: Mapping[str, Sequence[float]]
-    """One a run, of ours and of rivals."""
     limit: float | None = None
     """None is for what is only shown."""
     judged: Callable[[Sequence[float]], float] = field(default=median)
 
     @property
     def is_good(self) -> bool:
-        return self.limit is None or Limit(self.sense, self.limit).holds(
-            self.judged(self.values["ours"])
-        )
+        if self.limit is None:
+            return True
+        value = self.judged(self.values["ours"])
+        return value >= self.limit if self.sense == "at least" else value <= self.limit
+
+    @property
+    def limits(self) -> str:
+        if self.limit is None:
+            return ""
+        return f"{'>=' if self.sense == 'at least' else '<='} {self.limit:g}"
 
     def of(self, who: str) -> str:
         """As it is judged, and the worst."""
@@ -72,7 +66,7 @@ class Figure:
         return {
             "figure": self.name,
             "unit": self.unit,
-            "limit": None if self.limit is None else str(Limit(self.sense, self.limit)),
+            "limit": self.limits,
             "judged": self.judged.__name__,
             "holds": self.is_good,
             "values": {who: list(values) for who, values in self.values.items()},
@@ -93,7 +87,6 @@ def table(figures: Iterable[Figure]) -> str:
     ]
     for one in figures:
         verdict = "" if one.limit is None else "ok" if one.is_good else "FAULT"
-        limit = "" if one.limit is None else str(Limit(one.sense, one.limit))
         cells = "".join(f"{one.of(who):>16}" for who in ("ours", *rivals))
-        lines.append(f"{verdict:6}{one.name + ', ' + one.unit:{NAME_WIDTH}}{limit:>9}{cells}")
+        lines.append(f"{verdict:6}{one.name + ', ' + one.unit:{NAME_WIDTH}}{one.limits:>9}{cells}")
     return "\n".join(lines)

@@ -1,9 +1,9 @@
 """Barge-in: how soon a caller who speaks up over the agent silences it, and what else does.
 
-The client's detector (`sfclient._interruption`) hears what comes out of a canceller in chunks of 20 ms, and a flush ends
-what a real queue plays, in blocks of 10 ms. A caller begins somewhere in a turn of the agent; the time counts from
-their first 10 ms that are not 20 dB below the rest, until all that the loudspeaker gets is zeros. What the device adds
-is not in it.
+The client's detector (`sfclient._interruption`) hears what comes out of a canceller in chunks of 20 ms, and a flush
+ends what a real queue plays, in blocks of 10 ms. A caller begins somewhere in a turn of the agent; the time counts from
+the first voiced 10 ms, and beside it from the first that can be heard, until all that the loudspeaker gets is zeros.
+What the device adds is not in it.
 """
 
 from array import array
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from echo_figures import Figure, p95
-from echo_rivals import RIVALS, Heard, int16, ours
+from echo_rivals import RIVALS, WEBRTC_LATENCY, Heard, int16, ours
 from echo_rooms import SAMPLERATE, Floats, Way, through_room
 from echo_scenes import (
     CALLER_DBFS,
@@ -28,10 +28,11 @@ from echo_scenes import (
     staged,
     voice,
 )
+
+from sfaudio import EchoCanceller, JitterBuffer
 from sfclient._interruption import Interruption
 from sfclient._voice import Model, VoiceDetector
-
-from sfaudio import JitterBuffer
+from sfclient._voicing import Voicing
 
 MINUTES = 5  # of each scene
 TURN, PAUSE = 12.0, 2.0  # seconds of the agent
@@ -40,6 +41,8 @@ NOISE_DBFS = -55.0
 BEGINS = (3.0, 8.0)  # seconds after the turn, of a caller
 CLICKS = 0.4  # of what is no speech; the rest are coughs
 OFTEN, SELDOM = 240, 30  # groups of coughs an hour
+MOST_FALSE = {OFTEN: 2.0, SELDOM: 0.5}  # an hour
+VOICED = 0.6  # of a pitch; the detector asks for 0.7
 MISSED = 1.5  # seconds
 SETTINGS = (0.17, 0.25, 0.35, 0.5)  # interrupt_after
 JUDGED, FAST = 0.25, 0.17
@@ -60,21 +63,45 @@ def scene_of(near: Floats, seed: int) -> Scene:
     return staged(said, way, near=heard, noise_dbfs=NOISE_DBFS, seed=seed)
 
 
-def interrupting(seed: int) -> tuple[Scene, list[float]]:
+class Begun(NamedTuple):
+    """When a caller begins, in seconds."""
+
+    heard: float
+    """The first 10 ms that are less than 20 dB below the rest."""
+    voiced: float
+    """The first of them from which on there is a pitch."""
+
+
+def begun(said: Floats, begin: int) -> Begun:
+    """Of what is said from there on."""
+    voicing = Voicing(SAMPLERATE)
+    audible = 10 ** ((LEVEL_DBFS - 20) / 20)
+    starts = [
+        at
+        for at in range(0, len(said) - voicing.frames, 160)
+        if level(said[at : at + 160]) > audible
+    ]
+    voiced = (at for at in starts if voicing.of(int16(said[at : at + voicing.frames])) >= VOICED)
+    return Begun((begin + starts[0]) / SAMPLERATE, (begin + next(voiced)) / SAMPLERATE)
+
+
+def level(sound: Floats) -> float:
+    return float(np.sqrt(np.mean(sound**2)))
+
+
+def interrupting(seed: int) -> tuple[Scene, list[Begun]]:
     """A caller in each turn of the agent, and when they begin."""
     rng = np.random.default_rng(1000 + seed)
     near = np.zeros(60 * MINUTES * SAMPLERATE, np.float32)
-    onsets = []
+    callers = []
     for turn in np.arange(0.0, 60.0 * MINUTES - TURN, TURN + PAUSE):
         pool = voice(CALLERS[rng.integers(len(CALLERS))])
         said = pool[rng.integers(len(pool))][: int(rng.uniform(1.5, 3.5) * SAMPLERATE)]
         begin = int((turn + rng.uniform(*BEGINS)) * SAMPLERATE)
-        level = 10 ** ((CALLER_DBFS - LEVEL_DBFS + rng.uniform(-3, 3)) / 20)
-        near[begin : begin + len(said)] += level * said
-        powers = np.mean(said[: len(said) // 160 * 160].reshape(-1, 160) ** 2, axis=1)
-        audible = powers > 10 ** ((LEVEL_DBFS - 20) / 10)
-        onsets.append(begin / SAMPLERATE + int(np.argmax(audible)) / 100)
-    return scene_of(near, seed), onsets
+        gain = 10 ** ((CALLER_DBFS - LEVEL_DBFS + rng.uniform(-3, 3)) / 20)
+        near[begin : begin + len(said)] += gain * said
+        callers.append(begun(said, begin))
+    return scene_of(near, seed), callers
 
 
 def coughing(seed: int, groups: float) -> Scene:
@@ -85,10 +112,10 @@ def coughing(seed: int, groups: float) -> Scene:
     at = rng.uniform(0, apart)
     while at < 60 * MINUTES - 3:
         sound = click(rng) if rng.random() < CLICKS else cough_group(rng)
-        level = 10 ** ((CALLER_DBFS + rng.uniform(-6, 6)) / 20)
+        gain = 10 ** ((CALLER_DBFS + rng.uniform(-6, 6)) / 20)
         begin = int(at * SAMPLERATE)
         part = near[begin : begin + len(sound)]
-        part += level * sound[: len(part)]
+        part += gain * sound[: len(part)]
         at += rng.uniform(0.67, 1.33) * apart
     return scene_of(near, seed + 500)
 
@@ -172,10 +199,7 @@ def _read(queue: JitterBuffer) -> np.ndarray:
 
 def latency_of(who: str) -> float:
     """Of what comes out, in seconds, which counts as well."""
-    import sfaudio
-    from echo_rivals import WEBRTC_LATENCY
-
-    return sfaudio.EchoCanceller(SAMPLERATE).latency if who == "ours" else WEBRTC_LATENCY[SAMPLERATE]  # fmt: skip
+    return EchoCanceller(SAMPLERATE).latency if who == "ours" else WEBRTC_LATENCY[SAMPLERATE]
 
 
 def model() -> Any:
@@ -188,28 +212,37 @@ PLAYERS: dict[str, Callable[[Scene], Heard]] = {"ours": ours, "webrtc": RIVALS["
 
 
 class Tried(NamedTuple):
-    seconds: list[float]
-    """From each caller's beginning to silence; infinite where it was missed."""
+    """Of each caller: seconds to silence, infinite where it was missed."""
+
+    voiced: list[float]
+    heard: list[float]
     is_whole: list[bool]
+    """The next reply."""
 
 
 def callers(scenes: int) -> dict[tuple[str, float], Tried]:
-    tried = {(who, setting): Tried([], []) for who in PLAYERS for setting in SETTINGS}
+    tried = {(who, setting): Tried([], [], []) for who in PLAYERS for setting in SETTINGS}
     for seed in range(scenes):
-        scene, onsets = interrupting(seed)
+        scene, begins = interrupting(seed)
         for who, play in PLAYERS.items():
             for setting, moments in decided(play(scene), model(), SETTINGS).items():
-                one = tried[who, setting]
-                for onset in onsets:
-                    after = (at for at in moments if onset <= at < onset + MISSED)
-                    at = next(after, None)
-                    if at is None:
-                        one.seconds.append(float("inf"))
-                        continue
-                    silenced = silence(scene.played, at + latency_of(who))
-                    one.seconds.append(silenced.at - onset)
-                    one.is_whole.append(silenced.is_whole)
+                for caller in begins:
+                    try_one(tried[who, setting], scene, caller, moments, latency_of(who))
     return tried
+
+
+def try_one(
+    tried: Tried, scene: Scene, caller: Begun, moments: Sequence[float], latency: float
+) -> None:
+    after = (at for at in moments if caller.heard <= at < caller.heard + MISSED)
+    if (at := next(after, None)) is None:
+        tried.voiced.append(float("inf"))
+        tried.heard.append(float("inf"))
+        return
+    silenced = silence(scene.played, at + latency)
+    tried.voiced.append(silenced.at - caller.voiced)
+    tried.heard.append(silenced.at - caller.heard)
+    tried.is_whole.append(silenced.is_whole)
 
 
 def false_ones(
@@ -235,25 +268,36 @@ def barge_in(scenes: int) -> Iterator[Figure]:
     tried = callers(max(round(scenes * 10 / 24), 1))
     often = false_ones(scenes, OFTEN, list(PLAYERS))
     seldom = false_ones(scenes, SELDOM, ["ours"])
-    for setting in (JUDGED, *(one for one in SETTINGS if one != JUDGED)):
-        is_judged = setting == JUDGED
-        name = f"interrupt_after {setting:g}" + (" (fast)" if setting == FAST else "")
-        took = {
-            who: [1000 * one for one in tried[who, setting].seconds] for who in PLAYERS
-        }
-        missed = {who: [float(not np.isfinite(one)) for one in took[who]] for who in took}
-        callers_ = f"{name}: {len(took['ours'])} callers"
-        yield Figure(f"{callers_}, to silence, p50", "ms", "at most", took, 180 if is_judged else None)  # fmt: skip
-        yield Figure(f"{callers_}, to silence, p95", "ms", "at most", took, 350 if is_judged else None, p95)  # fmt: skip
-        yield Figure(f"{callers_}, missed", "", "at most", missed, 0 if is_judged else None, sum)
-        for groups, found, limit in ((OFTEN, often, 2.0), (SELDOM, seldom, 0.5)):
-            yield Figure(
-                f"{name}: false at {groups} cough groups an hour",
-                "an hour",
-                "at most",
-                {who: found[who, setting] for who in PLAYERS if (who, setting) in found},
-                limit if is_judged else None,
-                mean,
-            )
+    for setting in sorted(SETTINGS, key=lambda one: one != JUDGED):
+        yield from of_setting(setting, tried, {OFTEN: often, SELDOM: seldom})
     replies = {"ours": [float(not whole) for whole in tried["ours", JUDGED].is_whole]}
     yield Figure("next replies that are not whole", "", "at most", replies, 0, sum)
+
+
+def of_setting(
+    setting: float,
+    tried: dict[tuple[str, float], Tried],
+    found: dict[int, dict[tuple[str, float], list[float]]],
+) -> Iterator[Figure]:
+    def limit(value: float) -> float | None:
+        return value if setting == JUDGED else None
+
+    def milliseconds(since: str) -> dict[str, list[float]]:
+        return {who: [1000 * one for one in getattr(tried[who, setting], since)] for who in PLAYERS}
+
+    name = f"interrupt_after {setting:g}" + (" (fast)" if setting == FAST else "")
+    took = milliseconds("voiced")
+    missed = {who: [float(not np.isfinite(one)) for one in took[who]] for who in took}
+    silent = f"{name}: voice to silence"
+    yield Figure(f"{silent}, p50 of {len(took['ours'])}", "ms", "at most", took, limit(180))
+    yield Figure(f"{silent}, p95", "ms", "at most", took, limit(350), p95)
+    heard = milliseconds("heard")
+    yield Figure(f"{name}: first sound to silence, p50", "ms", "at most", heard)
+    yield Figure(f"{name}: first sound to silence, p95", "ms", "at most", heard, judged=p95)
+    yield Figure(f"{name}: missed", "callers", "at most", missed, limit(0), sum)
+    for groups, most in MOST_FALSE.items():
+        rates = {
+            who: found[groups][who, setting] for who in PLAYERS if (who, setting) in found[groups]
+        }
+        title = f"{name}: false at {groups} cough groups an hour"
+        yield Figure(title, "an hour", "at most", rates, limit(most), mean)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from echo_figures import Figure
+from echo_figures import Figure, Values
 from echo_rivals import RIVALS, Heard, gate, ours
 from echo_rooms import SAMPLERATE, Floats, Way
 from echo_scenes import Scene, agent, caller, in_turns, over_echo, staged
@@ -15,7 +15,8 @@ from echo_score import aecmos, pesq
 
 Play = Callable[[Scene], Heard]
 
-WARM, ENDS = 6.0, 18.0  # seconds of a scene: from when the caller talks, till when
+WARM, ENDS = 6.0, 18.0  # seconds of a scene: what is scored
+SECONDS = ENDS + 0.5  # of which what comes last, by a canceller's delay, is no part
 DELAY = 0.1
 
 
@@ -25,18 +26,16 @@ def everybody() -> dict[str, Play]:
 
 def scored(
     scenes: Sequence[Scene], players: Mapping[str, Play], begin: float = WARM, talk: str = "dt"
-) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, list[float]]]:
+) -> tuple[Values, Values, Values]:
     """AECMOS of echo, of the rest, and PESQ of the caller, by who plays."""
-    echo: dict[str, list[float]] = {}
-    other: dict[str, list[float]] = {}
-    quality: dict[str, list[float]] = {}
+    echo, other, quality = Values(), Values(), Values()
     for scene in scenes:
         for who, play in players.items():
             out = play(scene).out
             marks = aecmos(scene, out, begin, ENDS, talk)
-            echo.setdefault(who, []).append(marks[0])
-            other.setdefault(who, []).append(marks[1])
-            quality.setdefault(who, []).append(pesq(scene, out, begin, ENDS))
+            echo.add(who, marks[0])
+            other.add(who, marks[1])
+            quality.add(who, pesq(scene, out, begin, ENDS))
     return echo, other, quality
 
 
@@ -45,7 +44,7 @@ def scored(
 
 def both(seed: int, ser: float, room: str = "0.4", begins: float = WARM) -> Scene:
     way = Way(room, seed, below=over_echo(ser), delay=DELAY)
-    return staged(agent(ENDS, seed), way, near=caller(ENDS, seed, begins), seed=seed)
+    return staged(agent(SECONDS, seed), way, near=caller(SECONDS, seed, begins), seed=seed)
 
 
 DOUBLE_TALK = (  # SER in dB, room, least AECMOS of the rest
@@ -84,23 +83,25 @@ def harm(
     untouched: Play = RIVALS["off"],
 ) -> Figure:
     """PESQ of the caller that is lost to what would be heard without a canceller."""
-    lost: dict[str, list[float]] = {}
+    lost = Values()
     for scene in scenes:
         whole = pesq(scene, untouched(scene).out, begin, ENDS)
         for who in ("ours", "gate", "webrtc"):
             got = pesq(scene, everybody()[who](scene).out, begin, ENDS)
-            lost.setdefault(who, []).append(whole - got)
+            lost.add(who, whole - got)
     return Figure(f"{name}: PESQ lost", "of 4.6", "at most", lost, limit)
 
 
 def agent_is_silent(seed: int) -> Scene:
-    return staged(np.zeros(round(ENDS * SAMPLERATE), np.float32), Way(), near=caller(ENDS, seed))
+    return staged(
+        np.zeros(round(SECONDS * SAMPLERATE), np.float32), Way(), near=caller(SECONDS, seed)
+    )
 
 
 def one_after_another(seed: int) -> Scene:
     """The agent for 3 s, the caller for 3 s, and so on: each begins 100 ms after the other has ended."""
-    said = in_turns(agent(ENDS, seed), 3.0, 3.0)
-    answered = np.roll(in_turns(caller(ENDS, seed), 2.8, 3.2), round(3.1 * SAMPLERATE))
+    said = in_turns(agent(SECONDS, seed), 3.0, 3.0)
+    answered = np.roll(in_turns(caller(SECONDS, seed), 2.8, 3.2), round(3.1 * SAMPLERATE))
     return staged(said, Way(seed=seed, delay=DELAY), near=answered, seed=seed)
 
 
@@ -150,7 +151,7 @@ def as_the_agent_ends(seed: int) -> tuple[Scene, slice]:
     answer = caller(3.0, seed)
     voiced = np.flatnonzero(np.mean(frames_of(answer) ** 2, axis=1) > 10 ** (-46 / 10))
     answer = answer[160 * voiced[0] :][: 2 * SAMPLERATE]
-    begin = (ends + round(DELAY * SAMPLERATE)) // 160 * 160
+    begin = -(-(ends + round(DELAY * SAMPLERATE)) // 160) * 160
     near = np.zeros(len(said) + 3 * SAMPLERATE, np.float32)
     near[begin : begin + len(answer)] = answer
     said = np.pad(said, (0, len(near) - len(said)))

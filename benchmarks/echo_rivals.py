@@ -6,7 +6,7 @@
   the true delay at any time that the client could know it, one step of noise on it (exact zeros cost it six times the
   time), and never reset.
 - `arrival`: the same, fed by arrival, as it is where a client does not know what was played when: messages of 20 ms
-  come 0 to 60 ms late and are popped at the microphone's pace; what is not there yet is silence.
+  come 0 to 60 ms before they are played and are popped at the microphone's pace; what is not there yet is silence.
 """
 
 import time
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 import sfaudio
 
 EARLY = 0.010  # seconds before the echo at which WebRTC's reference is placed: late is fatal
-JITTER_MESSAGES = 3.0  # of 20 ms, by which messages come late at most
+MESSAGES_AHEAD = 3  # of 20 ms, that are gathered before they are played
 
 Samples = NDArray[np.int16]
 
@@ -133,20 +133,18 @@ def arrival(scene: Scene) -> Heard:
 
 
 def popped(played: Floats, samplerate: int) -> Floats:
-    """What comes out of a queue of messages that is read as fast as a microphone is."""
+    """What comes out of a queue of messages that is read as fast as a microphone is; they come before they are played."""
     frames = samplerate // 50
-    messages = list(played[: len(played) // frames * frames].reshape(-1, frames))
-    late = np.random.default_rng(len(messages)).uniform(0, JITTER_MESSAGES, len(messages))
-    arrivals = np.maximum.accumulate(np.arange(len(messages)) + late)
-    popped, taken = [], 0
-    for now in range(len(messages)):
-        if arrivals[taken] <= now:
-            popped.append(messages[taken])
+    messages = played[: len(played) // frames * frames].reshape(-1, frames)
+    early = np.random.default_rng(len(messages)).uniform(0, MESSAGES_AHEAD, len(messages))
+    arrivals = np.maximum.accumulate(np.arange(len(messages)) - early)
+    out, taken = np.zeros_like(messages), 0
+    for now in range(-MESSAGES_AHEAD, len(messages)):
+        if taken < len(messages) and arrivals[taken] <= now:
+            if now >= 0:
+                out[now] = messages[taken]
             taken += 1
-        else:
-            popped.append(np.zeros(frames, np.float32))
-    out = np.concatenate(popped)
-    return np.pad(out, (0, len(played) - len(out)))
+    return np.pad(out.ravel(), (0, len(played) - out.size))
 
 
 def dithered(reference: Floats) -> Samples:

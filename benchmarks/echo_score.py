@@ -93,4 +93,6 @@ def pesq(scene: Scene, out: Floats, begin: float, end: float) -> float:
     part = slice(round(begin * scene.samplerate), round(end * scene.samplerate))
     said, heard = (at_16k(sound[part], scene.samplerate) for sound in (scene.near, out))
     found = score(SAMPLERATE, said, heard, "wb", on_error=PesqError.RETURN_VALUES)
-    return float(found) if found > WORST_PESQ else WORST_PESQ  # -1 and NaN: there is no speech in it
+    return (
+        float(found) if found > WORST_PESQ else WORST_PESQ
+    )  # -1 and NaN: there is no speech in it

@@ -3,6 +3,8 @@
 One thread at a time may use one. A block has `hop` frames, 10 ms, of samples in [-1, 1].
 """
 
+from libc.stdint cimport uint64_t
+
 from sfaudio._fourier cimport MOST_POINTS
 
 
@@ -10,22 +12,22 @@ cdef enum:
     MOST_HOP = MOST_POINTS // 2
 
 
-# What is readable of the last block.
+# What is known of the last block. Powers are mean squares, full scale is 1.
 cdef struct echo_block:
-    float captured  # mean squares, full scale is 1
-    float estimate  # of the echo, as the linear filter has it
+    float captured
+    float estimate  # of the echo
     float error  # captured without that
-    float output  # of the block before, as written, without comfort noise
-    bint agent_alone  # something is played, and nobody else is heard
+    float output  # what the gain leaves of it, without comfort noise, with half of the block before
+    bint agent_alone  # he is heard, and nobody else is, by what is left of him: also while that is much
     int changes  # of the path that were found, so far
 
 cdef struct echo_filter
 
-# `hop` is 80 at 8 kHz, 160 at 16 kHz. NULL: no memory, or another hop.
-cdef echo_filter *echo_filter_new(Py_ssize_t hop, bint comfort_noise)
+# `hop` is 80 at 8 kHz, 160 at 16 kHz. NULL: no memory.
+cdef echo_filter *echo_filter_new(Py_ssize_t hop, bint comfort_noise) noexcept
 cdef void echo_filter_free(echo_filter *of) noexcept
 
-# A block, and what was played in it or 5 to 10 ms later; `out` is the block before this one, and may be `captured`.
+# A block, and what was played in it, or up to 10 ms later; `out` is the block before this one, and may be `captured`.
 cdef void echo_filter_block(
     echo_filter *of, const float *captured, const float *played, float *out
 ) noexcept nogil
@@ -40,6 +42,7 @@ cdef const echo_block *echo_filter_last(const echo_filter *of) noexcept nogil
 
 
 cdef class EchoFilter:
-    cdef echo_filter *of
-    cdef unsigned long long _user  # the owner word
+    cdef echo_filter *filter
+    cdef uint64_t user  # the owner word
     cdef readonly int samplerate
+    cdef int _process(self, const void *captured, const void *played, Py_ssize_t frames, void *out) except -1

@@ -1,0 +1,108 @@
+"""What is left of the echo in the error, and the gain that takes it. For `_echo_filter`, not for others.
+
+How unsure the path is gives the power that is left, in each bin, up to a scale: it is mostly too much, and by far too
+little when the path has changed or a loudspeaker clips. The scale is learnt while the agent alone talks. Who talks is
+told by how much the ratio of both powers, in dB, differs over bins and time: what is left of the agent has the agent's
+own pattern, whatever its scale; a caller has another one. So the filter is held to what it says of itself, as R. K.
+Mehra, "On the identification of variances and adaptive Kalman filtering", 1970, does by the size of the innovations.
+"""
+
+from libc.math cimport expf, logf, sqrtf
+
+from sfaudio._echo_constants cimport (
+    ABOVE_NOISE, ALONE_DB, ALONE_MARGIN_DB, FIRST_DB, FLOOR, HIGHEST_BINS, LEAST_BINS, LEAST_LOOKED, LEFT_KEPT,
+    LOOKED_KEPT, LOUD_DB, LOWEST_BIN, MARGIN_DB, NOTHING, PATIENCE, SCALE_KEPT, SHAPE_KEPT
+)
+from sfaudio._fourier cimport MOST_BINS
+
+
+cdef extern from *:
+    """
+    static const float DB = 4.3429448f;  /* ten times the logarithm of e, to base ten */
+    """
+    const float DB
+
+
+cdef struct echo_left:
+    float error[MOST_BINS]  # smooth powers: of the error,
+    float expected[MOST_BINS]  # and of what is expected to be left in it
+    float ratio_db[MOST_BINS]  # of them, where echo may be
+    bint looked[MOST_BINS]
+    int bins_looked
+    float count  # of the ratios, and sums: fading
+    float total
+    float squares
+    float mean_db
+    float spread_db
+    int alone_blocks  # of the agent alone, in a row
+    float scale_db  # learnt: of what is left to what is expected,
+    float shape_db[MOST_BINS]  # and how bins differ from that
+
+
+cdef inline void left_begin(echo_left *of) noexcept nogil:
+    """Of zeros."""
+    cdef Py_ssize_t k
+    for k in range(MOST_BINS):
+        of.error[k] = 1e-6
+        of.expected[k] = 1e-9
+    of.scale_db = FIRST_DB
+
+
+cdef inline void left_hear(
+    echo_left *of, const float *error, const float *expected, Py_ssize_t bins
+) noexcept nogil:
+    """A block's powers."""
+    cdef Py_ssize_t k
+    for k in range(bins):
+        of.error[k] = LEFT_KEPT * of.error[k] + (1 - LEFT_KEPT) * error[k] + NOTHING
+        of.expected[k] = LEFT_KEPT * of.expected[k] + (1 - LEFT_KEPT) * expected[k] + NOTHING
+
+
+cdef inline void left_look(echo_left *of, const float *noise, Py_ssize_t bins) noexcept nogil:
+    """Whether the agent talks alone."""
+    cdef float total = 0, squares = 0
+    cdef Py_ssize_t k
+    of.bins_looked = 0
+    for k in range(LOWEST_BIN, bins - HIGHEST_BINS):
+        of.looked[k] = of.expected[k] > ABOVE_NOISE * noise[k] and of.expected[k] > <float> 1e-7
+        if of.looked[k]:
+            of.ratio_db[k] = DB * logf((of.error[k] + <float> 1e-9) / of.expected[k])
+            of.bins_looked += 1
+            total += of.ratio_db[k]
+            squares += of.ratio_db[k] * of.ratio_db[k]
+    of.count = LOOKED_KEPT * of.count + of.bins_looked + NOTHING
+    of.total = LOOKED_KEPT * of.total + total
+    of.squares = LOOKED_KEPT * of.squares + squares
+    of.mean_db = of.total / of.count
+    of.spread_db = sqrtf(max(of.squares / of.count - of.mean_db * of.mean_db, 0))
+    if of.bins_looked > LEAST_BINS and of.count > LEAST_LOOKED and of.spread_db < ALONE_DB:
+        of.alone_blocks += 1
+    else:
+        of.alone_blocks = 0
+
+
+cdef inline bint left_too_much(const echo_left *of) noexcept nogil:
+    """The agent talks alone, and more is left than the path can explain: it is another one."""
+    return of.alone_blocks > PATIENCE and of.mean_db > LOUD_DB
+
+
+cdef inline void left_learn(echo_left *of, Py_ssize_t bins) noexcept nogil:
+    """The scale; a louder one with patience, as a caller's first vowel may be much like the agent."""
+    cdef Py_ssize_t k
+    cdef bint sure = of.alone_blocks > PATIENCE
+    if sure or of.alone_blocks and of.mean_db < of.scale_db:
+        of.scale_db += (1 - SCALE_KEPT) * (of.mean_db - of.scale_db)
+    if sure:
+        for k in range(LOWEST_BIN, bins - HIGHEST_BINS):
+            if of.looked[k]:
+                of.shape_db[k] += (1 - SHAPE_KEPT) * (of.ratio_db[k] - of.mean_db - of.shape_db[k])
+
+
+cdef inline void left_weigh(const echo_left *of, Py_ssize_t bins, float *gain) noexcept nogil:
+    """The Wiener gain."""
+    cdef float margin_db = of.scale_db + (ALONE_MARGIN_DB if of.alone_blocks else MARGIN_DB)
+    cdef float left
+    cdef Py_ssize_t k
+    for k in range(bins):
+        left = of.expected[k] * expf((margin_db + of.shape_db[k]) / DB)
+        gain[k] = max(1 - left / (of.error[k] + <float> 1e-12), FLOOR)

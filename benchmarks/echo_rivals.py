@@ -133,7 +133,7 @@ def arrival(scene: Scene) -> Heard:
 
 
 def popped(played: Floats, samplerate: int) -> Floats:
-    """What comes out of a queue of messages that is read as fast as a microphone is; they come before they are played."""
+    """Out of a queue of messages that is read as fast as a microphone is; each comes before it is played."""
     frames = samplerate // 50
     messages = played[: len(played) // frames * frames].reshape(-1, frames)
     early = np.random.default_rng(len(messages)).uniform(0, MESSAGES_AHEAD, len(messages))

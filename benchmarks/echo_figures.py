@@ -69,7 +69,10 @@ class Figure:
             "limit": self.limits,
             "judged": self.judged.__name__,
             "holds": self.is_good,
-            "values": {who: list(values) for who, values in self.values.items()},
+            "values": {
+                who: [value if np.isfinite(value) else None for value in values]
+                for who, values in self.values.items()
+            },
         }
 
 

@@ -88,7 +88,11 @@ def bars(figures: Sequence[Figure], what: str, path: Path) -> None:
 
 def curve(figures: Sequence[Figure], path: Path) -> None:
     """From voice to silence, p50 to p95, over false interruptions, of each setting."""
-    took = {one.name.split(":")[0]: one for one in figures if "voice to silence, p95" in one.name}
+    took = {
+        one.name.removesuffix(": voice to silence, p95"): one
+        for one in figures
+        if one.name.startswith("interrupt_after") and one.name.endswith("voice to silence, p95")
+    }
     if not took:
         return
     _, axes = plt.subplots(figsize=(9, 5), layout="constrained")

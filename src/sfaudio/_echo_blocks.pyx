@@ -23,9 +23,8 @@ cdef enum:
     # In blocks of 10 ms:
     HELD = 120  # after something was played it may still be heard: so long is the longest delay
     HELD_AFTER_DELAY = 40  # and so long at least rings the room
-    REPLAYED = 100  # of what was kept, run through the filter when the delay is known: it takes some ms
+    REPLAYED = 50  # of what was kept, run through the filter when the delay is known: before, there may be no echo
     PRIMED = 20  # the filter's taps
-    STILL = 3  # of exact zeros in a row, and nothing that was captured is left in filter and resamplers
     WHOLE = 2  # of what was kept without a gap: the filter's last block, and the one that comes out
     LOOK_SEARCHING = 5
     LOOK_NO_ECHO = 20  # a look takes 1 ms: this is 0.5 % of a core
@@ -102,7 +101,7 @@ cdef Py_ssize_t _hear_played(canceller *of, const void *played, Py_ssize_t frame
 
 cdef treatment _treat(const canceller *of) noexcept nogil:
     """The block before this one."""
-    if of.quiet >= of.held or of.still >= STILL:
+    if of.quiet >= of.held or of.was_still:
         return PASS
     if of.state == CANCELLING:
         return CANCEL
@@ -129,13 +128,11 @@ cdef void _measure(canceller *of) noexcept nogil:
         of.smooth_captured += (1 - SMOOTHED_KEPT) * (last.captured - of.smooth_captured)
         of.smooth_estimate += (1 - SMOOTHED_KEPT) * (last.estimate - of.smooth_estimate)
         of.smooth_error += (1 - SMOOTHED_KEPT) * (last.error - of.smooth_error)
-    if of.was_alone:  # The output is that of the block before.
-        of.alone_captured += (1 - ALONE_KEPT) * (of.was_captured - of.alone_captured)
+    if last.agent_alone:
+        of.alone_captured += (1 - ALONE_KEPT) * (last.captured - of.alone_captured)
         of.alone_output += (1 - ALONE_KEPT) * (last.output - of.alone_output)
         of.leaking = of.leaking + 1 if of.alone_output > max(LEAK * of.alone_captured, AUDIBLE) else 0
         of.is_leaking = of.leaking >= LEAKING_AFTER
-    of.was_alone = last.agent_alone
-    of.was_captured = last.captured
 
 
 cdef int _look_period(const canceller *of) noexcept nogil:
@@ -162,7 +159,7 @@ cdef bint _take(canceller *of, const void *captured, const void *played, bint is
     cdef float *fresh = of.line + of.latency
     cdef Py_ssize_t at
     memmove(of.line, of.line + of.block, of.latency * sizeof(float))
-    of.still = of.still + 1 if _read(captured, fresh, of.block, is_float) == 0 else 0
+    of.was_still, of.still = of.still, _read(captured, fresh, of.block, is_float) == 0
     _hear_played(of, played, of.block, is_float)
     at = of.filled
     memcpy(of.last_captured, of.fresh_captured, of.hop * sizeof(float))
@@ -172,7 +169,7 @@ cdef bint _take(canceller *of, const void *captured, const void *played, bint is
     of.whole += 1
     of.unlooked += 1
     # A microphone that gives zeros hears no echo, and tells of no headset.
-    of.heard += of.quiet == 0 and of.still == 0
+    of.heard += of.quiet == 0 and not of.still
     of.before = of.now
     of.now = _treat(of)
     if of.now == CANCEL or of.before == CANCEL:
@@ -180,7 +177,7 @@ cdef bint _take(canceller *of, const void *captured, const void *played, bint is
         _measure(of)
     else:
         of.is_primed = False
-        if of.still < STILL:
+        if not of.was_still:  # The room's noise is not zero.
             echo_filter_pass(of.filter, of.captured + at)
     return _is_look_due(of)
 
@@ -206,7 +203,6 @@ cdef void canceller_align(canceller *of, double delay) noexcept nogil:
     while at < of.filled:
         _filter(of, at)
         at += of.hop
-    of.was_alone = False
     of.now = _treat(of)
     if of.before == CANCEL:
         for i in range(of.hop):
@@ -217,7 +213,7 @@ cdef void canceller_seek(canceller *of) noexcept nogil:
     of.state, of.candidate, of.held = SEARCHING, -1, HELD
     of.since = of.filled
     of.heard = of.unlooked = of.leaking = 0
-    of.is_leaking = of.was_alone = False
+    of.is_leaking = False
     of.alone_captured = of.alone_output = 0
 
 
@@ -234,7 +230,7 @@ cdef void canceller_skip(canceller *of, const char *played, Py_ssize_t frames, b
         of.filled += step
         played += of.block * size
         left -= of.block
-    of.is_primed = of.was_alone = False
+    of.is_primed = False
     of.whole = 0
 
 
@@ -243,7 +239,7 @@ cdef void canceller_skip(canceller *of, const char *played, Py_ssize_t frames, b
 cdef void _remove(canceller *of, float *out) noexcept nogil:
     """What was removed from the block before this one, as it goes with the begin of the line."""
     cdef float removed[MOST_HOP]
-    cdef bint any = of.now == CANCEL or of.before == CANCEL
+    cdef bint any = (of.now == CANCEL or of.before == CANCEL) and not of.was_still  # Nothing is taken from zeros.
     cdef Py_ssize_t i
     if not any and not of.is_ringing:
         memset(out, 0, of.block * sizeof(float))

@@ -19,9 +19,7 @@ was before hides the one where it is now."""
 
 _LOWEST_HZ, _HIGHEST_HZ = 150, 4000  # where speech is, and what any loudspeaker plays
 _PEAKS_RATE = 8000  # Hz. All of that is below half of it.
-_EDGE_SECONDS = (
-    0.01  # Both end at the same moment: without a taper, that is what they have in common.
-)
+_EDGE_SECONDS = 0.01  # Both end at once: without a taper, that is what they have in common.
 _ROOM_SECONDS = 0.03  # Peaks that are nearer to each other may be one echo's, by way of a wall.
 _FIRST = 0.7  # So high, over the highest of them, is that of the first arrival at least.
 _ALIKE_SECONDS = 0.002  # What two looks may differ by, to agree.

@@ -27,7 +27,15 @@ from dataclasses import dataclass, field
 from types import GetSetDescriptorType
 from typing import Any
 
-from sfaudio import CaptureQueue, EchoGate, JitterBuffer, Meter, PlayoutEngine, Resampler
+from sfaudio import (
+    CaptureQueue,
+    EchoCanceller,
+    EchoGate,
+    JitterBuffer,
+    Meter,
+    PlayoutEngine,
+    Resampler,
+)
 from sfaudio._callback import StreamCallback
 from sfaudio._playout_law import PlayoutLaw
 from sfaudio._stretch import Stretcher
@@ -63,7 +71,9 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
         ("channels", "input_channels", "input_channel"), lambda fuzzer: fuzzer.rng.randint(1, 8)
     ),
     "output_channels": lambda fuzzer: fuzzer.rng.choice((1, 2, 64)),
-    **dict.fromkeys(("pad", "measure_cpu"), lambda fuzzer: fuzzer.rng.random() < 0.5),
+    **dict.fromkeys(
+        ("pad", "measure_cpu", "comfort_noise"), lambda fuzzer: fuzzer.rng.random() < 0.5
+    ),
     "speech": lambda fuzzer: fuzzer.rng.random() < 0.5,
     **dict.fromkeys(("can_stretch", "draining"), lambda fuzzer: fuzzer.rng.random() < 0.5),
     **dict.fromkeys(("now", "head", "position"), lambda fuzzer: 10.0 * count(fuzzer.rng)),
@@ -316,6 +326,9 @@ def check_books(thing: Any) -> None:
         said = thing.statistics()
         due = said.input_frames * thing.samplerate_out + said.ahead_ticks
         balance = said.output_frames * thing.samplerate_in == due
+    elif isinstance(thing, EchoCanceller):
+        said = thing.statistics()
+        balance = said.frames == said.passed_frames + said.silenced_frames + said.cancelled_frames
     elif isinstance(thing, EchoGate):
         said = thing.statistics()
         balance = said.frames == said.passed_frames + said.silenced_frames + said.waiting_frames
@@ -334,6 +347,7 @@ def things(rng: random.Random) -> list[Any]:
         *(Resampler(16000, 24000), lying_subclass(Resampler, rng)(8000, 16000)),
         *(PlayoutEngine(JitterBuffer(48_000), log_pieces=100), PlayoutLaw(), Stretcher(16_000)),
         *(Meter(16_000), lying_subclass(Meter, rng)(8000)),
+        *(EchoCanceller(8000), lying_subclass(EchoCanceller, rng)(32_000)),
         *(EchoGate(8000), lying_subclass(EchoGate, rng)(16_000, delay_seconds=0.1)),
         *(StreamCallback(capture, playout), lying_subclass(StreamCallback, rng)()),
     ]

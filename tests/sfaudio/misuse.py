@@ -19,7 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from sfaudio import CaptureQueue, EchoGate, JitterBuffer, Meter, PlayoutEngine, Resampler
+from sfaudio import (
+    CaptureQueue,
+    EchoCanceller,
+    EchoGate,
+    JitterBuffer,
+    Meter,
+    PlayoutEngine,
+    Resampler,
+)
 from sfaudio._callback import StreamCallback
 
 from .hostile_calls import OF_METHODS, Fuzzer, check_books, resident_mib
@@ -69,6 +77,7 @@ OBJECTS: dict[str, Callable[[random.Random], list[Any]]] = {
     "Resampler": lambda rng: [Resampler(*rng.choice(((8000, 48000), (44100, 16000))))],
     "PlayoutEngine": engine,
     "Meter": lambda rng: [Meter(rng.choice((1000, 8000, 48_000)))],
+    "EchoCanceller": lambda rng: [EchoCanceller(rng.choice((8000, 48_000)))],
     "EchoGate": lambda rng: [EchoGate(rng.choice((8000, 48_000)))],
     "StreamCallback": callback,
     # Shared are only the buffers.

@@ -13,6 +13,7 @@ import pytest
 
 from sfaudio import (
     CaptureQueue,
+    EchoCanceller,
     EchoGate,
     JitterBuffer,
     Meter,
@@ -44,6 +45,7 @@ capture_queue = CaptureQueue(100)
 up = Resampler(16000, 48000)
 meter = Meter(8000)
 gate = EchoGate(8000)
+canceller = EchoCanceller(8000)
 engine = PlayoutEngine(JitterBuffer(1000), output_samplerate=48_000, log_pieces=100)
 
 
@@ -169,6 +171,15 @@ CALLS = [
     call("Meter.read_segments", meter.read_segments),
     call("Meter.statistics", meter.statistics),
     call("Meter.speech_until", lambda: meter.speech_until),
+    call("EchoCanceller error", EchoCanceller, 8001),
+    call("EchoCanceller.process", canceller.process, np.zeros(80, np.int16), bytes(160)),
+    call("EchoCanceller.process length", canceller.process, np.zeros(80, np.int16), bytes(2)),
+    call("EchoCanceller.process block", canceller.process, INTS, INTS),
+    call("EchoCanceller.process type", canceller.process, INTS, FLOATS),
+    call("EchoCanceller.skip", canceller.skip, bytes(20)),
+    call("EchoCanceller.skip type", canceller.skip, DOUBLES),
+    call("EchoCanceller.path_changed", canceller.path_changed),
+    call("EchoCanceller.statistics", canceller.statistics),
     call("EchoGate", EchoGate, 8000, delay_seconds=0.1),
     call("EchoGate error", EchoGate, 8001),
     call("EchoGate delay", EchoGate, 8000, delay_seconds=None),

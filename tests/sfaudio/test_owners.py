@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfaudio import CaptureQueue, EchoGate, JitterBuffer, Resampler
+from sfaudio import CaptureQueue, EchoCanceller, EchoGate, JitterBuffer, Resampler
 from sfaudio._callback import StreamCallback
 
 PROTOTYPE = ctypes.CFUNCTYPE(
@@ -229,6 +229,7 @@ def test_an_argument_may_use_the_object_that_it_is_for() -> None:
         (JitterBuffer, {"capacity": 9}),
         (CaptureQueue, {"capacity": 9}),
         (Resampler, {"samplerate_in": 8000, "samplerate_out": 16000}),
+        (EchoCanceller, {"samplerate": 48_000}),
         (EchoGate, {"samplerate": 8000}),
         (StreamCallback, {"input_channels": 1}),
     ],
@@ -316,7 +317,7 @@ def test_a_forked_child_is_told_what_it_can_be() -> None:
     "method",
     [
         getattr(cls, name)
-        for cls in (JitterBuffer, CaptureQueue, Resampler, EchoGate, StreamCallback)
+        for cls in (JitterBuffer, CaptureQueue, Resampler, EchoCanceller, EchoGate, StreamCallback)
         for name in vars(cls)
         if not name.startswith("_") and callable(getattr(cls, name))
     ],

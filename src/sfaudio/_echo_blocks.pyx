@@ -43,9 +43,9 @@ cdef extern from *:
     static const float EXPLAINED = 0.5f;  /* of an estimate's power must be gone from what was captured */
     static const float SMALL = 0.1f;  /* -10 dB: an estimate that is less explains nothing, nor need it */
     static const float ALONE_KEPT = 0.98f;  /* of powers from block to block, 0.5 s: how much is cancelled */
-    static const float LEAK = 0.0630957f;  /* -12 dB: of what was captured comes out */
+    static const float LEAKY = 0.0630957f;  /* -12 dB: of what was captured comes out */
     """
-    const float AUDIBLE, SMOOTHED_KEPT, DOUBT, EXPLAINED, SMALL, ALONE_KEPT, LEAK
+    const float AUDIBLE, SMOOTHED_KEPT, DOUBT, EXPLAINED, SMALL, ALONE_KEPT, LEAKY
     const double EARLY_SECONDS
 
 
@@ -134,7 +134,7 @@ cdef void _measure(canceller *of) noexcept nogil:
     if last.agent_alone:
         of.alone_captured += (1 - ALONE_KEPT) * (last.captured - of.alone_captured)
         of.alone_output += (1 - ALONE_KEPT) * (last.output - of.alone_output)
-        of.leaking = of.leaking + 1 if of.alone_output > max(LEAK * of.alone_captured, AUDIBLE) else 0
+        of.leaking = of.leaking + 1 if of.alone_output > max(LEAKY * of.alone_captured, AUDIBLE) else 0
         of.is_leaking = of.leaking >= LEAKING_AFTER
 
 
@@ -149,7 +149,7 @@ cdef int _look_period(const canceller *of) noexcept nogil:
         return LOOK_WHEN_LOST
     if of.smooth_error <= DOUBT * of.smooth_captured:
         return LOOK_CANCELLING
-    # A caller explains it; so does an echo from elsewhere, or with another delay: then what is taken off makes it no less.
+    # A caller is heard, or the echo has another delay: then what is taken off makes it no less.
     if echo_filter_last(of.filter).agent_alone:
         return LOOK_WHEN_LOST
     if of.smooth_estimate > SMALL * of.smooth_captured and gone < EXPLAINED * of.smooth_estimate:

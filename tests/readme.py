@@ -18,6 +18,7 @@ NAMES = {
     "stream": "print(stream.statistics())",
     "engine": "engine.statistics()",
     "meter": "meter.read_segments()",
+    "canceller": "EchoCanceller(samplerate=16_000)",
     "many calls": "async def ask_all",
     "test": "async def test_the_agent_is_heard",
 }

@@ -17,7 +17,15 @@ import sfclient
 import sfclient.report
 import sfclient.simulator
 import sfclient.testing
-from sfaudio import CaptureQueue, JitterBuffer, Meter, PlayoutEngine, Resampler
+from sfaudio import (
+    CaptureQueue,
+    EchoCanceller,
+    EchoGate,
+    JitterBuffer,
+    Meter,
+    PlayoutEngine,
+    Resampler,
+)
 
 MODULES = [
     sfaudio,
@@ -130,7 +138,9 @@ def test_every_field_that_is_told_has_a_docstring(module: str) -> None:
     assert fields
 
 
-@pytest.mark.parametrize("cls", [Meter, JitterBuffer, CaptureQueue, PlayoutEngine, Resampler])
+@pytest.mark.parametrize(
+    "cls", [Meter, JitterBuffer, CaptureQueue, PlayoutEngine, Resampler, EchoCanceller, EchoGate]
+)
 def test_a_compiled_constructor_can_be_asked_for_what_it_takes(cls: type) -> None:
     """The linters compare it with the stub."""
     assert inspect.signature(cls).parameters

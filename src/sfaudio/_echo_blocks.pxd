@@ -61,17 +61,17 @@ cdef struct canceller:
     int held  # blocks that pass after something was played, until all is passed
     treatment now  # of the block before this one
     treatment before  # of the one before that
+    bint still  # exact zeros were captured
+    bint was_still  # in the block before
     # In blocks:
     int quiet  # since something audible was played
-    int still  # of exact zeros captured, up to now
     int heard  # audible ones played since the search began
     int unlooked  # since the last look
     # How well it works: mean squares.
     float smooth_captured
+    float smooth_estimate
     float smooth_error
-    bint was_alone  # the agent, in the block before this one
-    float was_captured
-    float alone_captured
+    float alone_captured  # while only the agent talks
     float alone_output
     int leaking  # blocks
     bint is_leaking

@@ -8,7 +8,6 @@ Above 16 kHz the filter works on the band below 8 kHz: what it removed there is 
 captured, which has waited as long as the resamplers take. So what lies above is untouched.
 """
 
-from libc.math cimport log10
 from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
@@ -24,26 +23,28 @@ cdef enum:
     # In blocks of 10 ms:
     HELD = 120  # after something was played it may still be heard: so long is the longest delay
     HELD_AFTER_DELAY = 40  # and so long at least rings the room
-    REPLAYED = 100  # of what was kept, run through the filter when the delay is known: it takes some ms
+    REPLAYED = 50  # of what was kept, run through the filter when the delay is known: before, there may be no echo
     PRIMED = 20  # the filter's taps
-    STILL = 3  # of exact zeros in a row, and nothing that was captured is left in filter and resamplers
     WHOLE = 2  # of what was kept without a gap: the filter's last block, and the one that comes out
     LOOK_SEARCHING = 5
     LOOK_NO_ECHO = 20  # a look takes 1 ms: this is 0.5 % of a core
     LOOK_CANCELLING = 1000  # devices drift from their delay in minutes
-    LOOK_IN_TROUBLE = 40
+    LOOK_IN_DOUBT = 40
+    LOOK_WHEN_LOST = 10
     LEAKING_AFTER = 100
 
 cdef extern from *:
     """
     static const float AUDIBLE = 1e-6f;  /* mean square, -60 dBFS: the noise of a line is below, any voice is above */
-    static const double EARLY_SECONDS = 0.008;  /* What was played is lined up so long before its echo: late is fatal */
-    static const float SMOOTHED_KEPT = 0.97f;  /* of powers from block to block, 0.3 s: whether there is trouble */
-    static const float TROUBLE = 0.25f;  /* -6 dB: of what was captured is left by the filter */
+    static const double EARLY_SECONDS = 0.010;  /* What was played is lined up so long before its echo: late is fatal */
+    static const float SMOOTHED_KEPT = 0.95f;  /* of powers from block to block, 0.2 s: whether the filter is right */
+    static const float DOUBT = 0.25f;  /* -6 dB: of what was captured is left by the filter */
+    static const float EXPLAINED = 0.5f;  /* of an estimate's power must be gone from what was captured */
+    static const float SMALL = 0.1f;  /* -10 dB: an estimate that is less explains nothing, nor need it */
     static const float ALONE_KEPT = 0.98f;  /* of powers from block to block, 0.5 s: how much is cancelled */
     static const float LEAK = 0.0630957f;  /* -12 dB: of what was captured comes out */
     """
-    const float AUDIBLE, SMOOTHED_KEPT, TROUBLE, ALONE_KEPT, LEAK
+    const float AUDIBLE, SMOOTHED_KEPT, DOUBT, EXPLAINED, SMALL, ALONE_KEPT, LEAK
     const double EARLY_SECONDS
 
 
@@ -51,16 +52,21 @@ cdef extern from *:
 
 cdef float _read(const void *src, float *out, Py_ssize_t frames, bint is_float) noexcept nogil:
     """As samples in [-1, 1]; what is no number is 0. Gives their mean square."""
-    cdef const float *samples = <const float *> src
-    cdef float total = 0
     cdef Py_ssize_t i
     if is_float:
+        memcpy(out, src, frames * sizeof(float))  # from any address
         for i in range(frames):
-            out[i] = min(max(samples[i], <float> -1), <float> 1) if samples[i] == samples[i] else 0
+            out[i] = min(max(out[i], <float> -1), <float> 1) if out[i] == out[i] else 0
     else:
         int16_samples_to_float32(<const int16_t *> src, out, frames)
+    return _mean_square(out, frames)
+
+
+cdef float _mean_square(const float *samples, Py_ssize_t frames) noexcept nogil:
+    cdef float total = 0
+    cdef Py_ssize_t i
     for i in range(frames):
-        total += out[i] * out[i]
+        total += samples[i] * samples[i]
     return total / frames
 
 
@@ -95,7 +101,7 @@ cdef Py_ssize_t _hear_played(canceller *of, const void *played, Py_ssize_t frame
 
 cdef treatment _treat(const canceller *of) noexcept nogil:
     """The block before this one."""
-    if of.quiet >= of.held or of.still >= STILL:
+    if of.quiet >= of.held or of.was_still:
         return PASS
     if of.state == CANCELLING:
         return CANCEL
@@ -120,27 +126,32 @@ cdef void _measure(canceller *of) noexcept nogil:
     cdef const echo_block *last = echo_filter_last(of.filter)
     if of.quiet == 0:
         of.smooth_captured += (1 - SMOOTHED_KEPT) * (last.captured - of.smooth_captured)
+        of.smooth_estimate += (1 - SMOOTHED_KEPT) * (last.estimate - of.smooth_estimate)
         of.smooth_error += (1 - SMOOTHED_KEPT) * (last.error - of.smooth_error)
-    if of.was_alone:  # The output is that of the block before.
-        of.alone_captured += (1 - ALONE_KEPT) * (of.was_captured - of.alone_captured)
+    if last.agent_alone:
+        of.alone_captured += (1 - ALONE_KEPT) * (last.captured - of.alone_captured)
         of.alone_output += (1 - ALONE_KEPT) * (last.output - of.alone_output)
         of.leaking = of.leaking + 1 if of.alone_output > max(LEAK * of.alone_captured, AUDIBLE) else 0
         of.is_leaking = of.leaking >= LEAKING_AFTER
-    of.was_alone = last.agent_alone
-    of.was_captured = last.captured
+
+
+cdef int _look_period(const canceller *of) noexcept nogil:
+    """After how many blocks."""
+    cdef float gone = of.smooth_captured - of.smooth_error
+    if of.state == SEARCHING or of.candidate >= 0:
+        return LOOK_SEARCHING
+    if of.state == NO_ECHO:
+        return LOOK_NO_ECHO
+    # What is taken off and makes it no less is not the echo: it comes from elsewhere, or with another delay.
+    if of.smooth_estimate > SMALL * of.smooth_captured and gone < EXPLAINED * of.smooth_estimate:
+        return LOOK_WHEN_LOST
+    return LOOK_IN_DOUBT if of.smooth_error > DOUBT * of.smooth_captured else LOOK_CANCELLING
 
 
 cdef bint _is_look_due(const canceller *of) noexcept nogil:
-    cdef int period = LOOK_SEARCHING
-    if of.quiet >= HELD or of.still or of.whole < WHOLE:
+    if of.quiet >= HELD or of.still or of.whole < WHOLE:  # Nothing is heard, or not enough of it.
         return False
-    if of.candidate >= 0:
-        period = LOOK_SEARCHING
-    elif of.state == NO_ECHO:
-        period = LOOK_NO_ECHO
-    elif of.state == CANCELLING:
-        period = LOOK_IN_TROUBLE if of.smooth_error > TROUBLE * of.smooth_captured else LOOK_CANCELLING
-    return of.unlooked >= period
+    return of.unlooked >= _look_period(of)
 
 
 cdef bint _take(canceller *of, const void *captured, const void *played, bint is_float) noexcept nogil:
@@ -148,7 +159,7 @@ cdef bint _take(canceller *of, const void *captured, const void *played, bint is
     cdef float *fresh = of.line + of.latency
     cdef Py_ssize_t at
     memmove(of.line, of.line + of.block, of.latency * sizeof(float))
-    of.still = of.still + 1 if _read(captured, fresh, of.block, is_float) == 0 else 0
+    of.was_still, of.still = of.still, _read(captured, fresh, of.block, is_float) == 0
     _hear_played(of, played, of.block, is_float)
     at = of.filled
     memcpy(of.last_captured, of.fresh_captured, of.hop * sizeof(float))
@@ -158,7 +169,7 @@ cdef bint _take(canceller *of, const void *captured, const void *played, bint is
     of.whole += 1
     of.unlooked += 1
     # A microphone that gives zeros hears no echo, and tells of no headset.
-    of.heard += of.quiet == 0 and of.still == 0
+    of.heard += of.quiet == 0 and not of.still
     of.before = of.now
     of.now = _treat(of)
     if of.now == CANCEL or of.before == CANCEL:
@@ -166,7 +177,7 @@ cdef bint _take(canceller *of, const void *captured, const void *played, bint is
         _measure(of)
     else:
         of.is_primed = False
-        if of.still < STILL:
+        if not of.was_still:  # The room's noise is not zero.
             echo_filter_pass(of.filter, of.captured + at)
     return _is_look_due(of)
 
@@ -182,7 +193,7 @@ cdef void canceller_align(canceller *of, double delay) noexcept nogil:
     of.state, of.delay, of.candidate = CANCELLING, delay, -1
     of.shift = max(<Py_ssize_t> ((delay - EARLY_SECONDS) * rate), 0)
     of.held = max(<int> HELD, <int> (delay * 100) + HELD_AFTER_DELAY)
-    of.smooth_captured = of.smooth_error = 0
+    of.smooth_captured = of.smooth_estimate = of.smooth_error = 0
     of.leaking = 0
     echo_filter_doubt(of.filter)
     of.is_primed = False
@@ -192,7 +203,6 @@ cdef void canceller_align(canceller *of, double delay) noexcept nogil:
     while at < of.filled:
         _filter(of, at)
         at += of.hop
-    of.was_alone = False
     of.now = _treat(of)
     if of.before == CANCEL:
         for i in range(of.hop):
@@ -203,7 +213,7 @@ cdef void canceller_seek(canceller *of) noexcept nogil:
     of.state, of.candidate, of.held = SEARCHING, -1, HELD
     of.since = of.filled
     of.heard = of.unlooked = of.leaking = 0
-    of.is_leaking = of.was_alone = False
+    of.is_leaking = False
     of.alone_captured = of.alone_output = 0
 
 
@@ -220,16 +230,8 @@ cdef void canceller_skip(canceller *of, const char *played, Py_ssize_t frames, b
         of.filled += step
         played += of.block * size
         left -= of.block
-    of.is_primed = of.was_alone = False
+    of.is_primed = False
     of.whole = 0
-
-
-cdef float _mean_square(const float *samples, Py_ssize_t frames) noexcept nogil:
-    cdef float total = 0
-    cdef Py_ssize_t i
-    for i in range(frames):
-        total += samples[i] * samples[i]
-    return total / frames
 
 
 # ---- what goes out
@@ -237,7 +239,7 @@ cdef float _mean_square(const float *samples, Py_ssize_t frames) noexcept nogil:
 cdef void _remove(canceller *of, float *out) noexcept nogil:
     """What was removed from the block before this one, as it goes with the begin of the line."""
     cdef float removed[MOST_HOP]
-    cdef bint any = of.now == CANCEL or of.before == CANCEL
+    cdef bint any = (of.now == CANCEL or of.before == CANCEL) and not of.was_still  # Nothing is taken from zeros.
     cdef Py_ssize_t i
     if not any and not of.is_ringing:
         memset(out, 0, of.block * sizeof(float))

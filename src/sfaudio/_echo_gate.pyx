@@ -36,7 +36,7 @@ cdef enum:
     TAIL_BLOCKS = 20  # after which a room of RT60 0.4 s has 30 dB less, one of 0.7 s 17
     CALLER_BLOCKS = 2  # in a row, that are louder than any tail: one may be a click
     MOST_DELAY_BLOCKS = 120
-    PLAYED_BLOCKS = MOST_DELAY_BLOCKS + 2  # a captured block may lie across two that were played
+    PLAYED_BLOCKS = MOST_DELAY_BLOCKS + 1  # those that are known
 
 cdef double MOST_DELAY_SECONDS = MOST_DELAY_BLOCKS / 100.0
 
@@ -81,7 +81,7 @@ cdef struct echo_gate:
 
 
 cdef bint _agent_sounds(const echo_gate *gate) noexcept nogil:
-    """In what is captured while the newest block is played."""
+    """In what is captured while the newest block is played: it may lie across two that were."""
     cdef uint64_t newest = gate.played_blocks - 1 + PLAYED_BLOCKS
     cdef uint64_t heard = newest - <uint64_t> (gate.delay // gate.block)
     return gate.sounded[heard % PLAYED_BLOCKS] or (
@@ -304,9 +304,9 @@ cdef class EchoGate:
             try:
                 if frames != others:
                     raise ValueError(f"captured has {frames} frames, but played {others}: give as many of both")
-                self._check(frames, "captured")
                 hold(&self.gate.user, CALL, "this EchoGate")
                 try:
+                    self._check(frames, "captured")
                     return self._process(&view, &beside, frames)
                 finally:
                     give_back(&self.gate.user)
@@ -342,12 +342,14 @@ cdef class EchoGate:
         cdef Py_ssize_t frames = acquire_mono(played, &view, c"*", False, "played")
         cdef Py_ssize_t at
         try:
-            self._check(frames, "played")
             hold(&self.gate.user, CALL, "this EchoGate")
-            for at in range(0, frames, self.gate.block):
-                _to_float32(&view, at, self.scratch, self.gate.block)
-                _play(self.gate, self.scratch)
-            give_back(&self.gate.user)
+            try:
+                self._check(frames, "played")
+                for at in range(0, frames, self.gate.block):
+                    _to_float32(&view, at, self.scratch, self.gate.block)
+                    _play(self.gate, self.scratch)
+            finally:
+                give_back(&self.gate.user)
         finally:
             PyBuffer_Release(&view)
 

@@ -32,9 +32,10 @@ LONGEST_DELAY_SECONDS = 1.2  # that the gate takes
 
 
 class Work(NamedTuple):
-    """What is done to what was captured."""
+    """What is done to what was captured. The canceller works in each: it knows the delay, and learns on."""
 
     cancels: bool
+    """Whether what comes out of the canceller is sent."""
     gates: bool
     if_leaking: str
     """Which is done next when the canceller leaks: when what is left of the agent is not 12 dB down for a second."""
@@ -88,11 +89,9 @@ class Echo:
         """Is told when the gate stands in for the canceller, and when it does no more."""
         self._latency = latency
         self._leaks = 0
-        cancels = WORKS[mode].cancels
-        gates = WORKS[WORKS[mode].if_leaking].gates
         try:
-            self._canceller = EchoCanceller(samplerate) if cancels else None
-            self._gate = EchoGate(samplerate) if gates else None
+            self._canceller = EchoCanceller(samplerate)
+            self._gate = EchoGate(samplerate)
         except ValueError as error:
             raise UsageError(
                 f"the echo cannot be taken out of this call's sound, so choose echo='off': {error}"
@@ -103,9 +102,8 @@ class Echo:
     @property
     def latency_frames(self) -> int:
         """By which what comes out is later than what went in, now."""
-        seconds = 0.0 if self._canceller is None else self._canceller.latency
-        if self._gate is not None and WORKS[self._state].gates:
-            seconds += self._gate.latency
+        work = WORKS[self._state]
+        seconds = work.cancels * self._canceller.latency + work.gates * self._gate.latency
         return round(seconds * self.samplerate)
 
     @property
@@ -119,31 +117,27 @@ class Echo:
 
     def path_changed(self) -> None:
         """There is another loudspeaker, or microphone."""
-        if self._canceller is not None:
-            self._canceller.path_changed()
+        self._canceller.path_changed()
 
     def skip(self, played: NDArray[np.int16]) -> None:
         """This was played while captured frames were lost."""
-        if self._canceller is not None:
-            self._canceller.skip(played)
-        if self._gate is not None:
-            self._gate.skip(played)
+        self._canceller.skip(played)
+        self._gate.skip(played)
 
     def process(self, captured: NDArray[np.int16], played: NDArray[np.int16]) -> NDArray[np.int16]:
         """What comes out when this is captured, while that is played: whole blocks of 10 ms, as many of each."""
-        delay, leaks, out = self._latency(), False, captured
-        if self._canceller is not None:
-            out = self._canceller.process(captured, played)
-            told = self._canceller.statistics()
-            delay, leaks = told.delay_seconds or 0.0, told.is_leaking
-            delay += self._canceller.latency  # of the echo in what comes out of it
-        if self._gate is not None:
-            if WORKS[self._state].gates:
-                self._gate.delay_seconds = min(delay, LONGEST_DELAY_SECONDS)
-                out = self._gate.process(out, played)
-            else:
-                self._gate.skip(played)  # it may have to stand in at any time
-        return self._go_on(self._cut(out), leaks)
+        work = WORKS[self._state]
+        cancelled = self._canceller.process(captured, played)
+        told = self._canceller.statistics()
+        out = cancelled if work.cancels else captured
+        if work.gates:
+            delay = self._latency() if told.delay_seconds is None else told.delay_seconds
+            delay += work.cancels * self._canceller.latency  # of the echo in what comes out of it
+            self._gate.delay_seconds = min(delay, LONGEST_DELAY_SECONDS)
+            out = self._gate.process(out, played)
+        else:
+            self._gate.skip(played)  # it may have to stand in at any time
+        return self._go_on(self._cut(out), told.is_leaking)
 
     def _cut(self, out: NDArray[np.int16]) -> NDArray[np.int16]:
         cut = min(self.early_frames, len(out))
@@ -152,12 +146,13 @@ class Echo:
 
     def _go_on(self, out: NDArray[np.int16], leaks: bool) -> NDArray[np.int16]:
         """Follow the table; with what comes out besides."""
-        before = self._state
-        self._state = WORKS[before].if_leaking if leaks else WORKS[before].otherwise
-        if self._gate is None or WORKS[before].gates == WORKS[self._state].gates:
+        before = WORKS[self._state]
+        self._state = before.if_leaking if leaks else before.otherwise
+        after = WORKS[self._state]
+        if after.gates == before.gates:
             return out
         line = round(self._gate.latency * self.samplerate)
-        if WORKS[self._state].gates:
+        if after.gates:
             self.early_frames += line
             self._leaks += 1
             self.tell(EchoGated())
@@ -167,19 +162,18 @@ class Echo:
         self.tell(EchoCancelled())
         return np.concatenate((out, rest))
 
-    def statistics(self, reference: ReferenceStatistics) -> EchoStatistics:
-        """Beside those of what was played."""
-        told = None if self._canceller is None else self._canceller.statistics()
-        gated = 0 if self._gate is None else self._gate.statistics().silenced_frames
+    def statistics(self, added_seconds: float, reference: ReferenceStatistics) -> EchoStatistics:
+        """With what only its user knows."""
+        told = self._canceller.statistics()
         return EchoStatistics(
             mode=self.mode,
-            state="gating" if told is None or WORKS[self._state].gates else told.state,
-            delay_seconds=self._latency() if told is None else told.delay_seconds,
-            erle_db=None if told is None else told.erle_db,
-            added_seconds=self.latency_frames / self.samplerate,
-            gated_seconds=gated / self.samplerate,
+            state="gating" if WORKS[self._state].gates else told.state,
+            delay_seconds=told.delay_seconds,
+            erle_db=told.erle_db if WORKS[self._state].cancels else None,
+            added_seconds=added_seconds,
+            gated_seconds=self._gate.statistics().silenced_frames / self.samplerate,
             leaks=self._leaks,
-            path_changes=0 if told is None else told.path_changes,
+            path_changes=told.path_changes,
             reference=reference,
         )
 
@@ -305,8 +299,10 @@ class EchoFree(Captured):
         )
 
     def echo_statistics(self) -> EchoStatistics:
-        """What became of the echo."""
-        return self.echo.statistics(self.reference.statistics())
+        """What became of the echo; frames leave in whole blocks."""
+        blocks = -(-self.echo.latency_frames // self._block)
+        added = blocks * self._device_block / self.rates[0]
+        return self.echo.statistics(added, self.reference.statistics())
 
 
 def _resampled(resampler: Resampler | None, block: NDArray[np.int16]) -> NDArray[np.int16]:

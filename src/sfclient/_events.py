@@ -154,7 +154,7 @@ class AgentInterrupted(_Told):
     """
 
     seconds: float
-    """Since the caller was first heard to speak up."""
+    """In which there was enough of a voice."""
     voice_seconds: float
     """Of these, with a voice beyond doubt."""
     probability: float

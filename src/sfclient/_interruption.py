@@ -26,19 +26,16 @@ LEAST_VOICING = 0.7
 ABOVE_FLOOR = 4.0  # in power: 6 dB
 LEAK = 0.5  # of the count, in each frame without a vote
 VOTES_PER_SECOND = 24.0  # that interrupt, of those asked for: the detector takes its time, and speech is half vowels
-SHORTEST_SECONDS, LONGEST_SECONDS = (
-    0.1,
-    2.0,
-)  # two votes, of any cough; and 0.5 s of vowels with hardly a breath
+# Three votes, of any cough; and half a second of vowels with hardly a breath.
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 2.0
 REST_SECONDS = 1.0  # after an interruption, in which the agent may learn of it
 
 SMOOTHED_FRAMES = 3  # in a power
 # The room's is the least of the last 3 s, of so many parts of so many frames.
 FLOOR_PARTS, FLOOR_FRAMES = 30, 10
 
-GAP_SECONDS = (
-    0.1  # between two pieces: more than their times jitter, so that something was not heard
-)
+# More is missing between two pieces than their times jitter: something was not heard.
+GAP_SECONDS = 0.1
 # After its last sound the agent is heard no more: what waits then may be its next reply. So long `sfaudio.Meter` waits.
 AGENT_PAUSE_SECONDS = 0.5
 
@@ -85,23 +82,23 @@ class Interruption:
         self._agent_is_heard = agent_is_heard
         self._interrupt = interrupt
         self._needed = VOTES_PER_SECOND * interrupt_after
-        self._votes: deque[Vote] = deque(maxlen=ceil(self._needed))  # those that count
+        self._votes: deque[Vote] = deque(maxlen=ceil(self._needed))  # the last that may be needed
         self._frame_bytes = 2 * round(FRAME_SECONDS * voice.samplerate)
         self._voicing = Voicing(model_rate(voice.samplerate))
+        self._loudness = _Loudness()
         self._rests_until = -inf
         self._begin(-inf)
 
     def _begin(self, at: float) -> None:
-        """Anew, with what comes next."""
-        self._waiting = b""  # less than a frame
+        """With what comes next, after nothing."""
         self._heard_until = at
+        self._waiting = b""  # less than a frame
         self._recent = np.zeros(self._voicing.frames, np.int16)
-        self._loudness = _Loudness()
         self._count = 0.0
 
     def hear(self, pcm: bytes, until: float) -> None:
         """PCM16 mono, which ended at `until` in seconds, on the clock of the events."""
-        began = until - (len(self._waiting) + len(pcm)) / 2 / self.samplerate
+        began = until - len(pcm) / 2 / self.samplerate
         if abs(began - self._heard_until) > GAP_SECONDS:
             self._begin(began)
         pcm = self._waiting + pcm
@@ -121,8 +118,6 @@ class Interruption:
         if voicing < LEAST_VOICING or self._heard_until < self._rests_until:
             self._count = max(0.0, self._count - LEAK)
             return
-        if not self._count:
-            self._votes.clear()
         self._count += 1
         self._votes.append(Vote(self._heard_until, voice, voicing))
         if self._count >= self._needed:

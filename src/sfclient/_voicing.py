@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 WINDOW_SECONDS = 0.032  # two periods of the deepest voice and a little more
-LOWEST_HZ, HIGHEST_HZ = (
-    70,
-    400,
-)  # the pitch of speech: of men's deepest, and of children's in excitement
+# The pitch of speech: from the deepest of men to that of excited children.
+LOWEST_HZ, HIGHEST_HZ = 70, 400
 
 
 class Voicing:

@@ -419,6 +419,14 @@ int stream_callback(void *state, const float *input, float *output, unsigned lon
 
 uint64_t stream_callbacks(void *state) { return ((stream_state *)state)->callbacks; }
 
+/* As StreamCallback.position does. */
+uint64_t stream_look(void *state)
+{
+    struct __pyx_t_7sfaudio_9_position_stream_position seen;
+    if (!FUNCTION(9_position, look_at_position)(&((stream_state *)state)->position, &seen)) return UINT64_MAX;
+    return seen.output_frames;
+}
+
 /* As StreamCallback.detach does. */
 void stream_detach(void *state)
 {

@@ -84,6 +84,8 @@ void stream_want_gain(void *state, float gain);
 void stream_pick_channel(void *state, int channel);
 int stream_callback(void *state, const float *input, float *output, unsigned long frames, unsigned long flags);
 uint64_t stream_callbacks(void *state);
+/* From anywhere: the frames played before the last callback; UINT64_MAX while that is told. */
+uint64_t stream_look(void *state);
 void stream_detach(void *state);
 void stream_attach(void *state);
 

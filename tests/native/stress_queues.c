@@ -5,7 +5,8 @@
  * playout: the playout queue, with a flush now and then.
  * capture: the capture queue with a reader that is never overtaken, so that ThreadSanitizer may see plain samples.
  * overtaken: the capture queue with a reader that is too slow, and pauses while it copies.
- * engine: the playout queue, read by an engine in a callback, with a meter; a third thread asks both. Books must balance.
+ * engine: the playout queue, read by an engine in a callback, with a meter; a third thread asks both, and the stream. Books
+ * must balance.
  *
  * The writers allocate segments, and free those that were read, all the time. */
 #include <pthread.h>
@@ -182,7 +183,7 @@ static void *read_capture(void *unused)
 static void *engine;
 static uint64_t consistent, pieces; /* looks at the engine's books, and pieces of its log */
 static void *meter;
-static uint64_t meter_looks, segments;
+static uint64_t meter_looks, segments, positions;
 
 /* Keeps to the time of the device, of which it knows without an order. Now and then it runs ahead of it. */
 static void *write_speech(void *unused)
@@ -234,8 +235,9 @@ static void balance(const engine_books *books)
         fail("the engine's books", books->written);
 }
 
-static void *ask(void *unused)
+static void *ask(void *stream)
 {
+    uint64_t played = 0;
     while (__atomic_load_n(&finished, __ATOMIC_ACQUIRE) < 2) {
         const engine_books books = engine_look(engine);
         if (books.consistent) balance(&books), consistent++;
@@ -243,9 +245,15 @@ static void *ask(void *unused)
         const int looked = meter_look(meter), read = meter_read_segments(meter);
         if (looked < 0 || read < 0) fail("the meter's books, or its segments", books.written);
         meter_looks += (uint64_t)looked, segments += (uint64_t)read;
+        const uint64_t position = stream_look(stream);
+        if (position != UINT64_MAX) {
+            if (position < played) fail("the stream goes back", position);
+            if (position > played) positions++;
+            played = position;
+        }
         sched_yield();
     }
-    return unused;
+    return NULL;
 }
 
 /* Returns an exit status. */
@@ -258,7 +266,7 @@ static int play(void)
     void *stream = stream_new(NULL, NULL, engine, NULL, 1, 1);
     stream_set_meters(stream, NULL, meter, DEVICE);
     pthread_create(&caller, NULL, call_back, stream);
-    pthread_create(&asker, NULL, ask, NULL);
+    pthread_create(&asker, NULL, ask, stream);
     pthread_create(&writer, NULL, write_speech, NULL);
     pthread_join(writer, NULL);
     pthread_join(caller, NULL);
@@ -267,12 +275,12 @@ static int play(void)
     balance(&end);
     if (end.written != samples || end.queued) fail("counters", samples);
     printf("engine: %llu written, %llu read, %llu dropped, %llu removed, %llu inserted, %llu cut, %llu held, "
-           "%llu concealed, %llu flushes, %llu looks, %llu pieces, %llu freed, %llu meter_looks, %llu segments\n",
+           "%llu concealed, %llu flushes, %llu looks, %llu pieces, %llu freed, %llu meter_looks, %llu segments, %llu positions\n",
            (unsigned long long)end.written, (unsigned long long)end.read, (unsigned long long)end.dropped,
            (unsigned long long)end.removed, (unsigned long long)end.inserted, (unsigned long long)end.cut,
            (unsigned long long)end.held, (unsigned long long)end.concealed, (unsigned long long)flushes,
            (unsigned long long)consistent, (unsigned long long)pieces, (unsigned long long)freed,
-           (unsigned long long)meter_looks, (unsigned long long)segments);
+           (unsigned long long)meter_looks, (unsigned long long)segments, (unsigned long long)positions);
     return 0;
 }
 

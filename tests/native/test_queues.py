@@ -32,13 +32,23 @@ WRONG_TIME = {
     "late": ("of.behind = (head >> of.shift) - of.slot_mask", "pass"),
 }
 MODULE = {"playout": "pcm", "capture": "capture", "overtaken": "capture", "engine": "pcm"}
-# A word of the engine that others may ask for is written as if they could not.
+# A word of the engine, or the stream, that others may ask for is written as if they could not.
 NOT_ATOMIC = {
+    "output_frames": (
+        "callback",
+        "_position.pxd",
+        "sf_store_relaxed(&at.output_frames, played)",
+        "at.output_frames = played",
+    ),
     "told_state": (
+        "engine",
+        "_engine.pyx",
         "sf_store_relaxed(&engine.told_state, <uint64_t> engine.state)",
         "engine.told_state = <uint64_t> engine.state",
     ),
     "counters": (
+        "engine",
+        "_engine.pyx",
         "sf_store_relaxed(counter, counter[0] + <uint64_t> frames)",
         "counter[0] += frames",
     ),
@@ -137,8 +147,9 @@ def test_a_missing_order_is_found(
 def test_a_word_that_others_ask_for_and_is_not_atomic_is_found(
     workshop: Workshop, common: dict[str, Path], word: str
 ) -> None:
-    spoiled = workshop.spoiled(("engine",), ("_engine.pyx", *NOT_ATOMIC[word]))
-    done = stress(spoiled, common, "engine", name="engine")
+    name, *fault = NOT_ATOMIC[word]
+    spoiled = workshop.spoiled((name,), tuple(fault))
+    done = stress(spoiled, common, "engine", name=name)
     assert done.returncode == RACE, done.stderr
     assert "data race" in done.stderr
 

@@ -34,7 +34,8 @@ async def main():
     async with open_simulator(agent) as simulator:
         entered = trio.current_time()
         url = simulator.new_session_url()
-        async with open_call(url, Audio("JACK", "JACK"), record=sys.argv[1], tap=True) as call:
+        audio = Audio("JACK", "JACK", echo="off")
+        async with open_call(url, audio, record=sys.argv[1], tap=True) as call:
             subprocess.run(["jack_connect", "PortAudio:out_0", "PortAudio:in_0"], check=True)
             with trio.move_on_after(15):
                 async for event in call:

@@ -27,7 +27,15 @@ from dataclasses import dataclass, field
 from types import GetSetDescriptorType
 from typing import Any
 
-from sfaudio import CaptureQueue, JitterBuffer, Meter, PlayoutEngine, Resampler
+from sfaudio import (
+    CaptureQueue,
+    EchoCanceller,
+    EchoGate,
+    JitterBuffer,
+    Meter,
+    PlayoutEngine,
+    Resampler,
+)
 from sfaudio._callback import StreamCallback
 from sfaudio._playout_law import PlayoutLaw
 from sfaudio._stretch import Stretcher
@@ -63,13 +71,23 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
         ("channels", "input_channels", "input_channel"), lambda fuzzer: fuzzer.rng.randint(1, 8)
     ),
     "output_channels": lambda fuzzer: fuzzer.rng.choice((1, 2, 64)),
-    **dict.fromkeys(("pad", "measure_cpu"), lambda fuzzer: fuzzer.rng.random() < 0.5),
+    **dict.fromkeys(
+        ("pad", "measure_cpu", "comfort_noise"), lambda fuzzer: fuzzer.rng.random() < 0.5
+    ),
     "speech": lambda fuzzer: fuzzer.rng.random() < 0.5,
     **dict.fromkeys(("can_stretch", "draining"), lambda fuzzer: fuzzer.rng.random() < 0.5),
     **dict.fromkeys(("now", "head", "position"), lambda fuzzer: 10.0 * count(fuzzer.rng)),
     **dict.fromkeys(("period", "assumed", "really"), lambda fuzzer: fuzzer.rng.uniform(-20, 20)),
     "pause_left": lambda fuzzer: lambda limit: (limit, fuzzer.mischief()),
-    **dict.fromkeys(("capture", "played"), lambda fuzzer: fuzzer.live(CaptureQueue)),
+    # In whole blocks of 10 ms, at some rates.
+    "captured": lambda fuzzer: fuzzer.rng.choice(
+        (fuzzer.buffer(), fuzzer.rng.randbytes(160 * fuzzer.rng.randrange(7)))
+    ),
+    **dict.fromkeys(("capture", "reference"), lambda fuzzer: fuzzer.live(CaptureQueue)),
+    # Of a callback it is a queue, of what takes two streams a block beside another.
+    "played": lambda fuzzer: fuzzer.rng.choice(
+        (fuzzer.live(CaptureQueue), fuzzer.buffer(), *fuzzer.under_way[:1])
+    ),
     **dict.fromkeys(("capture_meter", "playout_meter"), lambda fuzzer: fuzzer.live(Meter)),
     "playout": lambda fuzzer: fuzzer.live(fuzzer.rng.choice((JitterBuffer, PlayoutEngine))),
     "queue": lambda fuzzer: fuzzer.live(JitterBuffer),
@@ -77,7 +95,8 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     "value": lambda fuzzer: fuzzer.rng.choice((1, 2.0, 3.5, 10**30, "4")),
     "unit": lambda fuzzer: "frames",
     **dict.fromkeys(
-        ("gain", "output_gain", "fraction", "seconds"), lambda fuzzer: fuzzer.rng.uniform(-0.5, 2)
+        ("gain", "output_gain", "fraction", "seconds", "delay_seconds"),
+        lambda fuzzer: fuzzer.rng.uniform(-0.5, 2),
     ),
     "flags": lambda fuzzer: fuzzer.rng.randrange(64),
     "rule": lambda fuzzer: fuzzer.rng.choice(("wire", "symmetric")),
@@ -307,6 +326,12 @@ def check_books(thing: Any) -> None:
         said = thing.statistics()
         due = said.input_frames * thing.samplerate_out + said.ahead_ticks
         balance = said.output_frames * thing.samplerate_in == due
+    elif isinstance(thing, EchoCanceller):
+        said = thing.statistics()
+        balance = said.frames == said.passed_frames + said.silenced_frames + said.cancelled_frames
+    elif isinstance(thing, EchoGate):
+        said = thing.statistics()
+        balance = said.frames == said.passed_frames + said.silenced_frames + said.waiting_frames
     else:
         return
     if not balance:
@@ -322,6 +347,8 @@ def things(rng: random.Random) -> list[Any]:
         *(Resampler(16000, 24000), lying_subclass(Resampler, rng)(8000, 16000)),
         *(PlayoutEngine(JitterBuffer(48_000), log_pieces=100), PlayoutLaw(), Stretcher(16_000)),
         *(Meter(16_000), lying_subclass(Meter, rng)(8000)),
+        *(EchoCanceller(8000), lying_subclass(EchoCanceller, rng)(32_000)),
+        *(EchoGate(8000), lying_subclass(EchoGate, rng)(16_000, delay_seconds=0.1)),
         *(StreamCallback(capture, playout), lying_subclass(StreamCallback, rng)()),
     ]
 

@@ -19,7 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from sfaudio import CaptureQueue, JitterBuffer, Meter, PlayoutEngine, Resampler
+from sfaudio import (
+    CaptureQueue,
+    EchoCanceller,
+    EchoGate,
+    JitterBuffer,
+    Meter,
+    PlayoutEngine,
+    Resampler,
+)
 from sfaudio._callback import StreamCallback
 
 from .hostile_calls import OF_METHODS, Fuzzer, check_books, resident_mib
@@ -38,12 +46,17 @@ def queues(rng: random.Random) -> list[Any]:
 
 
 def callback(rng: random.Random) -> list[Any]:
-    playout, capture, played = *queues(rng), CaptureQueue(100)
+    playout, capture, played, reference = *queues(rng), CaptureQueue(100), CaptureQueue(100)
     meters = Meter(48_000), Meter(48_000)
     stream = StreamCallback(
-        capture, playout, played, capture_meter=meters[0], playout_meter=meters[1]
+        capture,
+        playout,
+        played,
+        reference=reference,
+        capture_meter=meters[0],
+        playout_meter=meters[1],
     )
-    return [playout, capture, played, *meters, stream]
+    return [playout, capture, played, reference, *meters, stream]
 
 
 def engine(rng: random.Random) -> list[Any]:
@@ -64,6 +77,8 @@ OBJECTS: dict[str, Callable[[random.Random], list[Any]]] = {
     "Resampler": lambda rng: [Resampler(*rng.choice(((8000, 48000), (44100, 16000))))],
     "PlayoutEngine": engine,
     "Meter": lambda rng: [Meter(rng.choice((1000, 8000, 48_000)))],
+    "EchoCanceller": lambda rng: [EchoCanceller(rng.choice((8000, 48_000)))],
+    "EchoGate": lambda rng: [EchoGate(rng.choice((8000, 48_000)))],
     "StreamCallback": callback,
     # Shared are only the buffers.
     "functions": lambda rng: [],

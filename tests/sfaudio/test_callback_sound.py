@@ -118,3 +118,49 @@ def test_a_meter_is_the_callbacks_until_it_is_detached() -> None:
 def test_a_meter_with_nothing_to_hear_is_refused(side: str) -> None:
     with pytest.raises(ValueError, match=f"{side}_meter has nothing to hear"):
         StreamCallback(**{f"{side}_meter": Meter(8000)})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_reference_is_what_a_microphone_wired_to_the_loudspeaker_records(channels: int) -> None:
+    capture, reference = CaptureQueue(10 * FRAMES), CaptureQueue(10 * FRAMES)
+    playout = JitterBuffer(10 * FRAMES, fade=100)
+    callback = StreamCallback(
+        capture,
+        playout,
+        reference=reference,
+        input_channels=channels,
+        input_channel=1,
+        output_channels=channels,
+    )
+    playout.write(float32_to_int16(noise(4).ravel()))
+    wire = np.zeros((FRAMES, channels), np.float32)
+    for gain in (1, 0.3, 8, 0.5, 0, 1):
+        callback.output_gain = gain
+        if gain == 0:
+            playout.flush()
+        callback.run(wire.copy(), wire)
+    recorded, played = (
+        np.frombuffer(each.read(6 * FRAMES), np.int16) for each in (capture, reference)
+    )
+    assert (recorded[FRAMES:] == played[:-FRAMES]).all()
+    assert np.abs(played[:FRAMES]).max() < 32767 == played.max()  # as it came, and cut off
+
+
+def test_a_reference_with_nothing_to_get_is_refused() -> None:
+    with pytest.raises(ValueError, match="reference has nothing to get: there is no playout"):
+        StreamCallback(CaptureQueue(1), reference=CaptureQueue(1))
+
+
+def test_a_position_is_of_the_begin_of_a_callback() -> None:
+    callback = StreamCallback(CaptureQueue(FRAMES), JitterBuffer(1))
+    assert callback.position() is None
+    for blocks in (1, 2):
+        before = time.perf_counter()
+        callback.run(np.empty(FRAMES, np.float32), np.empty(FRAMES, np.float32))
+        position = callback.position()
+        assert position is not None
+        assert before <= position.seconds <= time.perf_counter()
+        assert position[1:] == (blocks * FRAMES, (blocks - 1) * FRAMES)
+    callback.detach()
+    callback.run(np.empty(FRAMES, np.float32), np.empty(FRAMES, np.float32))
+    assert callback.position() == position

@@ -221,6 +221,7 @@ def test_what_native_code_holds_is_refused_to_python_until_it_is_released(exampl
             lambda: queue.write(block),
             lambda: StreamCallback(capture=queue),
             lambda: StreamCallback(played=queue),
+            lambda: StreamCallback(None, JitterBuffer(1), reference=queue),
         ],
         "the reading side of this CaptureQueue": [
             lambda: queue.read(10),

@@ -13,6 +13,8 @@ import pytest
 
 from sfaudio import (
     CaptureQueue,
+    EchoCanceller,
+    EchoGate,
     JitterBuffer,
     Meter,
     PlayoutEngine,
@@ -42,6 +44,8 @@ jitter_buffer = JitterBuffer(100, prefill=10, fade=5)
 capture_queue = CaptureQueue(100)
 up = Resampler(16000, 48000)
 meter = Meter(8000)
+gate = EchoGate(8000)
+canceller = EchoCanceller(8000)
 engine = PlayoutEngine(JitterBuffer(1000), output_samplerate=48_000, log_pieces=100)
 
 
@@ -52,7 +56,7 @@ engine_holder = StreamCallback(None, held_engine)
 
 
 def opened_and_closed() -> None:
-    callback = StreamCallback(CaptureQueue(9), JitterBuffer(9))
+    callback = StreamCallback(CaptureQueue(9), JitterBuffer(9), reference=CaptureQueue(9))
     assert callback.userdata
     callback.close()
 
@@ -167,6 +171,25 @@ CALLS = [
     call("Meter.read_segments", meter.read_segments),
     call("Meter.statistics", meter.statistics),
     call("Meter.speech_until", lambda: meter.speech_until),
+    call("EchoCanceller error", EchoCanceller, 8001),
+    call("EchoCanceller.process", canceller.process, np.zeros(80, np.int16), bytes(160)),
+    call("EchoCanceller.process length", canceller.process, np.zeros(80, np.int16), bytes(2)),
+    call("EchoCanceller.process block", canceller.process, INTS, INTS),
+    call("EchoCanceller.process type", canceller.process, INTS, FLOATS),
+    call("EchoCanceller.skip", canceller.skip, bytes(20)),
+    call("EchoCanceller.skip type", canceller.skip, DOUBLES),
+    call("EchoCanceller.path_changed", canceller.path_changed),
+    call("EchoCanceller.statistics", canceller.statistics),
+    call("EchoGate", EchoGate, 8000, delay_seconds=0.1),
+    call("EchoGate error", EchoGate, 8001),
+    call("EchoGate delay", EchoGate, 8000, delay_seconds=None),
+    call("EchoGate.process", gate.process, np.zeros(80, np.int16), bytes(160)),
+    call("EchoGate.process length", gate.process, np.zeros(80, np.int16), bytes(2)),
+    call("EchoGate.process block", gate.process, INTS, INTS),
+    call("EchoGate.process type", gate.process, INTS, DOUBLES),
+    call("EchoGate.skip", gate.skip, bytes(160)),
+    call("EchoGate.skip block", gate.skip, INTS),
+    call("EchoGate.statistics", gate.statistics),
     call("PlayoutEngine", PlayoutEngine, JitterBuffer(9), log_pieces=9),
     call("PlayoutEngine held", PlayoutEngine, held_engine.queue),
     call("PlayoutEngine rate", PlayoutEngine, JitterBuffer(9), log_pieces=9, output_samplerate=1),
@@ -191,6 +214,8 @@ CALLS = [
     call("StreamCallback.run", holder.run, FLOATS, FLOATS),
     call("StreamCallback.run error", holder.run, FLOATS, DOUBLES),
     call("StreamCallback.detach", StreamCallback().detach),
+    call("StreamCallback reference", StreamCallback, held_queue, reference=CaptureQueue(9)),
+    call("StreamCallback.position", holder.position),
     call("StreamCallback.statistics", holder.statistics),
 ]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfaudio import CaptureQueue, JitterBuffer, Meter, PlayoutEngine, Resampler
+from sfaudio import CaptureQueue, EchoCanceller, JitterBuffer, Meter, PlayoutEngine, Resampler
 
 TAKERS: dict[str, Callable[[Any], object]] = {
     "CaptureQueue.write": lambda block: CaptureQueue(100).write(block),
@@ -15,6 +15,7 @@ TAKERS: dict[str, Callable[[Any], object]] = {
     "JitterBuffer.read_into": lambda out: JitterBuffer(100).read_into(out),
     "PlayoutEngine.read_into": lambda out: PlayoutEngine(JitterBuffer(160)).read_into(out),
     "Meter.hear": lambda block: Meter(8000).hear(block, 0),
+    "EchoCanceller.skip": lambda played: EchoCanceller().skip(played),
     "Resampler.process": lambda src: Resampler(8000, 16_000).process(src),
     "Resampler.process_into": lambda src: Resampler(8000, 16_000).process_into(
         src, np.zeros(50, np.int16)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sfaudio import CaptureQueue, JitterBuffer, Resampler
+from sfaudio import CaptureQueue, EchoCanceller, EchoGate, JitterBuffer, Resampler
 from sfaudio._callback import StreamCallback
 
 PROTOTYPE = ctypes.CFUNCTYPE(
@@ -68,12 +68,11 @@ class Held:
     """Queues that a stream has, and the calls that it does not allow."""
 
     def __init__(self) -> None:
-        self.capture, self.playout, self.played = (
-            CaptureQueue(900),
-            JitterBuffer(900),
-            CaptureQueue(900),
+        self.capture, self.playout = CaptureQueue(900), JitterBuffer(900)
+        self.played, self.reference = CaptureQueue(900), CaptureQueue(900)
+        self.callback = StreamCallback(
+            self.capture, self.playout, self.played, reference=self.reference
         )
-        self.callback = StreamCallback(self.capture, self.playout, self.played)
 
     def refused(self) -> list[Callable[[], object]]:
         return [
@@ -81,9 +80,11 @@ class Held:
             self.playout.abort,
             lambda: self.capture.write(bytes(20)),
             lambda: self.played.write(np.zeros(9, np.float32)),
+            lambda: self.reference.write(bytes(20)),
             lambda: StreamCallback(self.capture),
             lambda: StreamCallback(playout=self.playout),
             lambda: StreamCallback(CaptureQueue(9), JitterBuffer(9), self.played),
+            lambda: StreamCallback(None, JitterBuffer(9), reference=self.reference),
         ]
 
     def allowed(self) -> list[Callable[[], object]]:
@@ -198,6 +199,8 @@ def test_every_call_against_a_running_callback_is_refused_or_right() -> None:
             assert counts.written_frames == (
                 counts.read_frames + counts.queued_frames + counts.dropped_frames
             )
+            position = held.callback.position()
+            assert position is None or position.input_frames == position.output_frames + 480
         # In the middle of a block or not: when it has left, the sides are ours at once.
         assert held.callback.detach()
         held.assert_free()
@@ -226,6 +229,8 @@ def test_an_argument_may_use_the_object_that_it_is_for() -> None:
         (JitterBuffer, {"capacity": 9}),
         (CaptureQueue, {"capacity": 9}),
         (Resampler, {"samplerate_in": 8000, "samplerate_out": 16000}),
+        (EchoCanceller, {"samplerate": 48_000}),
+        (EchoGate, {"samplerate": 8000}),
         (StreamCallback, {"input_channels": 1}),
     ],
 )
@@ -242,6 +247,8 @@ def test_a_constructor_may_be_watched_by_its_argument(
         uses: dict[str, list[Any]] = {"write": [bytes(2)], "read_into": [bytearray(2)]}
         uses |= {"read": [1], "process": [bytes(2)], "output_frames": [1], "input_frames": [1]}
         uses |= {"flush": [], "abort": [], "run": [bytes(4), None], "statistics": []}
+        if hasattr(thing, "skip"):  # one for two streams
+            uses |= {"skip": [bytes(2)], "process": [bytes(2), bytes(2)]}
         for name in uses.keys() & set(dir(thing)):
             try:
                 getattr(thing, name)(*uses[name])
@@ -310,7 +317,7 @@ def test_a_forked_child_is_told_what_it_can_be() -> None:
     "method",
     [
         getattr(cls, name)
-        for cls in (JitterBuffer, CaptureQueue, Resampler, StreamCallback)
+        for cls in (JitterBuffer, CaptureQueue, Resampler, EchoCanceller, EchoGate, StreamCallback)
         for name in vars(cls)
         if not name.startswith("_") and callable(getattr(cls, name))
     ],

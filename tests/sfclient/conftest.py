@@ -74,10 +74,11 @@ class Hold:
         speaker: Sink | None = None,
         serve: Mapping[str, Any] | None = None,
         order: Mapping[str, Any] | None = None,
+        audio: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> AsyncIterator[Held]:
-        """`say` is at the wire's rate; `serve` goes to `open_simulator`, `order` to `request_session`, `options` to
-        `open_call`."""
+        """`say` is at the wire's rate; `serve` goes to `open_simulator`, `order` to `request_session`, `audio` to
+        `Audio`, `options` to `open_call`."""
         order = order or {}
         rate = self.capture_samplerate if order.get("codec", "l16") == "l16" else 8000
         if microphone is None:
@@ -89,7 +90,9 @@ class Hold:
         async with open_simulator(agent or listen, **serve or {}) as simulator:
             session = await self.session(simulator, **order)
             try:
-                async with open_call(session, Audio(source, sink), **options) as call:
+                async with open_call(
+                    session, Audio(source, sink, **audio or {}), **options
+                ) as call:
                     with trio.fail_after(LONGEST_CALL_SECONDS):
                         yield Held(call, simulator, microphone, speaker)
             finally:

@@ -2,17 +2,19 @@
 
 import numpy as np
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfaudio import EchoCancellerStatistics
-from sfclient import EchoCancelled, EchoGated, UsageError, _echo
+from sfclient import Connected, EchoCancelled, EchoGated, UsageError, _echo
 from sfclient._captured import Captured
 from sfclient._devices import NullOutput, Reference
 from sfclient._devices._virtual import VirtualLine
 from sfclient._echo import Echo, EchoFree, check_echo, open_captured
 
 from .books import capture_errors
+from .conftest import Hold, listen
 
 RATE = 16_000
 BLOCK = 160  # 10 ms of it
@@ -28,6 +30,7 @@ class Canceller:
         self.skipped: list[np.ndarray] = []
         self.changes = 0
         self.is_leaking = False
+        self.delay_seconds: float | None = 0.05
 
     def process(self, captured: np.ndarray, played: np.ndarray) -> np.ndarray:
         assert len(captured) == len(played)
@@ -46,7 +49,7 @@ class Canceller:
 
     def statistics(self) -> EchoCancellerStatistics:
         return EchoCancellerStatistics(
-            "cancelling", 0.05, 0, 0, 0, 0, 0, 30.0, self.is_leaking, self.changes, 0
+            "cancelling", self.delay_seconds, 0, 0, 0, 0, 0, 30.0, self.is_leaking, self.changes, 0
         )
 
 
@@ -72,7 +75,7 @@ def stage(mode: str = "auto", device: int = RATE, wire: int = RATE) -> EchoFree:
 
 def record(captured: EchoFree, frames: int, first: int = 1, silent: bool = False) -> np.ndarray:
     """Counted, and so is what is played meanwhile: negative."""
-    samples = np.arange(first, first + frames, dtype=np.int16)
+    samples = np.arange(first, first + frames).astype(np.int16)
     captured.queue.write(samples)
     captured.reference.queue.write(np.zeros(frames, np.int16) if silent else -samples)
     return samples
@@ -173,7 +176,7 @@ def test_what_was_played_while_frames_were_dropped_is_told_all_the_same(cancelle
     assert captured.lost_frames == before == 1000 + lost - left - 250
     (skipped,) = canceller[0].skipped
     assert skipped[-1] == -(after[0] - 1)
-    assert len(skipped) % BLOCK == 0
+    assert len(skipped) == captured.queue.dropped_frames
     for recorded, played in canceller[0].pairs:
         np.testing.assert_array_equal(played, -recorded)
     assert capture_errors(captured.statistics()) == []
@@ -181,11 +184,13 @@ def test_what_was_played_while_frames_were_dropped_is_told_all_the_same(cancelle
 
 def test_after_seconds_that_nobody_took_the_newest_are_beside_what_was_played(canceller):
     captured = stage("cancel")
+    record(captured, 1000)
+    captured.take(250)
     for turn in range(25):  # of 20 s, that are kept
-        record(captured, RATE - 7, 1 + turn * 1000)
+        record(captured, RATE - 7, 1001 + turn * (RATE - 7))
     before = captured.available
     data = taken(captured, 320)
-    assert len(np.flatnonzero(data)) == 320
+    np.testing.assert_array_equal(np.diff(data), 1)
     assert captured.available <= before
     assert captured.padded_frames == 0
     assert len(np.concatenate(canceller[0].skipped)) == 2 * RATE
@@ -208,11 +213,11 @@ def test_zeros_for_which_a_microphone_was_late_are_not_heard_by_the_canceller(ca
 
 def test_other_devices_are_another_path(canceller):
     captured = stage("cancel")
-    captured.reference.begin(0, of_devices=True)
+    captured.reference.begin_devices(0)
     record(captured, 4 * BLOCK)
     captured.take(BLOCK)
     assert canceller[0].changes == 0
-    captured.reference.begin(4 * BLOCK, of_devices=True)
+    captured.reference.begin_devices(4 * BLOCK)
     record(captured, 4 * BLOCK, 1 + 4 * BLOCK)
     captured.take(5 * BLOCK)
     captured.take(BLOCK)
@@ -266,22 +271,40 @@ def test_a_canceller_that_was_asked_for_is_not_replaced(canceller):
     np.testing.assert_array_equal(taken(captured, 90 * BLOCK), samples[: 90 * BLOCK])
 
 
-def test_a_gate_alone_believes_what_the_device_tells(canceller):
-    latency = 0.3
-    captured = EchoFree(RATE, Echo("gate", RATE, lambda: latency), Reference(RATE, RATE))
+@pytest.mark.parametrize(
+    ("mode", "known", "delay"), [("gate", None, 0.3), ("gate", 0.4, 0.4), ("auto", 0.4, 0.4)]
+)
+def test_what_a_gate_silences_is_where_the_echo_is(canceller, mode, known, delay):
+    """As the canceller has found, or else as the device tells; also in what comes later, out of the canceller."""
+    captured = EchoFree(RATE, Echo(mode, RATE, lambda: 0.3), Reference(RATE, RATE))
     captured.reference.begin(0)
+    canceller[0].delay_seconds = known
+    canceller[0].is_leaking = True
     played = np.zeros(RATE, np.int16)
-    played[: RATE // 10] = 9000
-    captured.queue.write(np.full(RATE, 5, np.int16))  # a caller would open it before its time
-    captured.reference.queue.write(played)
-    out = taken(captured, 9 * RATE // 10)
-    zeros = np.flatnonzero(out == 0) / RATE
-    assert not canceller
-    assert zeros[0] == pytest.approx(latency, abs=0.02)
-    assert zeros[-1] == pytest.approx(latency + 0.1 + 0.2, abs=0.02)
+    played[RATE // 10 : RATE // 5] = 9000
+    out = []
+    for block in np.split(played, 100):
+        captured.queue.write(np.full(BLOCK, 5, np.int16))  # a caller would open it before its time
+        captured.reference.queue.write(block)
+        while captured.available >= BLOCK:
+            out.append(taken(captured, BLOCK))
+    zeros = np.flatnonzero(np.concatenate(out) == 0)
+    first = round((0.1 + delay) * RATE)
+    np.testing.assert_array_equal(zeros, np.arange(first, first + round(0.3 * RATE)))
     figures = captured.echo_statistics()
-    assert (figures.mode, figures.state, figures.delay_seconds) == ("gate", "gating", latency)
-    assert figures.gated_seconds == pytest.approx(0.3, abs=0.03)
+    assert (figures.mode, figures.state, figures.delay_seconds) == (mode, "gating", known)
+    assert figures.gated_seconds == pytest.approx(0.3)
+
+
+def test_a_gate_that_begins_to_stand_in_knows_what_was_played_before(canceller):
+    captured = stage("auto")
+    record(captured, 41 * BLOCK, 1000)
+    canceller[0].is_leaking = True
+    assert taken(captured, 40 * BLOCK).all()
+    captured.queue.write(np.full(30 * BLOCK, 5, np.int16))
+    captured.reference.queue.write(np.zeros(30 * BLOCK, np.int16))
+    assert captured.available == 20 * BLOCK
+    assert not taken(captured, 20 * BLOCK).any()
 
 
 def line(is_real: bool) -> VirtualLine:
@@ -325,3 +348,34 @@ def test_a_rate_that_cannot_be_cancelled_is_wrong_use():
 def test_an_unknown_choice_is_wrong_use():
     with pytest.raises(UsageError, match=r"auto, cancel, gate, off, not 'on'"):
         check_echo("on")
+
+
+@pytest.mark.parametrize("wire", [8000, 16_000, 48_000])
+@pytest.mark.parametrize(("mode", "seconds"), [("cancel", 0.01), ("auto", 0.01), ("gate", 0.1)])
+def test_the_delay_that_it_adds_is_the_one_that_it_tells(wire, mode, seconds):
+    captured = stage(mode, wire, wire)
+    added = captured.echo_statistics().added_seconds
+    assert added in (seconds, 0.02 if wire == 48_000 else None)  # with the filters of a split band
+    block = wire // 100
+    for recorded in range(1, 20 * block):
+        record(captured, 1, recorded, silent=True)
+        if captured.available >= block:
+            break
+    assert recorded == block + added * wire
+    np.testing.assert_array_equal(taken(captured, block), np.arange(1, block + 1))
+
+
+async def test_a_call_tells_when_a_gate_stands_in_for_the_canceller(
+    canceller, fast_clock, monkeypatch
+):
+    monkeypatch.setattr(VirtualLine, "is_real", True)
+    async with Hold("ws-media", None)(listen) as held:
+        with trio.fail_after(3):
+            async for event in held.call:
+                if isinstance(event, Connected):
+                    canceller[0].is_leaking = True
+                elif isinstance(event, EchoGated):
+                    break
+        assert event.at == pytest.approx(held.call.seconds, abs=0.05)
+        assert held.call.statistics().echo.state == "gating"
+        held.call.hang_up()

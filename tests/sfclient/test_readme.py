@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import trio
 
@@ -131,6 +132,17 @@ async def test_a_backend_starts_the_call(
             while not call.connected:
                 await anext(call)
             assert call.call_id
+
+
+async def test_the_canceller_finds_the_echo() -> None:
+    played = np.frombuffer(noise(1.5, 16_000), np.int16) // 8
+    captured = np.concatenate((np.zeros(1600, np.int16), played[:-1600] // 3))
+    names = await run(
+        "canceller", blocks=zip(captured.reshape(-1, 1600), played.reshape(-1, 1600), strict=True)
+    )
+    told = names["canceller"].statistics()
+    assert told.delay_seconds == pytest.approx(0.1, abs=0.005)
+    assert not np.array_equal(names["heard"], names["captured"])
 
 
 async def test_many_calls_are_answered(fast_clock: UnhurriedClock) -> None:

@@ -4,6 +4,8 @@
 - ``_interface``: what a line is to a call
 - ``_portaudio``: real devices, which are changed, lost and found again; ``_choice``: which is meant; ``_streams``: what
   is open; ``_defaults``: which are the default ones
+- ``_reference``: what was played while a frame was recorded; ``_played``: that between its frames, ``_device_clock``:
+  two devices' clocks
 - ``_ends``: where sound comes from and goes to without them: memory, files, nothing
 - ``_virtual``: the line between these, paced by trio's clock
 - ``_wav``: WAV files in, ``_sound_files``: others, ``_shared`` among calls; ``_wav_writer``: WAV files out;

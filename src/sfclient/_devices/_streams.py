@@ -50,8 +50,11 @@ class Streams:
             self._open = await in_thread(partial(within, open_them, HANG_SECONDS), undo=_close_all)
             self.gain = self._gain  # it may have been set meanwhile
             if queues.reference is not None:
-                captured = queues.capture.statistics().written_frames
-                queues.reference.begin(captured, of_devices=True)
+                recording, playing = self._open[0], self._open[-1]
+                queues.reference.begin_devices(
+                    queues.capture.statistics().written_frames,
+                    None if recording is playing else (recording.position, playing.position),
+                )
             for stream in self._open:
                 await in_thread(partial(within, stream.start, HANG_SECONDS))
         except StreamError as error:

@@ -87,6 +87,11 @@ def _check_devices(source: str | Device, sink: str | Device, args: argparse.Name
         raise UsageError(
             "--follow is of the default device, and both --input and --output are named"
         )
+    if args.echo in ("cancel", "gate") and (isinstance(source, str) or isinstance(sink, str)):
+        which = f"--input {source}" if isinstance(source, str) else f"--output {sink}"
+        raise UsageError(
+            f"--echo {args.echo} is of sound devices at both ends, and {which} is none: leave it out"
+        )
     if args.volume is not None and not isinstance(sink, Device):
         raise UsageError(f"--volume is of a sound device, and --output {sink} is none")
 

@@ -11,8 +11,8 @@ class Figure(NamedTuple):
 
     name: str
     unit: str
-    """``"s"``, ``"%"`` (of a share from 0 to 1), ``"dB"``, ``"dBFS"`` (of a level, full scale 1.0); any other is a
-    count."""
+    """``"s"``, ``"%"`` (of a share from 0 to 1), ``"dB"``, ``"ppm"``, ``"dBFS"`` (of a level, full scale 1.0); any
+    other is a count."""
     means: str
 
 
@@ -132,6 +132,9 @@ REFERENCE = (
     Figure("dropped_frames", "frames", "Of these: too old to be looked for."),
     Figure("padded_frames", "frames", "Recorded while it is not known what was played."),
     Figure("changes", "times", "The devices changed."),
+    Figure("drift_ppm", "ppm", "By which the loudspeaker's clock is faster than the microphone's."),
+    Figure("spread_seconds", "s", "By which the two may be misaligned."),
+    Figure("steps", "times", "One of two devices lost frames."),
 )
 RECORDING = (
     Figure("written_frames", "frames", "In the file, of both sides together."),
@@ -176,8 +179,8 @@ def shown(value: float, unit: str) -> str:
             return f"{value:.2f} s"
         case "%":
             return f"{100 * value:.0f} %"
-        case "dB":
-            return f"{value:.0f} dB"
+        case "dB" | "ppm":
+            return f"{value:.0f} {unit}"
         case "dBFS":
             return f"{20 * math.log10(value):.1f} dBFS" if value > 0 else "silent"
         case _:

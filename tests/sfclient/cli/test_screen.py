@@ -1,5 +1,7 @@
 """The live screen as a function: what is seen at a glance, whatever the size and the letters of a terminal."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,12 +11,16 @@ from sfclient import (
     Connected,
     DeviceLost,
     DeviceReturned,
+    EchoCancelled,
+    EchoGated,
+    EchoStatistics,
     Interrupted,
     MessageReceived,
     MicrophoneReturned,
     MicrophoneSilent,
     NetworkReturned,
     NetworkStalled,
+    ReferenceStatistics,
     Responded,
     SpeechBegan,
     SpeechEnded,
@@ -119,6 +125,26 @@ def test_a_level_in_words_too(level: float | None, told: str) -> None:
     assert line.lstrip(" You█░│").strip() == told
 
 
+@pytest.mark.parametrize(
+    ("state", "erle", "told"),
+    [
+        ("searching", None, "not known before the agent speaks"),
+        ("cancelling", None, "cancelled, came 0.12 s after the agent"),
+        ("cancelling", 33.6, "cancelled, 34 dB weaker, came 0.12 s after the agent"),
+        ("no echo", None, "none is heard"),
+        ("gating", 9.0, "you are heard while the agent is silent"),
+    ],
+)
+def test_what_becomes_of_an_echo_is_told_where_it_is_looked_for(
+    state: str, erle: float | None, told: str
+) -> None:
+    delay = 0.12 if state == "cancelling" else None
+    echo = EchoStatistics("auto", state, delay, erle, 0.02, 0.0, 0, 0, ReferenceStatistics())
+    lines = shown(replace(SPOKEN, echo=echo)).splitlines()
+    assert f" Echo    {told}" in lines
+    assert "Echo" not in shown(SPOKEN)
+
+
 class TestFacts:
     def test_a_trouble_is_shown_while_it_lasts(self) -> None:
         facts = Facts()
@@ -126,6 +152,7 @@ class TestFacts:
             (MicrophoneSilent("unmute it", at=2), MicrophoneReturned(1.0, at=5), "only zeros"),
             (NetworkStalled("up", at=2), NetworkReturned("up", 3.0, at=5), "nothing leaves"),
             (DeviceLost(at=2), DeviceReturned(at=5), "stopped"),
+            (EchoGated(at=2), EchoCancelled(at=5), "not heard while the agent speaks"),
             (AgentAwaited(5.0, at=2), Connected(at=5), "Waiting for the agent"),
             (AgentAwaited(5.0, at=2), SpeechBegan("agent", at=5), "Waiting for the agent"),
         ):

@@ -26,7 +26,7 @@ class TestWrongUse:
             assert told in done.stderr
             assert len(done.stdout.splitlines()) <= 1
 
-    @pytest.mark.parametrize("option", ["--duration", "--latency"])
+    @pytest.mark.parametrize("option", ["--duration", "--latency", "--interrupt"])
     @pytest.mark.parametrize("text", ["soon", "-1", "nan"])
     def test_time_that_is_none(
         self, option: str, text: str, capsys: pytest.CaptureFixture[str]
@@ -44,6 +44,8 @@ class TestWrongUse:
             (["--input-channel", "2", *SILENT], "--input-channel is of a sound device"),
             (["--follow", *SILENT], "--follow is of the default device"),
             (["--volume", "2", *SILENT], "--volume is of a sound device, and --output none is"),
+            (["--echo", "gate", *SILENT], "--echo gate is of sound devices at both ends"),
+            (["--interrupt", "3", *SILENT], "--interrupt must be between 0.1 and 2 seconds, not 3"),
             (["--base-url", "http://192.0.2.1", *SILENT], "by name (--allow-insecure)"),
         ],
         ids=str,

@@ -76,6 +76,8 @@ def made_record(turns: int = 4, turn_seconds: float = 9.0) -> dict[str, Any]:
         tell(
             22.9, "MicrophoneReturned", "The microphone gives sound again, after 2.6 s", seconds=2.6
         )
+        tell(25.0, "EchoGated", "The agent's echo cannot be cancelled")
+        tell(26.5, "EchoCancelled", "The agent's echo is cancelled again")
     ended = {"by": "caller", "code": 1000, "reason": "hung up", "audio": "drained"}
     tell(end, "Disconnected", "Disconnected from server (by caller, 1000: hung up)", ended=ended)
     events.sort(key=lambda event: event["at"])

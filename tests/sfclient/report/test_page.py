@@ -111,7 +111,12 @@ def test_every_event_is_in_the_table_by_the_number_that_the_time_line_has() -> N
 
 def test_what_went_wrong_is_told_first_and_nothing_if_nothing_did() -> None:
     told = parse(page_of(made_record())).one("section", "noticed").words
-    for part in ("stood still for 1.62 s, at 0:09.40", "zeros for 2.60 s", "pavucontrol"):
+    for part in (
+        "stood still for 1.62 s, at 0:09.40",
+        "zeros for 2.60 s",
+        "pavucontrol",
+        "beside him for 1.50 s",
+    ):
         assert part in told
     quiet = made_record(2)
     quiet["playout"]["interruptions"] = 0

@@ -14,9 +14,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from sfaudio._buffers cimport acquire_mono, in_range
-from sfaudio._echo_constants cimport COMPARED_KEPT, DOUBT, FIRST_DB, LEAK, NOTHING, TAIL_KEPT, WRONG
+from sfaudio._echo_constants cimport COMPARED_KEPT, FIRST_DB, LEAK, NOTHING, TAIL_KEPT, WRONG
 from sfaudio._echo_left cimport (
-    echo_left, left_begin, left_hear, left_learn, left_look, left_too_much, left_weigh
+    echo_left, left_begin, left_hear, left_learn, left_look, left_surprise, left_weigh
 )
 from sfaudio._echo_noise cimport echo_noise, noise_begin, noise_fill, noise_hear
 from sfaudio._echo_path cimport (
@@ -38,7 +38,6 @@ cdef struct echo_filter:
     float error_power
     float tail[MOST_BINS]  # power of the echo beyond the taps
     echo_left left
-    bint changed
     echo_noise noise
     float window[MOST_POINTS]  # half a sine: twice, before and after, it adds up to one
     float last_error[MOST_HOP]
@@ -80,12 +79,11 @@ cdef void _predict(echo_filter *of, const float *captured) noexcept nogil:
 
 
 cdef void _follow_changes(echo_filter *of) noexcept nogil:
-    """When too much is left, the path is doubted until that is explained."""
-    cdef bint found = left_too_much(&of.left)
-    of.last.changes += found and not of.changed
-    of.changed = found
-    if found:
-        path_raise(&of.path, DOUBT)
+    """When more is left than ever, the path is as unsure as that tells."""
+    cdef float more = left_surprise(&of.left)
+    if more > 1:
+        path_raise(&of.path, more)
+        of.last.changes += 1
 
 
 # ---- the gain
@@ -140,6 +138,7 @@ cdef void _suppress(echo_filter *of, float *out) noexcept nogil:
     _expect(of, expected)
     left_hear(&of.left, power, expected, of.bins)
     left_look(&of.left, of.noise.power, of.bins)
+    _follow_changes(of)
     left_learn(&of.left, of.bins)
     left_weigh(&of.left, of.bins, gain)
     noise_hear(&of.noise, power, of.bins, of.left.bins_looked == 0)
@@ -168,7 +167,6 @@ cdef void echo_filter_block(
     _tell(of, captured)
     path_learn(&of.path)
     _suppress(of, out)
-    _follow_changes(of)
 
 
 cdef void echo_filter_pass(echo_filter *of, const float *captured) noexcept nogil:

@@ -1,17 +1,17 @@
 """What is left of the echo in the error, and the gain that takes it. For `_echo_filter`, not for others.
 
 How unsure the path is gives the power that is left, in each bin, up to a scale: it is mostly too much, and by far too
-little when the path has changed or a loudspeaker clips. The scale is learnt while the agent alone talks. Who talks is
+little when the path has changed or a loudspeaker clips. The scale is learnt while the agent talks alone. Who talks is
 told by how much the ratio of both powers, in dB, differs over bins and time: what is left of the agent has the agent's
-own pattern, whatever its scale; a caller has another one. So the filter is held to what it says of itself, as R. K.
-Mehra, "On the identification of variances and adaptive Kalman filtering", 1970, does by the size of the innovations.
+own pattern, whatever its scale; a caller has another one. So the filter is held to what it says of its errors, as in
+R. K. Mehra, "On the identification of variances and adaptive Kalman filtering", 1970.
 """
 
 from libc.math cimport expf, logf, sqrtf
 
 from sfaudio._echo_constants cimport (
-    ABOVE_NOISE, ALONE_DB, ALONE_MARGIN_DB, FIRST_DB, FLOOR, HIGHEST_BINS, LEAST_BINS, LEAST_LOOKED, LEFT_KEPT,
-    LOOKED_KEPT, LOUD_DB, LOWEST_BIN, MARGIN_DB, NOTHING, PATIENCE, SCALE_KEPT, SHAPE_KEPT
+    ABOVE_NOISE, ALONE_DB, ALONE_MARGIN_DB, FAINTEST, FIRST_DB, FLOOR, HIGHEST_BINS, LEAST_BINS, LEAST_LOOKED,
+    LEFT_KEPT, LOOKED_KEPT, LOUD_DB, LOWEST_BIN, MARGIN_DB, NOTHING, PATIENCE, SCALE_KEPT, SHAPE_KEPT
 )
 from sfaudio._fourier cimport MOST_BINS
 
@@ -41,10 +41,6 @@ cdef struct echo_left:
 
 cdef inline void left_begin(echo_left *of) noexcept nogil:
     """Of zeros."""
-    cdef Py_ssize_t k
-    for k in range(MOST_BINS):
-        of.error[k] = 1e-6
-        of.expected[k] = 1e-9
     of.scale_db = FIRST_DB
 
 
@@ -61,12 +57,13 @@ cdef inline void left_hear(
 cdef inline void left_look(echo_left *of, const float *noise, Py_ssize_t bins) noexcept nogil:
     """Whether the agent talks alone."""
     cdef float total = 0, squares = 0
+    cdef float scale = expf(of.scale_db / DB)
     cdef Py_ssize_t k
     of.bins_looked = 0
     for k in range(LOWEST_BIN, bins - HIGHEST_BINS):
-        of.looked[k] = of.expected[k] > ABOVE_NOISE * noise[k] and of.expected[k] > <float> 1e-7
+        of.looked[k] = of.expected[k] > ABOVE_NOISE * noise[k] + FAINTEST
         if of.looked[k]:
-            of.ratio_db[k] = DB * logf((of.error[k] + <float> 1e-9) / of.expected[k])
+            of.ratio_db[k] = DB * logf((of.error[k] + <float> 0.01 * FAINTEST) / (of.expected[k] + noise[k] / scale))
             of.bins_looked += 1
             total += of.ratio_db[k]
             squares += of.ratio_db[k] * of.ratio_db[k]
@@ -81,9 +78,15 @@ cdef inline void left_look(echo_left *of, const float *noise, Py_ssize_t bins) n
         of.alone_blocks = 0
 
 
-cdef inline bint left_too_much(const echo_left *of) noexcept nogil:
-    """The agent talks alone, and more is left than the path can explain: it is another one."""
-    return of.alone_blocks > PATIENCE and of.mean_db > LOUD_DB
+cdef inline float left_surprise(echo_left *of) noexcept nogil:
+    """1, or how much more is left than ever when the agent talks alone: his path is another one. Looks anew then."""
+    cdef float more_db = of.mean_db - of.scale_db
+    if of.alone_blocks <= PATIENCE or more_db < LOUD_DB:
+        return 1
+    of.count = of.total = of.squares = 0
+    of.mean_db = of.scale_db
+    of.alone_blocks = 1
+    return expf(more_db / DB)
 
 
 cdef inline void left_learn(echo_left *of, Py_ssize_t bins) noexcept nogil:

@@ -1,4 +1,4 @@
-"""The Fourier transform of real samples, single precision: no GIL, no allocation. For `_echo_filter`, not for others."""
+"""The Fourier transform of real samples, single precision: no GIL, no allocation. For `_echo_filter` alone."""
 
 
 cdef enum:

@@ -211,7 +211,7 @@ def forward(src):
 
     ValueError if there is no such transform; TypeError, ValueError for what is no float32 of one channel.
     """
-    cdef Py_buffer view, target
+    cdef Py_buffer view
     cdef fourier of
     cdef spectrum bins
     cdef Py_ssize_t count = acquire_mono(src, &view, c"f", False, "src")

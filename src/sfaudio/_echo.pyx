@@ -22,7 +22,7 @@ from sfaudio._resample cimport Resampler, resampler_hold, resampler_release
 
 import numpy
 
-from sfaudio._echo_delay import HEARD_SECONDS, LONGEST_SECONDS, look
+from sfaudio._echo_delay import HEARD_SECONDS, LONGEST_SECONDS, Search, look
 from sfaudio._statistics import EchoCancellerStatistics
 
 
@@ -50,9 +50,9 @@ cdef class EchoCanceller:
     Takes out of what was captured the echo of what was played: loudspeaker to room to microphone.
 
     Both are streams of the same clock: frame by frame, what was played while it was captured. How much later the echo
-    comes is found by itself, from 0 to 1.2 s, in 0.1 to 0.3 s of speech that comes back (GCC-PHAT, Knapp & Carter
-    1976; see `_echo_delay`); then a Kalman filter of 200 ms and a gain cancel it (Enzner & Vary 2006; see
-    `_echo_filter`). What becomes of a block:
+    comes is found by itself, from 0 to 1.2 s, in 0.1 to 0.3 s of speech that comes back, or 1 to 5 s where hardly any
+    sound comes straight (GCC-PHAT, Knapp & Carter 1976; see `_echo_delay`); then a Kalman filter of 200 ms and a gain
+    cancel it (Enzner & Vary 2006; see `_echo_filter`). What becomes of a block:
 
     - nothing audible was played in the last 1.2 s (or in the delay and 0.4 s, where that is longer): it comes out bit
       for bit. Audible is what is above -60 dBFS for 10 ms;
@@ -84,6 +84,7 @@ cdef class EchoCanceller:
 
     cdef canceller *state
     cdef object _resamplers
+    cdef object _search
     cdef readonly int samplerate
 
     def __cinit__(self, samplerate=16000, *, comfort_noise=True):
@@ -92,6 +93,7 @@ cdef class EchoCanceller:
             raise MemoryError
         self.state.user = <uintptr_t> NEW
         self._resamplers = ()
+        self._search = Search()
         cdef bint is_noisy = bool(comfort_noise)
         cdef int rate = <int> in_range(samplerate, "samplerate", "Hz", 8000, LARGEST_RATE)
         if rate != 8000 and rate % FILTER_RATE:
@@ -212,7 +214,7 @@ cdef class EchoCanceller:
         delay = found.seconds
         if state.state == CANCELLING and fabs(delay - state.delay) <= MOVED_SECONDS:
             return 0
-        if candidate >= 0 and found.is_near(candidate) or state.state != CANCELLING and found.is_sure:
+        if candidate >= 0 and found.is_near(candidate):
             state.books.realignments += state.state == CANCELLING
             canceller_align(state, delay)
         else:
@@ -230,7 +232,8 @@ cdef class EchoCanceller:
         cdef float[::1] played = numpy.empty(frames, numpy.float32)
         memcpy(&captured[heard - known], self.state.captured + self.state.filled - known, known * sizeof(float))
         memcpy(&played[0], self.state.played + self.state.filled - frames, frames * sizeof(float))
-        return look(numpy.asarray(played), numpy.asarray(captured), rate)
+        see = look if self.state.state == CANCELLING else self._search.look
+        return see(numpy.asarray(played), numpy.asarray(captured), rate)
 
     def skip(self, played):
         """Captured frames were lost while this was played: it may yet be heard. Nothing comes out.
@@ -251,6 +254,7 @@ cdef class EchoCanceller:
         """The echo comes from or into another device: its delay is sought anew, with silence until it is known."""
         hold(&self.state.user, CALL, "this EchoCanceller")
         self.state.books.path_changes += 1
+        self._search = Search()
         canceller_seek(self.state)
         give_back(&self.state.user)
 

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from sfaudio import EchoCanceller
 
-from .echo_scenes import Heard, Samples, decibels, echo, hear, noise, reduction, silence, voice
+from .echo_scenes import (
+    Heard,
+    Samples,
+    decibels,
+    echo,
+    hear,
+    noise,
+    reduction,
+    scaled,
+    silence,
+    voice,
+)
 
 RATES = (8000, 16_000, 32_000, 48_000, 96_000)
 ROOM = -70  # dBFS
@@ -127,6 +138,18 @@ def test_a_headset_has_no_echo_after_1300_ms_and_then_all_passes_bit_for_bit() -
     at = round(known * 16_000)
     assert np.array_equal(found.out[at:-160], (near + noise(3, ROOM, 5))[at:-160])
     assert found.told[-1].delay_seconds is None
+
+
+def test_an_echo_without_direct_sound_is_found_after_all() -> None:
+    played = after_silence(voice(5.7, 1))
+    taps = np.arange(6400)
+    room = np.random.default_rng(3).standard_normal(6400) * 10 ** (-3 * taps / 6400)
+    rung = np.fft.irfft(np.fft.rfft(played, 1 << 17) * np.fft.rfft(room, 1 << 17))
+    echoes = scaled(np.concatenate([silence(0.1), rung])[: len(played)], -33)
+    found = heard(echoes, played)
+    assert found.when("cancelling") < 4
+    assert found.told[-1].delay_seconds == pytest.approx(0.1, abs=0.01)
+    assert reduction(echoes, found.out, 5, 6) > 20
 
 
 def test_an_echo_that_appears_after_a_headset_is_found_within_half_a_second() -> None:

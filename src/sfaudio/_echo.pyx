@@ -228,9 +228,13 @@ cdef class EchoCanceller:
         cdef Py_ssize_t frames = heard + round(LONGEST_SECONDS * rate)
         # Of this path.
         cdef Py_ssize_t known = min(heard, self.state.filled - self.state.since)
+        cdef Py_ssize_t i
         cdef float[::1] captured = numpy.zeros(heard, numpy.float32)
         cdef float[::1] played = numpy.empty(frames, numpy.float32)
         memcpy(&captured[heard - known], self.state.captured + self.state.filled - known, known * sizeof(float))
+        if known < heard:  # Where both begin at once, the edge is what they have in common.
+            for i in range(min(known, self.state.hop)):
+                captured[heard - known + i] *= <float> i / self.state.hop
         memcpy(&played[0], self.state.played + self.state.filled - frames, frames * sizeof(float))
         see = look if self.state.state == CANCELLING else self._search.look
         return see(numpy.asarray(played), numpy.asarray(captured), rate)

@@ -140,6 +140,11 @@ def test_a_headset_has_no_echo_after_1300_ms_and_then_all_passes_bit_for_bit() -
     assert found.told[-1].delay_seconds is None
 
 
+def test_noise_that_begins_with_the_agents_first_word_is_no_echo() -> None:
+    found = hear(EchoCanceller(), noise(0.4, ROOM, 5007), voice(1, 7)[:6400])
+    assert {told.state for told in found.told} == {"searching"}
+
+
 def test_an_echo_without_direct_sound_is_found_after_all() -> None:
     played = after_silence(voice(5.7, 1))
     taps = np.arange(6400)

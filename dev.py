@@ -33,6 +33,7 @@ COMMANDS = {
     "playout": measuring.playout,
     "playout-quality": measuring.playout_quality,
     "playout-cost": measuring.playout_cost,
+    "echo": measuring.echo,
     "scale": measuring.scale,
     "soak": measuring.soak,
     "clean": environment.clean,

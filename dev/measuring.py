@@ -34,6 +34,12 @@ def playout_cost(arguments: list[str]) -> int:
     return run("python", "benchmarks/playout_cost.py", *arguments)
 
 
+def echo(arguments: list[str]) -> int:
+    """let canceller, gate and barge-in show in simulated rooms what they promise, beside others, in 25 minutes"""
+    install("bench")
+    return run("python", "benchmarks/echo.py", *arguments)
+
+
 def pacing(arguments: list[str]) -> int:
     """measure how evenly the messages of a ws-media call arrive, for two minutes"""
     install("bench")

@@ -45,12 +45,19 @@ NO_DETECTOR = (
 )
 
 
-def check_interrupt_after(seconds: float | None) -> None:
-    """Raises `UsageError`."""
+def check_interrupt_after(seconds: float | None, echo: str) -> None:
+    """Beside what is done about the echo. Raises `UsageError`."""
+    if seconds is None:
+        return
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if seconds is not None and not (is_number and SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS):
+    if not is_number or not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
         raise UsageError(
             f"interrupt_after must be between {SHORTEST_SECONDS:g} and {LONGEST_SECONDS:g} seconds, not {seconds!r}"
+        )
+    if echo == "gate":
+        raise UsageError(
+            "interrupt_after has to hear the caller while the agent speaks, when echo='gate' sends silence: "
+            "choose echo='cancel'"
         )
 
 

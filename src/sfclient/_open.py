@@ -127,7 +127,7 @@ async def open_call(
         raise UsageError(f"playout must be one of {', '.join(POLICIES)}, not {playout!r}")
     audio = audio or Audio()
     check_echo(audio.echo)
-    check_interrupt_after(audio.interrupt_after)
+    check_interrupt_after(audio.interrupt_after, audio.echo)
     check_seconds("max_seconds", max_seconds)
     check_seconds("silence_seconds", silence_seconds)
     limits = limits or TimeLimits()

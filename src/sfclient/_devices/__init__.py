@@ -72,7 +72,7 @@ class Audio:
     interrupt_after: float | None = None
     """Interrupt the agent, as `Call.flush` does, when the caller has spoken over it for about so many seconds, 0.1 to
     2: 0.25 is quick and seldom wrong, 0.17 quicker and oftener. It takes the extra ``vad``, and a microphone that does
-    not hear the agent, by `echo` or by itself: behind a gate nobody interrupts. None: never."""
+    not hear the agent, by `echo` or by itself; not with ``"gate"``. None: never."""
 
 
 @asynccontextmanager

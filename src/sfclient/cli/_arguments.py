@@ -20,9 +20,7 @@ from sfclient.cli._result import run_result
 from sfclient.cli._service import KEY_VARIABLE, add_service
 from sfclient.cli._simulator import run_simulator
 
-INTERRUPT_AFTER = (
-    0.25  # what --interrupt is without a number: of what was measured, quick and seldom wrong
-)
+INTERRUPT_AFTER = 0.25  # of --interrupt without a number: quick, and seldom wrong
 
 # What a program passes has another name here; the errors are made for both.
 OPTIONS = {
@@ -34,6 +32,7 @@ OPTIONS = {
     "max_seconds": "--duration",
     "silence_seconds": "--silence",
     "interrupt_after": "--interrupt",
+    **{f"echo={choice!r}": f"--echo {choice}" for choice in get_args(EchoChoice)},
     ", or pass api_key": "",
 }
 

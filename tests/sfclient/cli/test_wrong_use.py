@@ -46,6 +46,7 @@ class TestWrongUse:
             (["--volume", "2", *SILENT], "--volume is of a sound device, and --output none is"),
             (["--echo", "gate", *SILENT], "--echo gate is of sound devices at both ends"),
             (["--interrupt", "3", *SILENT], "--interrupt must be between 0.1 and 2 seconds, not 3"),
+            (["--interrupt", "--echo", "gate"], "choose --echo cancel"),
             (["--base-url", "http://192.0.2.1", *SILENT], "by name (--allow-insecure)"),
         ],
         ids=str,

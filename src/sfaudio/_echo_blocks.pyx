@@ -106,9 +106,7 @@ cdef treatment _treat(const canceller *of) noexcept nogil:
         return PASS
     if of.state == CANCELLING:
         return CANCEL
-    if of.state == SEARCHING or of.candidate >= 0:
-        return SILENCE
-    return PASS
+    return SILENCE if of.state == SEARCHING else PASS
 
 
 cdef void _filter(canceller *of, Py_ssize_t at) noexcept nogil:

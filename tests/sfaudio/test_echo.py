@@ -1,5 +1,6 @@
 """The echo canceller: what it passes, silences and cancels, and when it knows the delay."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfaudio import EchoCanceller
+from sfaudio._echo_delay import Look
 
 from .echo_scenes import Heard, Samples, decibels, echo, hear, noise, reduction, silence, voice
 
@@ -127,6 +129,22 @@ def test_a_headset_has_no_echo_after_1300_ms_and_then_all_passes_bit_for_bit() -
     at = round(known * 16_000)
     assert np.array_equal(found.out[at:-160], (near + noise(3, ROOM, 5))[at:-160])
     assert found.told[-1].delay_seconds is None
+
+
+def test_a_caller_with_a_headset_who_resembles_an_echo_is_not_silenced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    played = after_silence(voice(3.2, 1))
+    captured = voice(3.5, 9)
+    canceller = EchoCanceller()
+    hear(canceller, captured[:32_000], played[:32_000])
+    assert canceller.statistics().state == "no echo"
+    looks = itertools.count()
+    likely = Look(0.1, 2.0, 20.0), Look(0.4, 2.0, 20.0)
+    monkeypatch.setattr("sfaudio._echo.look", lambda *_: likely[next(looks) % 2])
+    found = hear(canceller, captured[32_000:], played[32_000:])
+    assert next(looks) > 9
+    assert np.array_equal(found.out[:-160], captured[32_000:-160])
 
 
 def test_a_word_is_not_enough_to_tell_a_headset() -> None:

@@ -406,7 +406,7 @@ def test_more_taps_pass_more_and_delay_longer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("taps", "error"), [(15, ValueError), (513, ValueError), (48.0, TypeError), ("48", TypeError)]
+    ("taps", "error"), [(15, ValueError), (513, ValueError), (48.5, TypeError), ("48", TypeError)]
 )
 def test_taps_out_of_range_are_refused(taps: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="taps must be"):

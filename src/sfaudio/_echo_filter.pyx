@@ -15,7 +15,7 @@ from libc.string cimport memcpy
 
 from sfaudio._buffers cimport acquire_mono, in_range
 from sfaudio._echo_constants cimport (
-    COMPARED_KEPT, FIRST_DB, HIGHEST_BINS, LEAK, LOWEST_BIN, NOTHING, TAIL_KEPT, WRONG
+    COMPARED_KEPT, FIRST_DB, HIGHEST_BINS, LEAK, LOWEST_BIN, MUTED, NOTHING, TAIL_KEPT, WRONG
 )
 from sfaudio._echo_left cimport (
     echo_left, left_begin, left_hear, left_learn, left_look, left_surprise, left_weigh
@@ -172,10 +172,24 @@ cdef void _tell(echo_filter *of, const float *captured) noexcept nogil:
     of.last.heard = _power_of_speech(of, &heard)
 
 
+cdef void _pass(echo_filter *of, const float *captured, spectrum *heard, float *out) noexcept nogil:
+    """As it is, for what follows."""
+    _window(of, of.last_error, captured, heard)
+    memcpy(of.last_captured, captured, of.hop * sizeof(float))
+    _overlap(of, heard, out)
+    of.last.estimate = of.last.heard = of.last.output = 0
+    of.last.captured = of.last.error = _mean_square(captured, of.hop)
+    of.last.agent_alone = False
+
+
 cdef void echo_filter_block(
     echo_filter *of, const float *captured, const float *played, float *out
 ) noexcept nogil:
+    cdef spectrum heard
     echo_filter_play(of, played)
+    if _mean_square(captured, of.hop) < MUTED:
+        _pass(of, captured, &heard, out)
+        return
     _predict(of, captured)
     _tell(of, captured)
     path_learn(&of.path)
@@ -183,16 +197,14 @@ cdef void echo_filter_block(
 
 
 cdef void echo_filter_pass(echo_filter *of, const float *captured) noexcept nogil:
-    cdef spectrum heard
     cdef float power[MOST_BINS]
     cdef float out[MOST_HOP]
+    cdef spectrum heard
     cdef Py_ssize_t k
-    _window(of, of.last_error, captured, &heard)
-    memcpy(of.last_captured, captured, of.hop * sizeof(float))
+    _pass(of, captured, &heard, out)
     for k in range(of.bins):
         power[k] = power_of(&heard, k)
     noise_hear(&of.noise, power, of.bins, True)
-    _overlap(of, &heard, out)
 
 
 cdef void echo_filter_doubt(echo_filter *of) noexcept nogil:

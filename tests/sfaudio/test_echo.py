@@ -189,7 +189,9 @@ def test_a_microphone_that_gives_zeros_tells_of_no_headset_and_unlearns_nothing(
     assert reduction(echoes, found.out, 4.51, 5) > 25
 
 
-def test_a_microphone_that_gives_zeros_in_each_pause_lets_none_of_the_agent_out_between_them() -> None:
+def test_a_microphone_that_gives_zeros_in_each_pause_lets_none_of_the_agent_out_between_them() -> (
+    None
+):
     echoes, played = scene(4, 0.1)
     gated = np.arange(len(played)) % 3200 < 1600
     captured = np.where(gated, 0, echoes + noise(4, ROOM, 5)).astype(np.float32)

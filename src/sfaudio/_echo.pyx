@@ -130,7 +130,7 @@ cdef class EchoCanceller:
 
     @property
     def latency(self):
-        """By how much what comes out is behind what goes in, in seconds, always: 10 ms; 12 to 13 above 16 kHz."""
+        """By how much what comes out is behind what goes in, in seconds, always: 10 ms; 13 above 16 kHz."""
         return <double> self.state.latency / self.samplerate
 
     def process(self, captured, played):

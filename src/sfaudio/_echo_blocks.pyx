@@ -24,7 +24,7 @@ cdef enum:
     # In blocks of 10 ms:
     HELD = 120  # after something was played it may still be heard: so long is the longest delay
     HELD_AFTER_DELAY = 40  # and so long at least rings the room
-    REPLAYED = 50  # of what was kept, run through the filter when the delay is known: before, there may be no echo
+    REPLAYED = 30  # of what was kept, run through the filter when the delay is known: before, there may be no echo
     WHOLE = 2  # of what was kept without a gap: the filter's last block, and the one that comes out
     LOOK_SEARCHING = 5
     LOOK_NO_ECHO = 20  # a look takes 1 ms: this is 0.5 % of a core
@@ -106,7 +106,7 @@ cdef treatment _treat(const canceller *of) noexcept nogil:
         return PASS
     if of.state == CANCELLING:
         return CANCEL
-    return SILENCE if of.state == SEARCHING or of.candidate >= 0 else PASS
+    return SILENCE if of.state == SEARCHING else PASS
 
 
 cdef void _filter(canceller *of, Py_ssize_t at) noexcept nogil:

@@ -102,7 +102,7 @@ cdef Py_ssize_t _hear_played(canceller *of, const void *played, Py_ssize_t frame
 
 cdef treatment _treat(const canceller *of) noexcept nogil:
     """The block before this one."""
-    if of.quiet >= of.held or of.was_still:
+    if of.quiet >= of.held:
         return PASS
     if of.state == CANCELLING:
         return CANCEL
@@ -130,7 +130,7 @@ cdef void _measure(canceller *of) noexcept nogil:
         of.smooth_estimate += (1 - SMOOTHED_KEPT) * (last.estimate - of.smooth_estimate)
         of.smooth_error += (1 - SMOOTHED_KEPT) * (last.error - of.smooth_error)
     if last.agent_alone:
-        of.alone_captured += (1 - ALONE_KEPT) * (last.captured - of.alone_captured)
+        of.alone_captured += (1 - ALONE_KEPT) * (last.heard - of.alone_captured)
         of.alone_output += (1 - ALONE_KEPT) * (last.output - of.alone_output)
         of.leaking = of.leaking + 1 if of.alone_output > max(LEAKY * of.alone_captured, AUDIBLE) else 0
         of.is_leaking = of.leaking >= LEAKING_AFTER
@@ -185,7 +185,7 @@ cdef bint _take(canceller *of, const void *captured, const void *played, bint is
         _measure(of)
     else:
         of.is_primed = False
-        if not of.was_still:  # The room's noise is not zero.
+        if not of.still:  # The room's noise is not zero.
             echo_filter_pass(of.filter, of.captured + at)
     return _is_look_due(of)
 

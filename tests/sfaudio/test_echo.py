@@ -213,6 +213,30 @@ def test_a_microphone_that_gives_zeros_tells_of_no_headset_and_unlearns_nothing(
     assert reduction(echoes, found.out, 4.51, 5) > 25
 
 
+def test_a_microphone_that_gives_zeros_in_each_pause_lets_none_of_the_agent_out_between_them() -> (
+    None
+):
+    echoes, played = scene(4, 0.1)
+    gated = np.arange(len(played)) % 3200 < 1600
+    captured = np.where(gated, 0, echoes + noise(4, ROOM, 5)).astype(np.float32)
+    found = hear(EchoCanceller(comfort_noise=False), captured, played)
+    known = found.when("cancelling")
+    assert known > 0.7
+    assert not found.out[4800 : round(known * 16_000) - 320].any()
+    for opens in range(round(2.1 * 16_000), 60_000, 3200):
+        first = slice(opens, opens + 160)
+        assert decibels(found.out[first]) < max(decibels(captured[first]) - 10, -65)
+
+
+def test_neither_hum_nor_a_constant_offset_is_taken_for_a_leak() -> None:
+    echoes, played = scene(3.5, 0.1)
+    hum = 0.014 * np.sin(2 * np.pi * 50 * np.arange(len(played)) / 16_000)
+    for offset in (hum.astype(np.float32), np.full(len(played), 0.01, np.float32)):
+        found = heard(echoes + offset, played)
+        assert not any(told.is_leaking for told in found.told)
+        assert (found.told[-1].erle_db or 0) > 25
+
+
 # ---- losses
 
 

@@ -117,6 +117,6 @@ def curve(figures: Sequence[Figure], path: Path) -> None:
 def finish(axes: plt.Axes, path: Path, has_legend: bool = True) -> None:
     axes.grid(alpha=0.3)
     if has_legend:
-        axes.legend()
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     axes.figure.savefig(path, dpi=110)  # type: ignore[union-attr]
     plt.close(axes.figure)  # type: ignore[arg-type]

@@ -36,7 +36,8 @@ cdef enum:
     FILTER_RATE = 16_000  # Hz: the agent's voice has nothing above 8 kHz
     LARGEST_RATE = 96_000
     LONG_BLOCKS = 10  # From here on the work takes longer than giving up the GIL and fighting to get it back.
-    NO_ECHO_AFTER = 130  # blocks of audible sound in which no look was likely: a headset
+    NO_ECHO_AFTER = 130  # blocks of audible sound in which no look was likely: a headset,
+    ALL_HEARD_AFTER = 155  # and so many since the first: its echo would have been there for 0.35 s, however late
 
 cdef double MOVED_SECONDS = 0.010  # From here on a delay is another one: less the filter's taps bear, and learn.
 
@@ -57,7 +58,8 @@ cdef class EchoCanceller:
       for bit. Audible is what is above -60 dBFS for 10 ms;
     - something was, and the delay is not known: silence, so that nobody hears himself;
     - something was, and the delay is known: it comes out without the echo;
-    - 1.3 s of it were played, and no echo was found: a headset. All comes out bit for bit, until one is found.
+    - 1.3 s of it were played, the first of it 1.55 s ago, and no echo was found: a headset. All comes out bit for bit,
+      until one is found.
 
     A delay that becomes another one, as with a Bluetooth loudspeaker, is noticed, and found in 0.3 to 0.6 s of speech.
     Fades of 10 ms are between these. Samples are as in [-1, 1]: beyond, they count as full scale, and what is no number
@@ -204,7 +206,7 @@ cdef class EchoCanceller:
         state.unlooked = 0
         found = self._see()
         if found is None or not found.is_likely:
-            if state.state == SEARCHING and state.heard >= NO_ECHO_AFTER:
+            if state.state == SEARCHING and state.heard >= NO_ECHO_AFTER and state.sought >= ALL_HEARD_AFTER:
                 state.state = NO_ECHO
             return 0
         delay = found.seconds

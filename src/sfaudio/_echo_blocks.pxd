@@ -66,7 +66,10 @@ cdef struct canceller:
     # In blocks:
     int quiet  # since something audible was played
     int heard  # audible ones played since the search began
+    int sought  # since the first of these
     int unlooked  # since the last look
+    int lost  # to come, in which the delay may be another, as the filter found another path
+    int changes  # of it
     # How well it works: mean squares.
     float smooth_captured
     float smooth_estimate

@@ -12,6 +12,7 @@ from libc.stdint cimport int16_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
+from sfaudio._echo_constants cimport PARTITIONS
 from sfaudio._echo_filter cimport MOST_HOP, echo_block, echo_filter_block, echo_filter_doubt, echo_filter_free
 from sfaudio._echo_filter cimport echo_filter_last, echo_filter_new, echo_filter_pass, echo_filter_play
 from sfaudio._kernels cimport float32_to_int16_symmetric, int16_samples_to_float32
@@ -24,13 +25,13 @@ cdef enum:
     HELD = 120  # after something was played it may still be heard: so long is the longest delay
     HELD_AFTER_DELAY = 40  # and so long at least rings the room
     REPLAYED = 50  # of what was kept, run through the filter when the delay is known: before, there may be no echo
-    PRIMED = 20  # the filter's taps
     WHOLE = 2  # of what was kept without a gap: the filter's last block, and the one that comes out
     LOOK_SEARCHING = 5
     LOOK_NO_ECHO = 20  # a look takes 1 ms: this is 0.5 % of a core
     LOOK_CANCELLING = 1000  # devices drift from their delay in minutes
     LOOK_IN_DOUBT = 40
     LOOK_WHEN_LOST = 10
+    LOST_AFTER_CHANGE = 80  # for so long after the path changed: a look sees 60
     LEAKING_AFTER = 100
 
 cdef extern from *:
@@ -42,9 +43,9 @@ cdef extern from *:
     static const float EXPLAINED = 0.5f;  /* of an estimate's power must be gone from what was captured */
     static const float SMALL = 0.1f;  /* -10 dB: an estimate that is less explains nothing, nor need it */
     static const float ALONE_KEPT = 0.98f;  /* of powers from block to block, 0.5 s: how much is cancelled */
-    static const float LEAK = 0.0630957f;  /* -12 dB: of what was captured comes out */
+    static const float LEAKY = 0.0630957f;  /* -12 dB: of what was captured comes out */
     """
-    const float AUDIBLE, SMOOTHED_KEPT, DOUBT, EXPLAINED, SMALL, ALONE_KEPT, LEAK
+    const float AUDIBLE, SMOOTHED_KEPT, DOUBT, EXPLAINED, SMALL, ALONE_KEPT, LEAKY
     const double EARLY_SECONDS
 
 
@@ -115,7 +116,7 @@ cdef void _filter(canceller *of, Py_ssize_t at) noexcept nogil:
     cdef const float *played = of.played + at - of.shift
     cdef int ago
     if not of.is_primed:
-        for ago in range(PRIMED, 0, -1):
+        for ago in range(PARTITIONS, 0, -1):
             echo_filter_play(of.filter, played - ago * of.hop)
         of.is_primed = True
     echo_filter_block(of.filter, of.captured + at, played, of.last_cancelled)
@@ -124,6 +125,8 @@ cdef void _filter(canceller *of, Py_ssize_t at) noexcept nogil:
 cdef void _measure(canceller *of) noexcept nogil:
     """How well the filter works."""
     cdef const echo_block *last = echo_filter_last(of.filter)
+    of.lost = LOST_AFTER_CHANGE if last.changes != of.changes else max(of.lost - 1, 0)
+    of.changes = last.changes
     if of.quiet == 0:
         of.smooth_captured += (1 - SMOOTHED_KEPT) * (last.captured - of.smooth_captured)
         of.smooth_estimate += (1 - SMOOTHED_KEPT) * (last.estimate - of.smooth_estimate)
@@ -131,7 +134,7 @@ cdef void _measure(canceller *of) noexcept nogil:
     if last.agent_alone:
         of.alone_captured += (1 - ALONE_KEPT) * (last.captured - of.alone_captured)
         of.alone_output += (1 - ALONE_KEPT) * (last.output - of.alone_output)
-        of.leaking = of.leaking + 1 if of.alone_output > max(LEAK * of.alone_captured, AUDIBLE) else 0
+        of.leaking = of.leaking + 1 if of.alone_output > max(LEAKY * of.alone_captured, AUDIBLE) else 0
         of.is_leaking = of.leaking >= LEAKING_AFTER
 
 
@@ -142,10 +145,16 @@ cdef int _look_period(const canceller *of) noexcept nogil:
         return LOOK_SEARCHING
     if of.state == NO_ECHO:
         return LOOK_NO_ECHO
-    # What is taken off and makes it no less is not the echo: it comes from elsewhere, or with another delay.
+    if of.lost > 0:
+        return LOOK_WHEN_LOST
+    if of.smooth_error <= DOUBT * of.smooth_captured:
+        return LOOK_CANCELLING
+    # A caller is heard, or the echo has another delay: then what is taken off makes it no less.
+    if echo_filter_last(of.filter).agent_alone:
+        return LOOK_WHEN_LOST
     if of.smooth_estimate > SMALL * of.smooth_captured and gone < EXPLAINED * of.smooth_estimate:
         return LOOK_WHEN_LOST
-    return LOOK_IN_DOUBT if of.smooth_error > DOUBT * of.smooth_captured else LOOK_CANCELLING
+    return LOOK_IN_DOUBT
 
 
 cdef bint _is_look_due(const canceller *of) noexcept nogil:
@@ -170,6 +179,7 @@ cdef bint _take(canceller *of, const void *captured, const void *played, bint is
     of.unlooked += 1
     # A microphone that gives zeros hears no echo, and tells of no headset.
     of.heard += of.quiet == 0 and not of.still
+    of.sought += of.heard > 0 and not of.still
     of.before = of.now
     of.now = _treat(of)
     if of.now == CANCEL or of.before == CANCEL:
@@ -194,7 +204,7 @@ cdef void canceller_align(canceller *of, double delay) noexcept nogil:
     of.shift = max(<Py_ssize_t> ((delay - EARLY_SECONDS) * rate), 0)
     of.held = max(<int> HELD, <int> (delay * 100) + HELD_AFTER_DELAY)
     of.smooth_captured = of.smooth_estimate = of.smooth_error = 0
-    of.leaking = 0
+    of.lost = of.leaking = 0
     echo_filter_doubt(of.filter)
     of.is_primed = False
     at = last - (last - at) // of.hop * of.hop
@@ -212,7 +222,7 @@ cdef void canceller_align(canceller *of, double delay) noexcept nogil:
 cdef void canceller_seek(canceller *of) noexcept nogil:
     of.state, of.candidate, of.held = SEARCHING, -1, HELD
     of.since = of.filled
-    of.heard = of.unlooked = of.leaking = 0
+    of.heard = of.sought = of.unlooked = of.leaking = 0
     of.is_leaking = False
     of.alone_captured = of.alone_output = 0
 

@@ -30,6 +30,7 @@ cdef extern from *:
     static const float PATH_DECAY = 0.276f;  /* of its power from block to block: RT60 0.5 s */
     static const float LEAST_PATH = 1e-3f;  /* of its power is expected anywhere */
     static const float WRONG = 4.0f;  /* an error so many times louder than what was captured is a wrong path's */
+    static const float MUTED = 1e-12f;  /* the mean square of a microphone that gives nothing, which teaches nothing */
     static const float COMPARED_KEPT = 0.5f;  /* of both powers from block to block */
     /* What is left of the echo. */
     static const float LEFT_KEPT = 0.5f;  /* of its power and the error's from block to block */
@@ -53,6 +54,7 @@ cdef extern from *:
     /* What is below becomes this: far from denormals, which are slow, and below the least that int16 has. */
     static const float NOTHING = 1e-20f;
     """
-    const float PATH_KEPT, SURE, NEAR_KEPT, HEED, LEAST_UNSURE, PATH_DECAY, LEAST_PATH, WRONG, COMPARED_KEPT
+    const float PATH_KEPT, SURE, NEAR_KEPT, HEED, LEAST_UNSURE, PATH_DECAY, LEAST_PATH, WRONG, MUTED
+    const float COMPARED_KEPT
     const float LEFT_KEPT, LEAK, TAIL_KEPT, ABOVE_NOISE, FAINTEST, LOOKED_KEPT, ALONE_DB, SCALE_KEPT, SHAPE_KEPT
     const float FIRST_DB, MARGIN_DB, ALONE_MARGIN_DB, LOUD_DB, FLOOR, NOISE_KEPT, MINIMUM_BIAS, UNKNOWN, NOTHING

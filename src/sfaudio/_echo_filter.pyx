@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from sfaudio._buffers cimport acquire_mono, in_range
-from sfaudio._echo_constants cimport COMPARED_KEPT, FIRST_DB, LEAK, NOTHING, TAIL_KEPT, WRONG
+from sfaudio._echo_constants cimport COMPARED_KEPT, FIRST_DB, LEAK, MUTED, NOTHING, TAIL_KEPT, WRONG
 from sfaudio._echo_left cimport (
     echo_left, left_begin, left_hear, left_learn, left_look, left_surprise, left_weigh
 )
@@ -159,10 +159,23 @@ cdef void _tell(echo_filter *of, const float *captured) noexcept nogil:
     of.last.agent_alone = of.left.alone_blocks > 0
 
 
+cdef void _pass(echo_filter *of, const float *captured, float *out) noexcept nogil:
+    """As it is, for what follows."""
+    cdef spectrum heard
+    _window(of, captured, &heard)
+    _overlap(of, &heard, out)
+    of.last.estimate = of.last.output = 0
+    of.last.captured = of.last.error = _mean_square(captured, of.hop)
+    of.last.agent_alone = False
+
+
 cdef void echo_filter_block(
     echo_filter *of, const float *captured, const float *played, float *out
 ) noexcept nogil:
     echo_filter_play(of, played)
+    if _mean_square(captured, of.hop) < MUTED:
+        _pass(of, captured, out)
+        return
     _predict(of, captured)
     _tell(of, captured)
     path_learn(&of.path)
@@ -170,9 +183,9 @@ cdef void echo_filter_block(
 
 
 cdef void echo_filter_pass(echo_filter *of, const float *captured) noexcept nogil:
-    cdef spectrum heard
     cdef float power[MOST_BINS]
     cdef float out[MOST_HOP]
+    cdef spectrum heard
     cdef Py_ssize_t k
     _window(of, captured, &heard)
     for k in range(of.bins):

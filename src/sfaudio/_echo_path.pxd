@@ -54,8 +54,8 @@ cdef inline void path_doubt(echo_path *of) noexcept nogil:
 
 
 cdef inline void path_forget(echo_path *of) noexcept nogil:
+    """No echo, and as sure of it as of the path before: with more doubt, a faint echo would be forgotten for ever."""
     memset(of.taps, 0, sizeof(of.taps))
-    path_doubt(of)
 
 
 cdef inline void path_begin(echo_path *of) noexcept nogil:

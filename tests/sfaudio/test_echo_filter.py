@@ -117,6 +117,17 @@ def test_a_caller_who_talks_with_the_agent_is_kept(louder: int, kept: int) -> No
     assert decibels(power(near[start:-BLOCK]) / power(harm)) > kept
 
 
+@pytest.mark.parametrize("start", [0, 3])
+def test_a_caller_is_not_harmed_for_an_echo_that_nobody_hears(start: int) -> None:
+    """The microphone cancels it already."""
+    scene, near = alone(21, 7), talk(22, 7)
+    near[: start * 16000] = 0
+    heard = 0.01 * scene.echo + noise(21, len(near)) + near
+    out = quiet().process(heard, scene.played)[BLOCK:]
+    harm = out[4 * 16000 :] - near[4 * 16000 : -BLOCK]
+    assert decibels(power(near[4 * 16000 :]) / power(harm)) > 20
+
+
 def test_the_agent_alone_is_told_from_a_caller_also_when_the_path_has_changed() -> None:
     scene, near = changing(10, 12, at=4), talk(11, 12)
     near[: 8 * 16000] = 0

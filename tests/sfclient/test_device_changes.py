@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 import trio
+from numpy.typing import NDArray
 from trio.testing import MockClock
 
-from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine
+from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine, float32_to_int16
 from sfaudio._callback import StreamCallback
 from sfclient import (
     Device,
@@ -22,6 +24,7 @@ from sfclient import (
 from sfclient._devices import _portaudio, _streams
 from sfclient._devices._choice import End, Kind
 from sfclient._devices._interface import Queues
+from sfclient._devices._reference import Reference
 
 RATE = 48_000
 
@@ -37,10 +40,13 @@ class FakeStream:
         self.names = [end.name for end in ends if end]
         self.output_gain = gain
         self._hardware = hardware
-        self._callback = StreamCallback(
-            queues.capture if recording else None, queues.playout if playing else None
+        self.callback = self._callback = StreamCallback(
+            queues.capture if recording else None,
+            queues.playout if playing else None,
+            reference=queues.reference.queue if queues.reference and playing else None,
         )
         self.statistics = self._callback.statistics
+        self.position = self._callback.position
         self.detach = self._callback.detach
 
     @property
@@ -99,7 +105,20 @@ class Running:
         self.line = line
         self.told: list[Any] = []
         self.playout = JitterBuffer(RATE)
-        self.queues = Queues(CaptureQueue(RATE), PlayoutEngine(self.playout, samplerate=RATE), None)
+        self.reference = Reference(RATE, RATE)
+        self.queues = Queues(
+            CaptureQueue(RATE),
+            PlayoutEngine(self.playout, samplerate=RATE),
+            None,
+            reference=self.reference,
+        )
+        self.frames = 0
+
+    def take(self) -> NDArray[np.int16]:
+        """What was played while what is queued was recorded."""
+        frames = len(self.queues.capture.read(RATE)) // 2
+        self.frames += frames
+        return self.reference.take(self.frames + self.queues.capture.dropped_frames, frames)
 
     async def until(self, event: Any) -> None:
         while event not in self.told:  # noqa: ASYNC110 -- a clock that jumps
@@ -301,3 +320,33 @@ async def test_the_volume_outlasts_a_change(hardware: Hardware, autojump_clock: 
             with pytest.raises(UsageError, match="between 0 and 16"):
                 run.line.volume = wrong  # type: ignore[assignment]
         assert run.line.volume == 0.25
+
+
+async def test_the_reference_goes_on_with_each_device(
+    hardware: Hardware, autojump_clock: MockClock
+) -> None:
+    """One stream is paired by counts, two by their clocks; in between is silence."""
+    block = np.zeros(480, np.float32)
+    async with running() as run:
+        hardware.look_seconds = 0.02
+        assert not run.take().any()
+        assert run.reference.statistics().drift_ppm is None  # nothing was taken yet
+        await run.line.use("output", "headset")
+        await run.line.use("input", "headset")
+        (stream,) = hardware.open
+        assert not run.take().any()
+        run.playout.write(np.arange(1, 9601, dtype=np.int16))
+        outdata = np.empty(9600, np.float32)
+        for played in outdata.reshape(20, 480):
+            stream.callback.run(block, played)
+        assert outdata.any()
+        assert (run.take() == float32_to_int16(outdata)).all()
+        assert run.reference.changes == 2
+        await run.line.use("output", "speaker")
+        assert len(hardware.open) == 2
+        run.take()
+        microphone, _ = hardware.open
+        microphone.callback.run(block, None)
+        assert not run.take().any()  # the loudspeaker has not called back
+        assert run.reference.statistics().drift_ppm == 0.0
+        assert run.reference.changes == 3

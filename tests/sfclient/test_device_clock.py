@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sfaudio import StreamPosition
-from sfclient._devices import Reference, ReferenceStatistics
+from sfaudio import CaptureQueue, StreamPosition
+from sfclient._devices import Reference, ReferenceStatistics, _reference
 from sfclient._devices._device_clock import DeviceClock
+from sfclient._devices._played import Played
 
 TONE_HZ = 500.0
 CHUNK_SECONDS = 0.02
@@ -187,3 +188,47 @@ def test_nothing_is_known_of_a_device_that_has_not_called_back() -> None:
     reference.begin_devices(0, (lambda: StreamPosition(1.0, 80, 0), lambda: None))
     assert not reference.take(80, 80).any()
     assert reference.statistics() == ReferenceStatistics(padded_frames=80, drift_ppm=0.0)
+
+
+def test_between_frames_a_tone_stays_a_tone() -> None:
+    rate, step = 16_000, 1 + 500e-6
+    queue = CaptureQueue(rate)
+    queue.write(np.rint(9000 * np.sin(2 * np.pi * 3000 / rate * np.arange(rate))).astype(np.int16))
+    played, at, pieces = Played(queue, rate, rate), 100.3, []
+    for frames in (160, 320, 1, 799, 320) * 5:
+        pieces.append(played.glide(at, frames, step))
+        at += frames * step
+    glided = np.concatenate(pieces)
+    wanted = 9000 * np.sin(2 * np.pi * 3000 / rate * (100.3 + step * np.arange(len(glided))))
+    assert np.std(glided - wanted) < 9000 / 2**0.5 / 1000  # 60 dB
+    assert played.padded_frames == 0
+
+
+class MovedClocks:
+    """Which have found out that the one side is 1.5 ms later than was known."""
+
+    ratio, spread, steps, is_settled, later = 1.0, 0.0, 0, True, 0.0
+
+    def look(self) -> None:
+        pass
+
+    def played_when(self, recorded: int) -> float:
+        return recorded - self.later
+
+
+def test_what_was_measured_anew_is_reached_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = MovedClocks()
+    monkeypatch.setattr(_reference, "ClockPair", lambda *of: clocks)
+    reference = Reference(8000, 8000)
+    reference.begin_devices(0, (lambda: None, lambda: None))
+    lags = []
+    for end in range(160, 160_000, 160):
+        if end == 80_000:
+            clocks.later = 12.0
+        reference.queue.write((np.arange(end - 160, end) % 20_000).astype(np.int16))
+        lags.append((end - 1 - int(reference.take(end, 160)[-1])) % 20_000)
+    lags = lags[100:]  # none is at the end of the saw's teeth but one in 125
+    assert np.median(lags[:300]) == 16 + 16  # half a filter, 2 ms
+    moved = np.array(lags[400:])
+    assert np.median(moved[245:255]) == pytest.approx(32 + 12 * (1 - 1 / np.e), abs=1)
+    assert np.median(moved[-20:]) == pytest.approx(32 + 12 * (1 - np.exp(-2)), abs=1)

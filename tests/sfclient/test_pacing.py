@@ -12,6 +12,7 @@ import trio.testing
 
 from sfaudio import JitterBuffer, PlayoutEngine
 from sfclient import MemoryInput
+from sfclient._captured import Captured
 from sfclient._devices import Queues
 from sfclient._devices._virtual import VirtualLine
 from sfclient._uplink import BACKLOG_SECONDS, CLOSEST_BEATS, PacedUplink
@@ -51,7 +52,7 @@ class Microphone:
             if trio.current_time() > start + seconds:
                 return
             due = round(blocks * self.block * self.samplerate)
-            self.uplink.queue.write(counting(due - self.written, self.written))
+            self.uplink.captured.queue.write(counting(due - self.written, self.written))
             self.written = due
 
 
@@ -73,7 +74,7 @@ async def collect(
 
 @pytest.fixture
 def uplink() -> PacedUplink:
-    return PacedUplink(SAMPLERATE, SAMPLERATE, CHUNK)
+    return PacedUplink(Captured(SAMPLERATE, SAMPLERATE), CHUNK)
 
 
 @pytest.mark.parametrize("block", [0.0025, 0.005, 0.01, 0.0107, 0.02])
@@ -104,7 +105,7 @@ async def test_longer_blocks_are_padded_at_first_and_never_again(
     [(0.005, 0.1), (0.005, 0.3), (0.01, 0.12), (0.02, 0.24), (0.02, 0.5), (1.0, 0.01), (1.0, 0.3)],
 )
 async def test_any_chunk_settles_with_any_block(autojump_clock, nursery, chunk_seconds, block):
-    uplink = PacedUplink(SAMPLERATE, SAMPLERATE, round(chunk_seconds * SAMPLERATE))
+    uplink = PacedUplink(Captured(SAMPLERATE, SAMPLERATE), round(chunk_seconds * SAMPLERATE))
     nursery.start_soon(Microphone(uplink, block).run, 80)
     await collect(uplink, 20)
     before = uplink.statistics()
@@ -116,7 +117,7 @@ async def test_any_chunk_settles_with_any_block(autojump_clock, nursery, chunk_s
 
 
 async def test_stale_speech_is_dropped_with_long_chunks_too(autojump_clock, nursery):
-    uplink = PacedUplink(SAMPLERATE, SAMPLERATE, SAMPLERATE)
+    uplink = PacedUplink(Captured(SAMPLERATE, SAMPLERATE), SAMPLERATE)
     nursery.start_soon(Microphone(uplink).run, 80)
     await collect(uplink, 5)
     await trio.sleep(9)
@@ -127,8 +128,8 @@ async def test_stale_speech_is_dropped_with_long_chunks_too(autojump_clock, nurs
 
 @pytest.mark.parametrize("samplerate", [SAMPLERATE, 44_100])
 async def test_padding_that_was_not_sent_is_not_counted(autojump_clock, samplerate):
-    uplink = PacedUplink(samplerate, SAMPLERATE, CHUNK)
-    uplink.queue.write(counting((CHUNK + 100) * samplerate // SAMPLERATE))
+    uplink = PacedUplink(Captured(samplerate, SAMPLERATE), CHUNK)
+    uplink.captured.queue.write(counting((CHUNK + 100) * samplerate // SAMPLERATE))
     assert (await uplink.next_chunk()).padded_frames == 0
     uplink.sent(0)
     chunk = await uplink.next_chunk()
@@ -219,7 +220,7 @@ async def test_stalled_network_leaves_no_gaps_in_what_is_said_after_it(
 
 @pytest.mark.parametrize("samplerate", [8000, 44_100, 96_000])
 async def test_backlog_and_cushion_are_the_same_at_any_rate(autojump_clock, nursery, samplerate):
-    uplink = PacedUplink(samplerate, SAMPLERATE, CHUNK)
+    uplink = PacedUplink(Captured(samplerate, SAMPLERATE), CHUNK)
     nursery.start_soon(Microphone(uplink, samplerate=samplerate).run, 40)
     await collect(uplink, 2)
     await trio.sleep(1.5)
@@ -255,8 +256,8 @@ async def test_what_a_headless_line_missed_is_made_up_for_whatever_its_clock_mak
 ):
     frames = round(chunk_seconds * SAMPLERATE)
     line = LateLine(MemoryInput(samplerate=SAMPLERATE), None, SAMPLERATE, 0, chunk_seconds)
-    uplink = PacedUplink(SAMPLERATE, SAMPLERATE, frames, line=line)
-    queues = Queues(uplink.queue, PlayoutEngine(JitterBuffer(SAMPLERATE)), None)
+    uplink = PacedUplink(Captured(SAMPLERATE, SAMPLERATE), frames, line=line)
+    queues = Queues(uplink.captured.queue, PlayoutEngine(JitterBuffer(SAMPLERATE)), None)
     await nursery.start(line.run, queues, lambda _: None)
     await collect(uplink, 2)
     autojump_clock.jump(0.15)
@@ -277,8 +278,8 @@ async def test_what_a_headless_line_missed_in_a_long_stall_is_dropped_whoever_wa
     uplinks = []
     for _ in range(10):
         line = VirtualLine(MemoryInput(samplerate=SAMPLERATE), None, SAMPLERATE, 0, chunk_seconds)
-        uplinks.append(uplink := PacedUplink(SAMPLERATE, SAMPLERATE, frames, line=line))
-        queues = Queues(uplink.queue, PlayoutEngine(JitterBuffer(SAMPLERATE)), None)
+        uplinks.append(uplink := PacedUplink(Captured(SAMPLERATE, SAMPLERATE), frames, line=line))
+        queues = Queues(uplink.captured.queue, PlayoutEngine(JitterBuffer(SAMPLERATE)), None)
         await nursery.start(line.run, queues, lambda _: None)
         nursery.start_soon(collect, uplink, 10)
     await trio.sleep(2)

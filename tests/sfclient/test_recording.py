@@ -20,6 +20,7 @@ from sfclient import (
     _recording,
     open_call,
 )
+from sfclient._captured import Captured
 from sfclient._devices._wav_writer import WavWriter
 from sfclient._recording import Recorder, open_recorder
 from sfclient._uplink import PacedUplink
@@ -48,12 +49,12 @@ async def test_caller_stands_where_the_microphone_was_whatever_is_padded_muted_o
 ):
     path = tmp_path / "both.wav"
     recorder = Recorder(path, RATE, RATE)
-    uplink = PacedUplink(RATE, RATE, CHUNK, recorder)
+    uplink = PacedUplink(Captured(RATE, RATE), CHUNK, recorder)
     recorded = 0
 
     async def say(frames: int, stalled: float = 0, padded: bool = False) -> None:
         nonlocal recorded
-        uplink.queue.write(counting(recorded, recorded + frames))
+        uplink.captured.queue.write(counting(recorded, recorded + frames))
         recorded += frames
         assert ((await uplink.next_chunk()).padded_frames > 0) == padded
         uplink.sent(stalled)

@@ -12,7 +12,7 @@ from sfclient._rates import resampler_between
 HALF_TAPS = 16
 PHASES = 1024  # in each frame: the nearest is 76 dB right
 # A piece is filtered for its begin and its end, and faded from the one to the other: so far they may be apart.
-LONGEST_GLIDE = 0.25  # frames
+LONGEST_GLIDE = 0.08  # frames: 60 dB right at 3 kHz of 16
 HISTORY_FRAMES = (
     2 * HALF_TAPS + 4
 )  # that are kept behind what was taken: as far as the filter looks back

@@ -78,10 +78,7 @@ class Reference:
         self._epoch = _Epoch(0, 0)
         self._coming: deque[_Epoch] = deque(maxlen=MOST_EPOCHS)
         self._had_devices = False
-        self._at: float | None = (
-            None  # of two clocks: the position of the next frame, number `_next` of this epoch
-        )
-        self._next = 0
+        self._at: float | None = None  # of two clocks: the position of the next frame
         self._steps = 0  # of the epochs before
 
     def begin(self, captured: int) -> None:
@@ -145,14 +142,11 @@ class Reference:
         rate, output_samplerate = self._rates
         goal = first + played * rate / output_samplerate - HALF_TAPS - LATE_SECONDS * rate
         step = clocks.ratio
-        if self._at is not None:
-            self._at += (number - self._next) * step
         if self._at is None or not clocks.is_settled or abs(goal - self._at) > STEP_SECONDS * rate:
             self._at = goal
         step += (goal - self._at) / (SETTLE_SECONDS * rate)
         taken = self._played.glide(self._at, frames, step)
         self._at += frames * step
-        self._next = number + frames
         return taken
 
     def statistics(self) -> ReferenceStatistics:

@@ -64,7 +64,7 @@ cdef class EchoCanceller:
 
     A delay that becomes another one, as with a Bluetooth loudspeaker, is noticed, and found in 0.3 to 0.6 s of speech.
     Fades of 10 ms are between these. Samples are as in [-1, 1]: beyond, they count as full scale, and what is no number
-    as 0. At 32 kHz and more, the echo is cancelled where speech is, up to 7 kHz, and all above 8 kHz is untouched.
+    as 0. At 32 kHz and more, the echo is cancelled where speech is, up to 7.6 kHz, and all above 8.4 kHz is untouched.
 
     Threads: one at a time; a second one gets a RuntimeError, which names who has it. Calls of 0.1 s or more give up the
     GIL. Ten milliseconds take some 50 us; a look for the delay 1 ms, every 50 ms while it is sought, seldom after that.

@@ -22,7 +22,7 @@ from sfaudio._resample cimport Resampler, resampler_hold, resampler_release
 
 import numpy
 
-from sfaudio._echo_delay import HEARD_SECONDS, LONGEST_SECONDS, Search, look
+from sfaudio._echo_delay import AVERAGED, HEARD_SECONDS, LONGEST_SECONDS, look
 from sfaudio._statistics import EchoCancellerStatistics
 
 
@@ -35,6 +35,7 @@ cdef extern from *:
 cdef enum:
     FILTER_RATE = 16_000  # Hz: the agent's voice has nothing above 8 kHz
     LARGEST_RATE = 96_000
+    SPLIT_TAPS = 160  # passes 7.6 kHz, as an agent's s has it, and takes 10 ms there and back: another block
     LONG_BLOCKS = 10  # From here on the work takes longer than giving up the GIL and fighting to get it back.
     NO_ECHO_AFTER = 130  # blocks of audible sound in which no look was likely: a headset,
     ALL_HEARD_AFTER = 155  # and so many since the first: its echo would have been there for 0.35 s, however late
@@ -63,7 +64,7 @@ cdef class EchoCanceller:
 
     A delay that becomes another one, as with a Bluetooth loudspeaker, is noticed, and found in 0.3 to 0.6 s of speech.
     Fades of 10 ms are between these. Samples are as in [-1, 1]: beyond, they count as full scale, and what is no number
-    as 0. At 32 kHz and more, the echo is cancelled where speech is, up to 7 kHz, and all above 8 kHz is untouched.
+    as 0. At 32 kHz and more, the echo is cancelled where speech is, up to 7.6 kHz, and all above 8.4 kHz is untouched.
 
     Threads: one at a time; a second one gets a RuntimeError, which names who has it. Calls of 0.1 s or more give up the
     GIL. Ten milliseconds take some 50 us; a look for the delay 1 ms, every 50 ms while it is sought, seldom after that.
@@ -84,7 +85,7 @@ cdef class EchoCanceller:
 
     cdef canceller *state
     cdef object _resamplers
-    cdef object _search
+    cdef object _average  # of looks at this path, before it is known
     cdef readonly int samplerate
 
     def __cinit__(self, samplerate=16000, *, comfort_noise=True):
@@ -93,7 +94,7 @@ cdef class EchoCanceller:
             raise MemoryError
         self.state.user = <uintptr_t> NEW
         self._resamplers = ()
-        self._search = Search()
+        self._average = numpy.zeros(AVERAGED)
         cdef bint is_noisy = bool(comfort_noise)
         cdef int rate = <int> in_range(samplerate, "samplerate", "Hz", 8000, LARGEST_RATE)
         if rate != 8000 and rate % FILTER_RATE:
@@ -111,9 +112,9 @@ cdef class EchoCanceller:
 
     cdef int _split(self, int rate) except -1:
         """The band below 8 kHz, there and back."""
-        cdef Resampler captured = Resampler(rate, FILTER_RATE)
-        cdef Resampler played = Resampler(rate, FILTER_RATE)
-        cdef Resampler removed = Resampler(FILTER_RATE, rate)
+        cdef Resampler captured = Resampler(rate, FILTER_RATE, taps=SPLIT_TAPS)
+        cdef Resampler played = Resampler(rate, FILTER_RATE, taps=SPLIT_TAPS)
+        cdef Resampler removed = Resampler(FILTER_RATE, rate, taps=SPLIT_TAPS)
         for resampler in (captured, played, removed):
             resampler_hold((<Resampler> resampler).state, SPLIT)
         self._resamplers = (captured, played, removed)
@@ -132,7 +133,7 @@ cdef class EchoCanceller:
 
     @property
     def latency(self):
-        """By how much what comes out is behind what goes in, in seconds, always: 10 ms; 12 to 13 above 16 kHz."""
+        """By how much what comes out is behind what goes in, in seconds, always: 10 ms; 20 above 16 kHz."""
         return <double> self.state.latency / self.samplerate
 
     def process(self, captured, played):
@@ -236,8 +237,8 @@ cdef class EchoCanceller:
             for i in range(min(known, self.state.hop)):
                 captured[heard - known + i] *= <float> i / self.state.hop
         memcpy(&played[0], self.state.played + self.state.filled - frames, frames * sizeof(float))
-        see = look if self.state.state == CANCELLING else self._search.look
-        return see(numpy.asarray(played), numpy.asarray(captured), rate)
+        average = None if self.state.state == CANCELLING else self._average
+        return look(numpy.asarray(played), numpy.asarray(captured), rate, average)
 
     def skip(self, played):
         """Captured frames were lost while this was played: it may yet be heard. Nothing comes out.
@@ -258,7 +259,7 @@ cdef class EchoCanceller:
         """The echo comes from or into another device: its delay is sought anew, with silence until it is known."""
         hold(&self.state.user, CALL, "this EchoCanceller")
         self.state.books.path_changes += 1
-        self._search = Search()
+        self._average[:] = 0
         canceller_seek(self.state)
         give_back(&self.state.user)
 

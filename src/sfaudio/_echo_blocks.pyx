@@ -24,7 +24,7 @@ cdef enum:
     # In blocks of 10 ms:
     HELD = 120  # after something was played it may still be heard: so long is the longest delay
     HELD_AFTER_DELAY = 40  # and so long at least rings the room
-    REPLAYED = 50  # of what was kept, run through the filter when the delay is known: before, there may be no echo
+    REPLAYED = 30  # of what was kept, run through the filter when the delay is known: before, there may be no echo
     WHOLE = 2  # of what was kept without a gap: the filter's last block, and the one that comes out
     LOOK_SEARCHING = 5
     LOOK_NO_ECHO = 20  # a look takes 1 ms: this is 0.5 % of a core
@@ -102,13 +102,11 @@ cdef Py_ssize_t _hear_played(canceller *of, const void *played, Py_ssize_t frame
 
 cdef treatment _treat(const canceller *of) noexcept nogil:
     """The block before this one."""
-    if of.quiet >= of.held or of.was_still:
+    if of.quiet >= of.held:
         return PASS
     if of.state == CANCELLING:
         return CANCEL
-    if of.state == SEARCHING or of.candidate >= 0:
-        return SILENCE
-    return PASS
+    return SILENCE if of.state == SEARCHING else PASS
 
 
 cdef void _filter(canceller *of, Py_ssize_t at) noexcept nogil:
@@ -132,7 +130,7 @@ cdef void _measure(canceller *of) noexcept nogil:
         of.smooth_estimate += (1 - SMOOTHED_KEPT) * (last.estimate - of.smooth_estimate)
         of.smooth_error += (1 - SMOOTHED_KEPT) * (last.error - of.smooth_error)
     if last.agent_alone:
-        of.alone_captured += (1 - ALONE_KEPT) * (last.captured - of.alone_captured)
+        of.alone_captured += (1 - ALONE_KEPT) * (last.heard - of.alone_captured)
         of.alone_output += (1 - ALONE_KEPT) * (last.output - of.alone_output)
         of.leaking = of.leaking + 1 if of.alone_output > max(LEAKY * of.alone_captured, AUDIBLE) else 0
         of.is_leaking = of.leaking >= LEAKING_AFTER
@@ -187,7 +185,7 @@ cdef bint _take(canceller *of, const void *captured, const void *played, bint is
         _measure(of)
     else:
         of.is_primed = False
-        if not of.was_still:  # The room's noise is not zero.
+        if not of.still:  # The room's noise is not zero.
             echo_filter_pass(of.filter, of.captured + at)
     return _is_look_due(of)
 

@@ -31,7 +31,7 @@ cdef extern from *:
     static const float LEAST_PATH = 1e-3f;  /* of its power is expected anywhere */
     static const float WRONG = 4.0f;  /* an error so many times louder than what was captured is a wrong path's */
     static const float MUTED = 1e-12f;  /* the mean square of a microphone that gives nothing, which teaches nothing */
-    static const float COMPARED_KEPT = 0.5f;  /* of both powers from block to block */
+    static const float COMPARED_KEPT = 0.9f;  /* of both powers: 0.1 s, or a word after a pause looks like a wrong path */
     /* What is left of the echo. */
     static const float LEFT_KEPT = 0.5f;  /* of its power and the error's from block to block */
     static const float LEAK = 1e-3f;  /* of the estimate is left at least: -30 dB, by what is not linear */
@@ -42,7 +42,8 @@ cdef extern from *:
     static const float ALONE_DB = 7.0f;  /* spread, the agent alone: 3 to 6 measured; with a caller 7 to 14 */
     static const float SCALE_KEPT = 0.9f;  /* of the scale from block to block */
     static const float SHAPE_KEPT = 0.98f;  /* of its shape over bins, which takes more blocks to be known */
-    static const float FIRST_DB = -5.0f;  /* what the scale is before it was seen; warm it was -12 */
+    static const float FIRST_DB = -5.0f;  /* what the scale is before it was seen */
+    static const float LEAST_DB = -10.0f;  /* warm it was -12 to -19, but a sound that was not heard yet leaves more */
     static const float MARGIN_DB = 8.0f;  /* above the mean is what nine of ten bins have left */
     static const float ALONE_MARGIN_DB = 17.0f;  /* when nobody else talks, who could be lost */
     static const float LOUD_DB = 8.0f;  /* more is left than ever by another path: 10 to 20 measured */
@@ -57,4 +58,5 @@ cdef extern from *:
     const float PATH_KEPT, SURE, NEAR_KEPT, HEED, LEAST_UNSURE, PATH_DECAY, LEAST_PATH, WRONG, MUTED
     const float COMPARED_KEPT
     const float LEFT_KEPT, LEAK, TAIL_KEPT, ABOVE_NOISE, FAINTEST, LOOKED_KEPT, ALONE_DB, SCALE_KEPT, SHAPE_KEPT
-    const float FIRST_DB, MARGIN_DB, ALONE_MARGIN_DB, LOUD_DB, FLOOR, NOISE_KEPT, MINIMUM_BIAS, UNKNOWN, NOTHING
+    const float FIRST_DB, LEAST_DB, MARGIN_DB, ALONE_MARGIN_DB, LOUD_DB, FLOOR
+    const float NOISE_KEPT, MINIMUM_BIAS, UNKNOWN, NOTHING

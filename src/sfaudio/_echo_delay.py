@@ -19,6 +19,8 @@ was before hides the one where it is now."""
 
 _LOWEST_HZ, _HIGHEST_HZ = 150, 4000  # where speech is, and what any loudspeaker plays
 _PEAKS_RATE = 8000  # Hz. All of that is below half of it.
+AVERAGED = round(LONGEST_SECONDS * _PEAKS_RATE)
+"""Delays."""
 _EDGE_SECONDS = 0.01  # Both end at once: without a taper, that is what they have in common.
 _ROOM_SECONDS = 0.03  # Peaks that are nearer to each other may be one echo's, by way of a wall.
 _FIRST = 0.7  # So high, over the highest of them, is that of the first arrival at least.
@@ -57,36 +59,30 @@ class Look(NamedTuple):
         return abs(self.seconds - seconds) <= _ALIKE_SECONDS
 
 
-def look(played: NDArray[Any], captured: NDArray[Any], samplerate: int) -> Look | None:
+def look(
+    played: NDArray[Any],
+    captured: NDArray[Any],
+    samplerate: int,
+    average: NDArray[Any] | None = None,
+) -> Look | None:
     """Look for what was played in what was captured until the same moment; None if nothing can be seen.
 
     `captured` should be `HEARD_SECONDS`, and `played` that and the `LONGEST_SECONDS` before it, of 8000 or 16000 Hz. It
     takes about a millisecond.
+
+    `average`, of `AVERAGED` zeros at first, is of the looks at one path, and is what is looked at where this one alone
+    shows nothing likely. An echo without much direct sound (a telephone in a bag, a loudspeaker that faces away) has
+    many small peaks and none that stands out; but they stay where they are, and what both have in common by chance
+    does not.
     """
-    peaks = _correlation(played, captured, samplerate)
-    return _judge(peaks, played, samplerate, _ROOM_SECONDS, _LIKELY)
-
-
-class Search:
-    """Looks at one path, again and again: what a single one does not show, their average may.
-
-    An echo without much direct sound (a telephone in a bag, a loudspeaker that faces away) has many small peaks and
-    none that stands out; but they stay where they are, and what the two have in common by chance does not.
-    """
-
-    def __init__(self) -> None:
-        self._average: NDArray[Any] | float = 0.0
-
-    def look(self, played: NDArray[Any], captured: NDArray[Any], samplerate: int) -> Look | None:
-        """As the function, at these and at what was seen before."""
-        peaks = _correlation(played, captured, samplerate)
-        found = _judge(peaks, played, samplerate, _ROOM_SECONDS, _LIKELY)
-        if _audible_blocks(played, samplerate) < _LEAST_AVERAGED_BLOCKS:
-            return found
-        self._average = _AVERAGE_KEPT * self._average + (1 - _AVERAGE_KEPT) * peaks
-        if found is not None and found.is_likely:
-            return found
-        return _judge(self._average, played, samplerate, _RINGS_SECONDS, _LIKELY_ON_AVERAGE)
+    correlation = _correlation(played, captured, samplerate)
+    found = _judge(correlation, played, samplerate, _ROOM_SECONDS, _LIKELY)
+    if average is None or _audible_blocks(played, samplerate) < _LEAST_AVERAGED_BLOCKS:
+        return found
+    average += (1 - _AVERAGE_KEPT) * (correlation - average)
+    if found is not None and found.is_likely:
+        return found
+    return _judge(average, played, samplerate, _RINGS_SECONDS, _LIKELY_ON_AVERAGE)
 
 
 def _correlation(played: NDArray[Any], captured: NDArray[Any], samplerate: int) -> NDArray[Any]:

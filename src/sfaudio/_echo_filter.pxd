@@ -17,7 +17,9 @@ cdef struct echo_block:
     float captured
     float estimate  # of the echo
     float error  # captured without that
-    float output  # what the gain leaves of it, without comfort noise, with half of the block before
+    # Where speech is and neither hum nor a constant, which are no echo; with half of the block before:
+    float heard  # captured
+    float output  # what the gain leaves, without comfort noise
     bint agent_alone  # he is heard, and nobody else is, by what is left of him: also while that is much
     int changes  # of the path that were found, so far
 

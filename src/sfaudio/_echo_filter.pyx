@@ -14,7 +14,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from sfaudio._buffers cimport acquire_mono, in_range
-from sfaudio._echo_constants cimport COMPARED_KEPT, FIRST_DB, LEAK, MUTED, NOTHING, TAIL_KEPT, WRONG
+from sfaudio._echo_constants cimport (
+    COMPARED_KEPT, FIRST_DB, HIGHEST_BINS, LEAK, LOWEST_BIN, MUTED, NOTHING, TAIL_KEPT, WRONG
+)
 from sfaudio._echo_left cimport (
     echo_left, left_begin, left_hear, left_learn, left_look, left_surprise, left_weigh
 )
@@ -40,6 +42,7 @@ cdef struct echo_filter:
     echo_left left
     echo_noise noise
     float window[MOST_POINTS]  # half a sine: twice, before and after, it adds up to one
+    float last_captured[MOST_HOP]
     float last_error[MOST_HOP]
     float overlap[MOST_HOP]
     echo_block last
@@ -88,14 +91,14 @@ cdef void _follow_changes(echo_filter *of) noexcept nogil:
 
 # ---- the gain
 
-cdef void _window(echo_filter *of, const float *samples, spectrum *out) noexcept nogil:
-    """The spectrum of this block and the one before."""
+cdef void _window(const echo_filter *of, float *last, const float *samples, spectrum *out) noexcept nogil:
+    """The spectrum of this block and the last one, which it then is."""
     cdef float windowed[MOST_POINTS]
     cdef Py_ssize_t k
     for k in range(of.hop):
-        windowed[k] = of.window[k] * of.last_error[k]
+        windowed[k] = of.window[k] * last[k]
         windowed[of.hop + k] = of.window[of.hop + k] * samples[k]
-    memcpy(of.last_error, samples, of.hop * sizeof(float))
+    memcpy(last, samples, of.hop * sizeof(float))
     fourier_forward(&of.path.transform, windowed, out)
 
 
@@ -116,14 +119,20 @@ cdef void _expect(const echo_filter *of, float *left) noexcept nogil:
         left[k] = <float> 0.5 * (of.path.error_unsure[k] + of.tail[k] + LEAK * power_of(&of.path.estimate, k))
 
 
-cdef void _apply(echo_filter *of, const float *gain, spectrum *error) noexcept nogil:
-    cdef float total = 0
+cdef void _apply(const echo_filter *of, const float *gain, spectrum *error) noexcept nogil:
     cdef Py_ssize_t k
     for k in range(of.bins):
         error.re[k] *= gain[k]
         error.im[k] *= gain[k]
-        total += power_of(error, k)
-    of.last.output = total / (of.hop * of.hop)  # By Parseval's theorem; the window halves it.
+
+
+cdef float _power_of_speech(const echo_filter *of, const spectrum *windowed) noexcept nogil:
+    """The mean square where speech is, and neither hum nor a constant."""
+    cdef float total = 0
+    cdef Py_ssize_t k
+    for k in range(LOWEST_BIN, of.bins - HIGHEST_BINS):
+        total += power_of(windowed, k)
+    return total / (of.hop * of.hop)  # By Parseval's theorem; the window halves it.
 
 
 cdef void _suppress(echo_filter *of, float *out) noexcept nogil:
@@ -132,7 +141,7 @@ cdef void _suppress(echo_filter *of, float *out) noexcept nogil:
     cdef float expected[MOST_BINS]
     cdef float gain[MOST_BINS]
     cdef Py_ssize_t k
-    _window(of, of.path.error, &error)
+    _window(of, of.last_error, of.path.error, &error)
     for k in range(of.bins):
         power[k] = power_of(&error, k)
     _expect(of, expected)
@@ -143,6 +152,7 @@ cdef void _suppress(echo_filter *of, float *out) noexcept nogil:
     left_weigh(&of.left, of.bins, gain)
     noise_hear(&of.noise, power, of.bins, of.left.bins_looked == 0)
     _apply(of, gain, &error)
+    of.last.output = _power_of_speech(of, &error)
     if of.comfort_noise:
         noise_fill(&of.noise, gain, of.bins, &error)
     _overlap(of, &error, out)
@@ -152,19 +162,22 @@ cdef void _suppress(echo_filter *of, float *out) noexcept nogil:
 
 cdef void _tell(echo_filter *of, const float *captured) noexcept nogil:
     cdef float estimate[MOST_HOP]
+    cdef spectrum heard
     cdef Py_ssize_t k
     for k in range(of.hop):
         estimate[k] = captured[k] - of.path.error[k]
     of.last.estimate = _mean_square(estimate, of.hop)
     of.last.agent_alone = of.left.alone_blocks > 0
+    _window(of, of.last_captured, captured, &heard)
+    of.last.heard = _power_of_speech(of, &heard)
 
 
-cdef void _pass(echo_filter *of, const float *captured, float *out) noexcept nogil:
+cdef void _pass(echo_filter *of, const float *captured, spectrum *heard, float *out) noexcept nogil:
     """As it is, for what follows."""
-    cdef spectrum heard
-    _window(of, captured, &heard)
-    _overlap(of, &heard, out)
-    of.last.estimate = of.last.output = 0
+    _window(of, of.last_error, captured, heard)
+    memcpy(of.last_captured, captured, of.hop * sizeof(float))
+    _overlap(of, heard, out)
+    of.last.estimate = of.last.heard = of.last.output = 0
     of.last.captured = of.last.error = _mean_square(captured, of.hop)
     of.last.agent_alone = False
 
@@ -172,9 +185,10 @@ cdef void _pass(echo_filter *of, const float *captured, float *out) noexcept nog
 cdef void echo_filter_block(
     echo_filter *of, const float *captured, const float *played, float *out
 ) noexcept nogil:
+    cdef spectrum heard
     echo_filter_play(of, played)
     if _mean_square(captured, of.hop) < MUTED:
-        _pass(of, captured, out)
+        _pass(of, captured, &heard, out)
         return
     _predict(of, captured)
     _tell(of, captured)
@@ -187,11 +201,10 @@ cdef void echo_filter_pass(echo_filter *of, const float *captured) noexcept nogi
     cdef float out[MOST_HOP]
     cdef spectrum heard
     cdef Py_ssize_t k
-    _window(of, captured, &heard)
+    _pass(of, captured, &heard, out)
     for k in range(of.bins):
         power[k] = power_of(&heard, k)
     noise_hear(&of.noise, power, of.bins, True)
-    _overlap(of, &heard, out)
 
 
 cdef void echo_filter_doubt(echo_filter *of) noexcept nogil:
@@ -317,6 +330,7 @@ cdef class EchoFilter:
             "captured": block.captured,
             "estimate": block.estimate,
             "error": block.error,
+            "heard": block.heard,
             "output": block.output,
             "agent_alone": bool(block.agent_alone),
             "changes": block.changes,

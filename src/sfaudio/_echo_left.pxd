@@ -11,7 +11,7 @@ from libc.math cimport expf, logf, sqrtf
 
 from sfaudio._echo_constants cimport (
     ABOVE_NOISE, ALONE_DB, ALONE_MARGIN_DB, FAINTEST, FIRST_DB, FLOOR, HIGHEST_BINS, LEAST_BINS, LEAST_LOOKED,
-    LEFT_KEPT, LOOKED_KEPT, LOUD_DB, LOWEST_BIN, MARGIN_DB, NOTHING, PATIENCE, SCALE_KEPT, SHAPE_KEPT
+    LEAST_DB, LEFT_KEPT, LOOKED_KEPT, LOUD_DB, LOWEST_BIN, MARGIN_DB, NOTHING, PATIENCE, SCALE_KEPT, SHAPE_KEPT
 )
 from sfaudio._fourier cimport MOST_BINS
 
@@ -95,6 +95,7 @@ cdef inline void left_learn(echo_left *of, Py_ssize_t bins) noexcept nogil:
     cdef bint sure = of.alone_blocks > PATIENCE
     if sure or of.alone_blocks and of.mean_db < of.scale_db:
         of.scale_db += (1 - SCALE_KEPT) * (of.mean_db - of.scale_db)
+        of.scale_db = max(of.scale_db, LEAST_DB)
     if sure:
         for k in range(LOWEST_BIN, bins - HIGHEST_BINS):
             if of.looked[k]:

@@ -6,7 +6,9 @@ from sfaudio._buffers import _Samples, _Whole
 from sfaudio._statistics import ResamplerStatistics
 
 class Resampler:
-    def __new__(cls, samplerate_in: _Whole, samplerate_out: _Whole) -> Self: ...
+    def __new__(
+        cls, samplerate_in: _Whole, samplerate_out: _Whole, *, taps: _Whole | None = None
+    ) -> Self: ...
     @property
     def samplerate_in(self) -> int: ...
     @property

@@ -60,12 +60,12 @@ cdef struct resampler:
     int64_t ahead  # of all that was before the last reset, or came out of `drain`, in frames of input / up
 
 
-def _coefficients(samplerate_in, samplerate_out):
+def _coefficients(samplerate_in, samplerate_out, lower_taps):
     """Rows of coefficients, float64 [up][taps], each row oldest frame first and of unit gain at 0 Hz."""
     common = math.gcd(samplerate_in, samplerate_out)
     up = samplerate_out // common
     lower = min(samplerate_in, samplerate_out)
-    taps = math.floor(min(TAPS, LONGEST_SECONDS * lower) * samplerate_in / lower)
+    taps = math.floor(lower_taps * samplerate_in / lower)
     time = (numpy.arange(taps * up) - (taps * up - 1) / 2) / up  # in input frames
     beta = 0.1102 * (STOPBAND_DB - 8.7)
     prototype = numpy.sinc(time * lower / samplerate_in) * numpy.kaiser(taps * up, beta)
@@ -166,7 +166,7 @@ cdef void resampler_release(resampler *state) noexcept nogil:
 
 
 cdef class Resampler:
-    """Resampler(samplerate_in, samplerate_out)\n--\n
+    """Resampler(samplerate_in, samplerate_out, *, taps=None)\n--\n
     Converts a mono stream from one sample rate to another as it comes.
 
     Threads: one at a time; a second one gets a RuntimeError, which names who has it. Streaming allocates nothing but
@@ -175,21 +175,25 @@ cdef class Resampler:
     Every output frame is given as soon as the last input frame it depends on is there, so nothing is held back but
     the delay of the filter, at most 2 ms, and what `process` was not asked for. Frequencies up to 0.43 of the lower
     rate (0.40 at 8 kHz) pass, with images and aliases of them more than 90 dB below; what lies between there and half
-    the rate is rolled off. The same input gives the same bits in any chunking.
+    the rate is rolled off. The same input gives the same bits in any chunking. That is as it suits playout; with more
+    `taps` the filter is sharper and slower.
 
     Parameters
     ----------
     samplerate_in, samplerate_out
         In Hz, whole numbers from 1,000 to 768,000 with a ratio of at most 64 and at most 1,024 phases
         (``samplerate_out / gcd``).
+    taps
+        How long the filter is, in frames of the lower rate, 16 to 512; None for 48, or 4 ms where that is less. It
+        delays by half of that, and what it rolls off is narrower the longer it is.
 
     Raises
     ------
     TypeError, ValueError
-        A rate, or the ratio of the two, is out of range.
+        A rate, the ratio of the two, or `taps` is out of range.
     """
 
-    def __cinit__(self, samplerate_in, samplerate_out):
+    def __cinit__(self, samplerate_in, samplerate_out, *, taps=None):
         self.state = <resampler *> calloc(1, sizeof(resampler))
         if self.state == NULL:
             raise MemoryError
@@ -203,7 +207,11 @@ cdef class Resampler:
             raise ValueError(
                 f"{samplerate_in} Hz to {samplerate_out} Hz takes {samplerate_out // common} phases: at most 1024"
             )
-        rows = _coefficients(samplerate_in, samplerate_out)
+        if taps is None:
+            taps = min(TAPS, LONGEST_SECONDS * min(samplerate_in, samplerate_out))
+        else:
+            taps = in_range(taps, "taps", "frames", 16, 512)
+        rows = _coefficients(samplerate_in, samplerate_out, taps)
         up, taps = rows.shape
         # The lanes beyond the filter meet frames older than it needs: zeros, which add no delay.
         padded = numpy.zeros((up, -(-taps // SF_FIR_LANES) * SF_FIR_LANES), numpy.float32)

@@ -137,7 +137,8 @@ class EchoCancellerStatistics:
     """Frames played whose captured ones were lost, as `EchoCanceller.skip` was told; not part of the sum."""
     erle_db: float | None
     """By how much what comes out was below what was captured lately, in the last second or so in which only what was
-    played was heard (echo return loss enhancement, ITU-T G.168); None before the first."""
+    played was heard (echo return loss enhancement, ITU-T G.168), from 300 Hz on, where no hum is; None before the
+    first."""
     is_leaking: bool
     """Whether that was less than 12 dB for a second, and was not more since."""
     path_changes: int

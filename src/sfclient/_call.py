@@ -114,7 +114,8 @@ class Call:
             tell, recording, playing, clock, voice, tap, heard_samplerate, interruption
         )
         if self._echo is not None:
-            self._echo.echo.tell = self._tell_now
+            # Not by way of the call: a cycle would keep its queues when it is over.
+            self._echo.echo.tell = lambda event: tell(replace(event, at=clock.now))
             uplink.meter = self._hearing.heard
         if voice or tap:
             uplink.listeners.append(self._hearing.said)
@@ -339,11 +340,8 @@ class Call:
                 await websocket.close()
                 tasks.cancel_scope.cancel()
 
-    def _tell_now(self, event: Event) -> None:
-        self._events.tell(replace(event, at=self._clock.now))
-
     def _tell_of_device(self, event: Event) -> None:
-        self._tell_now(event)
+        self._events.tell(replace(event, at=self._clock.now))
         if isinstance(event, DeviceLost | DeviceReturned):
             self._hearing.device_changed(is_there=isinstance(event, DeviceReturned))
         elif isinstance(event, DeviceChanged) and event.kind == "input":

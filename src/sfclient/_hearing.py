@@ -114,6 +114,7 @@ class Hearing:
         for ear in (self.caller, self.agent):
             ear.close()
         self._settle(inf)
+        self._hears = None  # which may know the call: a cycle would keep its queues
 
     def _settle(self, until: float) -> None:
         for fact in self._conversation.settle(until):

@@ -1,5 +1,6 @@
 """The echo canceller: what it passes, silences and cancels, and when it knows the delay."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfaudio import EchoCanceller
+from sfaudio._echo_delay import Look
 
 from .echo_scenes import (
     Heard,
@@ -64,7 +66,7 @@ def test_while_nothing_is_played_all_passes_bit_for_bit_late_by_the_latency(
     if dtype == np.float32:
         captured, line_noise = captured.astype(dtype) / 32768, line_noise.astype(dtype) / 32768
     late = round(canceller.latency * samplerate)
-    assert late / samplerate == canceller.latency < 0.0131
+    assert late / samplerate == canceller.latency <= 0.02
     out = canceller.process(captured, line_noise)
     assert out.dtype == dtype
     assert np.array_equal(out[late:], captured[:-late])
@@ -145,6 +147,14 @@ def test_noise_that_begins_with_the_agents_first_word_is_no_echo() -> None:
     assert {told.state for told in found.told} == {"searching"}
 
 
+def test_one_look_alone_is_no_echo_however_sure_it_seems(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([Look(0.1, 9.0, 99.0)])
+    monkeypatch.setattr("sfaudio._echo.look", lambda *_: next(looks, None))
+    found = hear(EchoCanceller(), noise(1, ROOM, 5), voice(1, 7))
+    assert next(looks, None) is None
+    assert {told.state for told in found.told} == {"searching"}
+
+
 def test_an_echo_without_direct_sound_is_found_after_all() -> None:
     played = after_silence(voice(5.7, 1))
     taps = np.arange(6400)
@@ -155,6 +165,28 @@ def test_an_echo_without_direct_sound_is_found_after_all() -> None:
     assert found.when("cancelling") < 4
     assert found.told[-1].delay_seconds == pytest.approx(0.1, abs=0.01)
     assert reduction(echoes, found.out, 5, 6) > 20
+
+
+def test_a_caller_with_a_headset_who_resembles_an_echo_is_not_silenced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    played = after_silence(voice(3.2, 1))
+    captured = voice(3.5, 9)
+    canceller = EchoCanceller()
+    hear(canceller, captured[:32_000], played[:32_000])
+    assert canceller.statistics().state == "no echo"
+    looks = itertools.count()
+    likely = Look(0.1, 2.0, 20.0), Look(0.4, 2.0, 20.0)
+    monkeypatch.setattr("sfaudio._echo.look", lambda *_: likely[next(looks) % 2])
+    found = hear(canceller, captured[32_000:], played[32_000:])
+    assert next(looks) > 9
+    assert np.array_equal(found.out[:-160], captured[32_000:-160])
+
+
+def test_a_word_is_not_enough_to_tell_a_headset() -> None:
+    played = np.concatenate([silence(0.3), voice(0.9, 1), silence(1.8)])
+    found = heard(silence(3), played, voice(3, 9))
+    assert {told.state for told in found.told} == {"searching"}
 
 
 def test_an_echo_that_appears_after_a_headset_is_found_within_half_a_second() -> None:
@@ -213,8 +245,32 @@ def test_a_microphone_that_gives_zeros_tells_of_no_headset_and_unlearns_nothing(
     assert {told.state for told in found.told[:200]} == {"searching"}
     assert not found.out[:31_840].any()
     assert found.when("cancelling") < 2.35
-    assert not found.out[64_480:72_000].any()
+    assert not found.out[64_000:72_000].any()
     assert reduction(echoes, found.out, 4.51, 5) > 25
+
+
+def test_a_microphone_that_gives_zeros_in_each_pause_lets_none_of_the_agent_out_between_them() -> (
+    None
+):
+    echoes, played = scene(4, 0.1)
+    gated = np.arange(len(played)) % 3200 < 1600
+    captured = np.where(gated, 0, echoes + noise(4, ROOM, 5)).astype(np.float32)
+    found = hear(EchoCanceller(comfort_noise=False), captured, played)
+    known = found.when("cancelling")
+    assert known > 0.7
+    assert not found.out[4800 : round(known * 16_000) - 320].any()
+    for opens in range(round(2.1 * 16_000), 60_000, 3200):
+        first = slice(opens, opens + 160)
+        assert decibels(found.out[first]) < max(decibels(captured[first]) - 10, -65)
+
+
+def test_neither_hum_nor_a_constant_offset_is_taken_for_a_leak() -> None:
+    echoes, played = scene(3.5, 0.1)
+    hum = 0.014 * np.sin(2 * np.pi * 50 * np.arange(len(played)) / 16_000)
+    for offset in (hum.astype(np.float32), np.full(len(played), 0.01, np.float32)):
+        found = heard(echoes + offset, played)
+        assert not any(told.is_leaking for told in found.told)
+        assert (found.told[-1].erle_db or 0) > 25
 
 
 # ---- losses
@@ -276,6 +332,16 @@ def test_what_the_caller_says_above_8_khz_is_untouched() -> None:
     want = near[begin:end] - below(10_000, near[begin:end] * np.hanning(71_000), 48_000)
     left = (found.out - near)[begin:end] * np.hanning(71_000)
     assert decibels(left - below(10_000, left, 48_000)) < decibels(want) - 50
+
+
+def test_an_agents_s_is_cancelled_where_the_bands_meet() -> None:
+    played = np.concatenate([silence(0.3, 48_000), voice(2.2, 1, 48_000)])
+    hiss = noise(2.5, -30, 6, 48_000)
+    played = (played + below(7500, hiss, 48_000) - below(7000, hiss, 48_000)).astype(np.float32)
+    echoes = echo(played, 0.1, 1, 48_000)
+    out = hear(EchoCanceller(48_000, comfort_noise=False), echoes, played).out
+    meeting = [below(7500, x, 48_000) - below(7000, x, 48_000) for x in (echoes, out)]
+    assert decibels(meeting[1][72_000:-2000]) < decibels(meeting[0][72_000:-2000]) - 30
 
 
 def test_int16_is_cancelled_as_float32_is() -> None:

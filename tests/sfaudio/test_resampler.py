@@ -396,6 +396,23 @@ def test_rates_out_of_range_are_refused(
         Resampler(rate_in, rate_out)
 
 
+def test_more_taps_pass_more_and_delay_longer() -> None:
+    sharp = Resampler(48_000, 16_000, taps=160)
+    assert sharp.delay == pytest.approx(0.005, abs=2e-5)
+    passed = sharp.process(tone(7600.0, 48_000, 48_000).astype(np.float32))[1000:]
+    stopped = sharp.process(tone(8500.0, 48_000, 48_000).astype(np.float32))[1000:]
+    assert np.abs(passed).max() > 0.85
+    assert np.abs(stopped).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("taps", "error"), [(15, ValueError), (513, ValueError), (48.5, TypeError), ("48", TypeError)]
+)
+def test_taps_out_of_range_are_refused(taps: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="taps must be"):
+        Resampler(48_000, 16_000, taps=taps)
+
+
 @pytest.mark.parametrize(("src", "out"), [(0, 0), (0, 2), (2, 0), (319, 0), (0, 319)])
 def test_memory_that_is_read_and_written_at_once_is_refused(src: int, out: int) -> None:
     memory = np.arange(2000, dtype=np.int16)

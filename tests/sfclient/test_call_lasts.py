@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 import trio
@@ -21,8 +22,10 @@ from sfclient import (
     ServiceError,
     TimeLimits,
     UsageError,
+    _open,
     open_call,
 )
+from sfclient._voice import VoiceDetector
 
 from .raw_servers import accepted, frame, read_head, serving
 
@@ -309,14 +312,28 @@ def accept_and(script: Script, reads: bool) -> Script:
     return serve
 
 
-async def test_failed_call_leaves_no_cycle_with_its_queues(fast_clock, tmp_path) -> None:
+class Deaf:
+    """A model that never hears a voice."""
+
+    def process(self, data: bytes) -> float:
+        return 0.0
+
+
+async def test_failed_call_leaves_no_cycle_with_its_queues(
+    fast_clock, tmp_path, monkeypatch
+) -> None:
     """A kiosk that calls again and again must not need the garbage collector to give megabytes back."""
+    monkeypatch.setattr(_open, "load_voice_detector", partial(VoiceDetector, Deaf()))
 
     async def fail() -> None:
+        for parts in ({}, {"echo": "cancel", "interrupt_after": 0.25}):
+            await fail_with(Audio(MemoryInput(), MemoryOutput(), **parts))
+
+    async def fail_with(audio: Audio) -> None:
         with pytest.raises(NetworkError):
             async with open_call(
                 f"ws://{peer.authority}/",
-                Audio(MemoryInput(), MemoryOutput()),
+                audio,
                 record=tmp_path / "call.wav",
             ):
                 await trio.sleep_forever()
@@ -334,7 +351,10 @@ async def test_failed_call_leaves_no_cycle_with_its_queues(fast_clock, tmp_path)
             gc.set_debug(0)
             gc.garbage.clear()
             gc.enable()
-    assert not left & {"Call", "Playout", "Uplink", "Recorder", "VirtualLine", "MemoryOutput"}
+    assert not left & {
+        *("Call", "Playout", "Uplink", "Recorder", "VirtualLine", "MemoryOutput"),
+        *("EchoFree", "Reference", "Interruption"),
+    }
 
 
 @pytest.mark.parametrize("seconds", [0, -1, math.nan, "8", None])

@@ -190,6 +190,24 @@ def test_nothing_is_known_of_a_device_that_has_not_called_back() -> None:
     assert reference.statistics() == ReferenceStatistics(padded_frames=80, drift_ppm=0.0)
 
 
+@pytest.mark.parametrize("block_seconds", [0.0, 0.0001, 0.02])
+def test_a_device_that_keeps_no_time_at_all_costs_a_call_nothing(block_seconds: float) -> None:
+    """As one that plays to nobody does."""
+    callbacks = 0
+    reference = Reference(16_000, 16_000)
+    reference.begin_devices(
+        0,
+        (
+            lambda: StreamPosition(1.0 + callbacks * 0.01, callbacks * 160, 0),
+            lambda: StreamPosition(1.0 + callbacks * block_seconds, 0, callbacks * 160),
+        ),
+    )
+    for callbacks in range(1, 150):
+        reference.queue.write(np.full(160, 999, np.int16))
+        assert len(reference.take(callbacks * 160, 160)) == 160
+    assert abs(reference.statistics().drift_ppm or 0) < 1010
+
+
 def test_between_frames_a_tone_stays_a_tone() -> None:
     rate, step = 16_000, 1 + 500e-6
     queue = CaptureQueue(rate)

@@ -22,6 +22,8 @@ ROUNDS = 4  # after which the weights change no more
 # In seconds squared: crystals differ by some 100 in a million, callbacks are some 0.03 ms off. It holds the slope of
 # the first second, which is nearly all noise.
 STIFFNESS = 0.1
+# Of a clock, to what it claims: none of sound is farther off. One that plays to nobody, as fast as it can, would be.
+MOST_SLOPE = 1e-3
 # A piece that is so far off the line is late as a whole; so many in a row that agree within half of it, and the device
 # has lost frames, or made some up.
 STEP_SECONDS = 0.002
@@ -89,7 +91,8 @@ class DeviceClock:
             )
             aside = ages - mean_age
             covariance = np.sum(weights * aside * (lateness - mean))
-            self._slope = float(covariance / (np.sum(weights * aside**2) + STIFFNESS))
+            slope = covariance / (np.sum(weights * aside**2) + STIFFNESS)
+            self._slope = float(np.clip(slope, -MOST_SLOPE, MOST_SLOPE))
             self._offset = float(mean - self._slope * mean_age)
             off = lateness - self._offset - self._slope * ages
             weights = np.where(off > 0, LATE_WEIGHT, 1.0)

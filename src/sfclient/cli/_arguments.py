@@ -117,7 +117,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     call.add_argument(
         "--interrupt",
-        type=_seconds,
+        type=_seconds_or_nothing,
         nargs="?",
         const=INTERRUPT_AFTER,
         metavar="SECONDS",
@@ -244,3 +244,13 @@ def _seconds(text: str) -> float:
         if 0 < (seconds := float(text)) < 1e6:
             return seconds
     raise argparse.ArgumentTypeError(f"{text!r} is no duration in seconds")
+
+
+def _seconds_or_nothing(text: str) -> float:
+    """For an option that takes what stands behind it for its own, be it meant so or not."""
+    try:
+        return _seconds(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f"{error}; an ASSISTANT_ID goes before the option"
+        ) from None

@@ -34,6 +34,12 @@ class TestWrongUse:
         assert main(["call", "a", f"{option}={text}"]) == 2
         assert f"argument {option}: {text!r} is no duration in seconds" in capsys.readouterr().err
 
+    def test_who_is_called_behind_an_option_whose_number_may_be_left_out(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["call", "--interrupt", "an-agent"]) == 2
+        assert "ASSISTANT_ID goes before the option" in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("args", "told"),
         [

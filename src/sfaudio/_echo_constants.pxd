@@ -31,7 +31,7 @@ cdef extern from *:
     static const float LEAST_PATH = 1e-3f;  /* of its power is expected anywhere */
     static const float WRONG = 4.0f;  /* an error so many times louder than what was captured is a wrong path's */
     static const float MUTED = 1e-12f;  /* the mean square of a microphone that gives nothing, which teaches nothing */
-    static const float COMPARED_KEPT = 0.9f;  /* of both powers: 0.1 s, or a word after a pause looks like a wrong path */
+    static const float COMPARED_KEPT = 0.9f;  /* of both powers: 0.1 s, or a word after a pause seems a wrong path */
     /* What is left of the echo. */
     static const float LEFT_KEPT = 0.5f;  /* of its power and the error's from block to block */
     static const float LEAK = 1e-3f;  /* of the estimate is left at least: -30 dB, by what is not linear */

@@ -70,6 +70,7 @@ PARAMETERS: dict[str, Callable[["Fuzzer"], Any]] = {
     **dict.fromkeys(
         ("channels", "input_channels", "input_channel"), lambda fuzzer: fuzzer.rng.randint(1, 8)
     ),
+    "taps": lambda fuzzer: fuzzer.rng.choice((None, 16, 96, 512)),
     "output_channels": lambda fuzzer: fuzzer.rng.choice((1, 2, 64)),
     **dict.fromkeys(
         ("pad", "measure_cpu", "comfort_noise"), lambda fuzzer: fuzzer.rng.random() < 0.5

@@ -14,6 +14,7 @@ cdef enum:
     HIGHEST_BINS = 11
     LEAST_BINS = 10  # that may have echo, to look for it
     LEAST_LOOKED = 100  # bins in all, of the last blocks, to tell who talks
+    WRONG_BLOCKS = 10  # in a row that a path makes it worse: one or two are a word after a pause, whose begin it smears
     PATIENCE = 25  # blocks of the agent alone, before a louder error is believed to be echo: what a vowel lasts
     # Noise.
     MINIMA = 8  # of the noise, over so many blocks each: 4 s, longer than what is said in one breath
@@ -31,7 +32,7 @@ cdef extern from *:
     static const float LEAST_PATH = 1e-3f;  /* of its power is expected anywhere */
     static const float WRONG = 4.0f;  /* an error so many times louder than what was captured is a wrong path's */
     static const float MUTED = 1e-12f;  /* the mean square of a microphone that gives nothing, which teaches nothing */
-    static const float COMPARED_KEPT = 0.9f;  /* of both powers: 0.1 s, or a word after a pause seems a wrong path */
+    static const float COMPARED_KEPT = 0.5f;  /* of both powers from block to block */
     /* What is left of the echo. */
     static const float LEFT_KEPT = 0.5f;  /* of its power and the error's from block to block */
     static const float LEAK = 1e-3f;  /* of the estimate is left at least: -30 dB, by what is not linear */

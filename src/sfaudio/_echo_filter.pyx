@@ -15,7 +15,7 @@ from libc.string cimport memcpy
 
 from sfaudio._buffers cimport acquire_mono, in_range
 from sfaudio._echo_constants cimport (
-    COMPARED_KEPT, FIRST_DB, HIGHEST_BINS, LEAK, LOWEST_BIN, MUTED, NOTHING, TAIL_KEPT, WRONG
+    COMPARED_KEPT, FIRST_DB, HIGHEST_BINS, LEAK, LOWEST_BIN, MUTED, NOTHING, TAIL_KEPT, WRONG, WRONG_BLOCKS
 )
 from sfaudio._echo_left cimport (
     echo_left, left_begin, left_hear, left_learn, left_look, left_surprise, left_weigh
@@ -38,6 +38,7 @@ cdef struct echo_filter:
     echo_path path
     float captured_power  # smooth, to see whether the path makes it worse
     float error_power
+    int wrong_blocks  # in a row
     float tail[MOST_BINS]  # power of the echo beyond the taps
     echo_left left
     echo_noise noise
@@ -74,7 +75,8 @@ cdef void _predict(echo_filter *of, const float *captured) noexcept nogil:
     of.last.error = _mean_square(of.path.error, of.hop)
     of.captured_power = COMPARED_KEPT * of.captured_power + of.last.captured + NOTHING
     of.error_power = COMPARED_KEPT * of.error_power + of.last.error + NOTHING
-    if not of.error_power < WRONG * of.captured_power:
+    of.wrong_blocks = 0 if of.error_power < WRONG * of.captured_power else of.wrong_blocks + 1
+    if of.wrong_blocks > WRONG_BLOCKS:
         path_forget(&of.path)
         path_predict(&of.path, captured)
         of.last.error = of.last.captured

@@ -92,6 +92,15 @@ def test_lost_blocks_of_the_microphone_do_no_harm() -> None:
     assert scene.down(out, 3.55, 5.9) > 35
 
 
+def test_a_moment_without_the_echo_is_no_other_path() -> None:
+    """As where a word after a pause is not heard yet, and the filter expects it."""
+    scene = alone(5, 6)
+    begin, end = 4 * 16000, 4 * 16000 + 5 * BLOCK
+    scene.captured[begin:end] = noise(6, end - begin)
+    out = quiet().process(scene.captured, scene.played)
+    assert scene.down(out, 4.1, 4.5) > 30
+
+
 def test_an_echo_that_is_gone_is_not_made_by_the_filter() -> None:
     """A headset is plugged in: the microphone hears nothing of the agent any more."""
     scene, of = alone(5, 6), EchoFilter(16000)

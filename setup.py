@@ -48,6 +48,10 @@ TRACE_MACROS = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")]
 
 
 class BuildExt(build_ext):
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
     def build_extensions(self) -> None:
         flags = FLAGS.get(self.compiler.compiler_type, FLAGS["unix"])
         for extension in self.extensions:

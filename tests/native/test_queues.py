@@ -163,7 +163,10 @@ def spoiled(request: pytest.FixtureRequest, workshop: Workshop) -> Workshop:
 def test_a_segment_that_is_freed_at_the_wrong_time_is_found(
     spoiled: Workshop, common: dict[str, Path], scenario: str
 ) -> None:
-    done = stress(spoiled, common, scenario)
+    for _ in range(3):  # a race is one of chance, and a busy machine has its threads take turns
+        done = stress(spoiled, common, scenario)
+        if done.returncode == RACE:
+            break
     assert done.returncode == RACE, done.stderr
     assert "ThreadSanitizer" in done.stderr
 

@@ -4,7 +4,8 @@
 
 The prompts of Debian's `asterisk-core-sounds-*-g722` packages (one person speaks each language; CC BY or CC BY-SA 3.0),
 fetched and unpacked, not installed, by apt-get and dpkg-deb, and decoded by PyPI's `G722`, which is installed if it is
-missing. Prompts shorter than a second are left out, silence at both ends is cut, and all are set to one level.
+missing. What is shorter than a second, or no speech, is left out, silence at both ends is cut, and all are set to one
+level.
 """
 
 import shutil
@@ -57,6 +58,8 @@ def fetched(language: str) -> list[Samples]:
 
 
 def is_speech(path: Path) -> bool:
+    if path.stem == "tt-monkeys":  # screams
+        return False
     long_enough = path.stat().st_size * SAMPLERATE >= SHORTEST * BYTES_PER_SECOND
     return long_enough and not path.is_symlink() and "silence" not in path.parts
 

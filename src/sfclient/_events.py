@@ -160,7 +160,7 @@ class AgentInterrupted(_Told):
     probability: float
     """Of a voice in them, on average, as Silero's detector says: at least 0.7."""
     voicing: float
-    """How voiced they were, on average: 0.7 at least, 1 is a pure tone."""
+    """How voiced they were, on average: 0.8 at least, 1 is a pure tone."""
     dropped_seconds: float = 0.0
     """Of the agent's speech, which nobody will hear."""
 

@@ -20,13 +20,13 @@ from sfclient._voicing import Voicing
 
 FRAME_SECONDS = 0.01
 # Of recorded voices over a cancelled echo as loud as they are, with coughs between, these two together find all within
-# a few frames, and take one cough group in a hundred for a voice at most.
+# a few frames, and take one cough group in a hundred for a voice at most. A cough with a voice in it is voiced by 0.7.
 LEAST_PROBABILITY = 0.7  # of a voice, as Silero's detector says
-LEAST_VOICING = 0.7
+LEAST_VOICING = 0.8
 ABOVE_FLOOR = 4.0  # in power: 6 dB
 LEAK = 0.5  # of the count, in each frame without a vote
-VOTES_PER_SECOND = 24.0  # that interrupt, of those asked for: the detector takes its time, and speech is half vowels
-# Three votes, of any cough; and half a second of vowels with hardly a breath.
+VOTES_PER_SECOND = 16.0  # that interrupt, of those asked for: the detector takes its time, and a third is clear vowels
+# Two votes, of any cough; and a third of a second of vowels with hardly a breath.
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 2.0
 REST_SECONDS = 1.0  # after an interruption, in which the agent may learn of it
 

@@ -135,7 +135,7 @@ def test_a_voice_that_goes_on_interrupts_again_when_the_agent_had_time_to_learn_
 def test_what_was_heard_before_something_was_missed_does_not_count():
     line = Line()
     for _ in range(10):
-        line.hear(sound(VOICED, 0.05), probability=0.95)
+        line.hear(sound(VOICED, 0.04), probability=0.95)
         line.now += 0.5  # as of what a program that is behind does not look into
     assert line.told == []
     line.hear(sound(VOICED, 0.15), probability=0.95)

@@ -290,14 +290,16 @@ cdef class EchoFilter:
         return out
 
     cdef int _process(self, const void *captured, const void *played, Py_ssize_t frames, void *out) except -1:
+        cdef float heard[MOST_HOP]
+        cdef float said[MOST_HOP]
         cdef int hop = self.samplerate // 100
         cdef Py_ssize_t at = 0
         hold(&self.user, CALL, "this EchoFilter")
         with nogil:
             while at < frames:
-                echo_filter_block(
-                    self.filter, <const float *> captured + at, <const float *> played + at, <float *> out + at
-                )
+                memcpy(heard, <const float *> captured + at, hop * sizeof(float))  # from any address
+                memcpy(said, <const float *> played + at, hop * sizeof(float))
+                echo_filter_block(self.filter, heard, said, <float *> out + at)
                 at += hop
         give_back(&self.user)
         return 0
@@ -305,13 +307,15 @@ cdef class EchoFilter:
     def skip(self, played):
         """Blocks were played whose captured frames are lost."""
         cdef Py_buffer reference
+        cdef float said[MOST_HOP]
         cdef int hop = self.samplerate // 100
         cdef Py_ssize_t at = 0
         cdef Py_ssize_t frames = acquire_mono(played, &reference, c"f", False, "played")
         try:
             hold(&self.user, CALL, "this EchoFilter")
             while at + hop <= frames:
-                echo_filter_play(self.filter, <const float *> reference.buf + at)
+                memcpy(said, <const float *> reference.buf + at, hop * sizeof(float))
+                echo_filter_play(self.filter, said)
                 at += hop
             give_back(&self.user)
         finally:

@@ -8,6 +8,7 @@ and correlation", AFIPS 1966), so that all inner loops go through memory in step
 """
 
 from cpython.buffer cimport PyBuffer_Release
+from libc.string cimport memcpy
 from libc.math cimport M_PI, cos, sin
 
 from sfaudio._buffers cimport acquire_mono
@@ -214,12 +215,14 @@ def forward(src):
     cdef Py_buffer view
     cdef fourier of
     cdef spectrum bins
+    cdef float samples[MOST_POINTS]
     cdef Py_ssize_t count = acquire_mono(src, &view, c"f", False, "src")
     try:
         _begin(&of, count)
-        fourier_forward(&of, <const float *> view.buf, &bins)
+        memcpy(samples, view.buf, count * sizeof(float))  # from any address
     finally:
         PyBuffer_Release(&view)
+    fourier_forward(&of, samples, &bins)
     cdef Py_ssize_t k
     return numpy.array([complex(bins.re[k], bins.im[k]) for k in range(count // 2 + 1)], numpy.complex64)
 
@@ -229,15 +232,16 @@ def inverse(src):
     cdef Py_buffer view
     cdef fourier of
     cdef spectrum bins
-    cdef float samples[MOST_POINTS]
+    cdef float samples[MOST_POINTS + 2]
     cdef Py_ssize_t k
     cdef Py_ssize_t count = acquire_mono(src, &view, c"f", False, "src") - 2
     try:
         _begin(&of, count)
-        for k in range(count // 2 + 1):
-            bins.re[k] = (<const float *> view.buf)[2 * k]
-            bins.im[k] = (<const float *> view.buf)[2 * k + 1]
+        memcpy(samples, view.buf, (count + 2) * sizeof(float))  # from any address
     finally:
         PyBuffer_Release(&view)
+    for k in range(count // 2 + 1):
+        bins.re[k] = samples[2 * k]
+        bins.im[k] = samples[2 * k + 1]
     fourier_inverse(&of, &bins, samples)
     return numpy.array([samples[k] for k in range(count)], numpy.float32)

@@ -27,7 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class BlockFailed(Exception):
+class BlockFailed(Exception):  # noqa: N818 -- not ours
     """Stands in trio's thread for what the program's block raised, which stays in the program's."""
 
 

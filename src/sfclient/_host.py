@@ -1,11 +1,11 @@
 """What a call asks of the program that holds it, where that does not run trio: to be asked from trio's thread."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import trio
 
@@ -50,12 +50,12 @@ class Answer(Generic[T]):
 class Host(ABC):
     """The program, as a call sees it; see `current_host`. Its methods are for trio's thread."""
 
-    async def ask(self, function: Callable[..., T | Awaitable[T]], *args: object) -> T:
+    async def ask(self, function: Callable[..., Any], *args: object) -> Any:
         """Have the program call a function, or await an async one, where its own code runs: what comes of it.
 
         When this is cancelled, an async function is cancelled too, and what cannot be is left alone.
         """
-        answer: Answer[T] = Answer()
+        answer: Answer[Any] = Answer()
         cancel = self.begin(partial(function, *args), answer)
         try:
             await answer.came.wait()
@@ -67,9 +67,7 @@ class Host(ABC):
         return answer.take()
 
     @abstractmethod
-    def begin(
-        self, work: Callable[[], T | Awaitable[T]], answer: Answer[T]
-    ) -> Callable[[], object]:
+    def begin(self, work: Callable[[], Any], answer: Answer[Any]) -> Callable[[], object]:
         """Have it done soon. Gives what cancels it."""
 
     @abstractmethod

@@ -74,7 +74,7 @@ class Tap:
             await self._news.park()
 
     def take_nowait(self) -> Sound:
-        """The next, as by iteration, but raises `trio.WouldBlock` where that would wait; after the end in any thread."""
+        """The next, but raises `trio.WouldBlock` where iteration would wait; after the end in any thread."""
         if not self._unread:
             raise StopAsyncIteration if self._is_over else trio.WouldBlock
         sound = self._unread.popleft()

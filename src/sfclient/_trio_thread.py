@@ -96,7 +96,7 @@ class TrioThread:
         """Have it done in trio's thread, after all that was posted before; whether there is that thread. It raises
         nothing."""
         with _lock:
-            if self._is_closed or self._pid != os.getpid():
+            if self._is_closed or not self.is_here:
                 return False
             self._inbox.append(work)
         self.look_in()
@@ -128,16 +128,21 @@ class TrioThread:
         wait(done)
         return results.pop() if results else raise_once(errors)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is not a child that was forked from its process."""
+        return self._pid == os.getpid()
+
     def check_process(self) -> None:
         """Raises `UsageError` in a child that was forked from the process of this thread."""
-        if self._pid != os.getpid():
+        if not self.is_here:
             raise UsageError(
                 "this call is of the process that this one was forked from: open one here"
             )
 
     def join(self) -> None:
         """Wait until it is gone, if it is on its way."""
-        if self._is_closed and threading.current_thread() is not self._thread:
+        if self._is_closed and self.is_here and threading.current_thread() is not self._thread:
             self._thread.join()
 
     # In trio's.
@@ -239,8 +244,7 @@ class Job(Generic[T]):
         self._is_begun = False
         self._values: list[T] = []
         self._errors: list[BaseException] = []
-        self.is_enlisted = False
-        """Whether `told` will be called, unless the process is forked."""
+        self._is_enlisted = False
         self.is_cancelled = False
         """Whether it was asked to stop."""
         self.is_over = False
@@ -256,7 +260,12 @@ class Job(Generic[T]):
             if thread is not _shared:
                 thread.start()
                 _shared = thread
-        self.is_enlisted = True
+        self._is_enlisted = True
+
+    @property
+    def will_tell(self) -> bool:
+        """Whether `told` was called, or will be: not before it was started, nor in a forked child."""
+        return self._is_enlisted and self._thread is not None and self._thread.is_here
 
     def cancel(self) -> None:
         """Have it stop; it is not over at once."""

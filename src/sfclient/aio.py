@@ -150,15 +150,13 @@ class _Block(AbstractAsyncContextManager["Call"]):
                 job.cancel()
             self._held.leave(has_failed=error is not None)
             cancelled = await self._finish()
-            if error is not None:
-                job.forget()
-            elif cancelled is not None and self._interruption.is_cancelled_otherwise:
-                job.forget()
+            if error is None and cancelled and self._interruption.is_cancelled_otherwise:
                 raise cancelled
-            elif job.error is not None:
-                raise_as_it_is(job.take())
+            if error is None and job.error is not None:
+                raise_as_it_is(job.error)
             return is_cancelled and error is None
         finally:
+            job.forget()
             del error, traceback, cancelled
 
     def __del__(self) -> None:

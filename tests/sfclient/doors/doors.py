@@ -5,7 +5,6 @@ coroutine does its work without ever suspending, and is driven by a single ``sen
 """
 
 import asyncio
-import importlib
 import inspect
 import signal
 import threading
@@ -20,6 +19,7 @@ import pytest
 import trio
 
 import sfclient
+from sfclient import aio, blocking
 
 RATE = 20  # seconds of a call in one of real time
 HANGS_SECONDS = 60
@@ -35,6 +35,7 @@ class TrioDoor:
 
     def __init__(self) -> None:
         self.open_call: Any = self.module.open_call
+        self.session: Any = getattr(self.module, "Session", sfclient.Session)
         self.request_session: Any = self.module.request_session
         self.request_result: Any = self.module.request_result
 
@@ -71,7 +72,7 @@ class AsyncioDoor(TrioDoor):
     name = "asyncio"
 
     def __init__(self, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
-        self.module = importlib.import_module("sfclient.aio")
+        self.module = aio
         self._loop_factory = loop_factory
         super().__init__()
 
@@ -116,7 +117,8 @@ class BlockingDoor(TrioDoor):
     name = "blocking"
 
     def __init__(self) -> None:
-        self.module = importlib.import_module("sfclient.blocking")
+        self.module = blocking
+        self.session = blocking.Session
         self.request_session = _coroutine(self.module.request_session)
         self.request_result = _coroutine(self.module.request_result)
 

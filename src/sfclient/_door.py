@@ -117,7 +117,7 @@ class HeldCall:
         assert self.call is not None
         return self.call
 
-    def leave(self, *, has_failed: bool) -> None:
+    def leave(self, has_failed: bool) -> None:
         """From the program's thread: its block was left, by an error or not."""
         self._has_block_failed = has_failed
         self.job.post(self._left.set)

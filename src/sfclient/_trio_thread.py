@@ -133,6 +133,11 @@ class TrioThread:
         """Whether this is not a child that was forked from its process."""
         return self._pid == os.getpid()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it does what is posted."""
+        return self._thread.ident is not None
+
     def check_process(self) -> None:
         """Raises `UsageError` in a child that was forked from the process of this thread."""
         if not self.is_here:
@@ -270,8 +275,9 @@ class Job(Generic[T]):
     def cancel(self) -> None:
         """Have it stop; it is not over at once."""
         self.is_cancelled = True
-        if self._thread is not None:
-            self._thread.post(self._stop)
+        thread = self._thread
+        if thread is not None and thread.post(self._stop) and thread.has_begun:
+            self._is_enlisted = True  # now, if `start` was interrupted
 
     def post(self, work: Callable[[], None]) -> None:
         """Have this done in trio's thread, which must not raise, if the job is not over."""

@@ -148,7 +148,7 @@ class _Block(AbstractAsyncContextManager["Call"]):
                 error = None
             elif is_cancelled:
                 job.cancel()
-            self._held.leave(has_failed=error is not None)
+            self._held.leave(error is not None)
             cancelled = await self._finish()
             if error is None and cancelled and self._interruption.is_cancelled_otherwise:
                 raise cancelled

@@ -101,19 +101,20 @@ def _may_block(name: str) -> None:
         )
 
 
-def _finish(job: Job[Any], over: threading.Event) -> None:
-    """Wait until it is over, and trio's thread gone if this was the last. Whatever interrupts that, such as
+def _finish(job: Job[Any], over: threading.Event, end: Callable[[], object]) -> None:
+    """End it, and wait until it is over, and trio's thread gone if this was the last. Whatever interrupts that, such as
     KeyboardInterrupt, cancels the job, and is raised then."""
     interrupts: list[BaseException] = []
-    while job.will_tell:
+    while True:
         try:
-            if interrupts:
-                job.cancel()
-            wait(over)
+            end()
+            if job.will_tell:
+                wait(over)
             job.leave()
             break
         except BaseException as error:
             interrupts[:] = [error]
+            end = job.cancel
     if interrupts:
         raise_once(interrupts)
 
@@ -138,8 +139,7 @@ def _try_in_trio(
             job.cancel()
             wait(over)
     except BaseException:
-        job.cancel()
-        _finish(job, over)
+        _finish(job, over, job.cancel)
         if job.is_over and job.error is None:
             keep(job.take())
         raise
@@ -247,10 +247,9 @@ class _Block(AbstractContextManager["Call"]):
             if held.call is not None:
                 return Call(held, over)  # nothing may come behind it
         except BaseException:
-            held.job.cancel()
-            _finish(held.job, over)
+            _finish(held.job, over, held.job.cancel)
             raise
-        _finish(held.job, over)
+        _finish(held.job, over, _nothing)
         held.job.take()
         raise AssertionError("a call that never begins raises why")
 
@@ -262,12 +261,11 @@ class _Block(AbstractContextManager["Call"]):
     ) -> None:
         job = self._held.job
         try:
+            _finish(job, self._over, partial(self._held.leave, error is not None))
             if error is None:
                 job.check_process()
-            self._held.leave(has_failed=error is not None)
-            _finish(job, self._over)
-            if error is None and job.error is not None:
-                raise_as_it_is(job.error)
+                if job.error is not None:
+                    raise_as_it_is(job.error)
         finally:
             job.forget()
             del error, traceback
@@ -280,7 +278,7 @@ class _Block(AbstractContextManager["Call"]):
 
 
 def _nothing() -> None:
-    """Who waits for a call that fails finds out."""
+    """It ends by itself."""
 
 
 def _set(*events: threading.Event) -> None:

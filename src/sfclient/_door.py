@@ -83,7 +83,12 @@ class HeldCall:
         """When it has begun."""
         self.is_failing = False
         """Whether the call ends by an error of its own."""
-        self.job: Job[None] = Job(partial(self._hold, args, kwargs), over, host.is_gone)
+        self._over = over
+        self.job: Job[None] = Job(partial(self._hold, args, kwargs))
+
+    def start(self) -> None:
+        """Once, from the program's thread."""
+        self.job.start(self._over, self._host.is_gone)
 
     async def _hold(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         serve(self._host)

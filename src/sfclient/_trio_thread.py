@@ -228,37 +228,31 @@ class TrioThread:
 
 
 class Job(Generic[T]):
-    """An async function for trio's thread, which runs in a copy of the context of who makes this.
+    """An async function for trio's thread, which runs in a copy of the context of who makes this. Kept by nobody when
+    it has begun, and in no repr: its arguments may hold secrets."""
 
-    `told` is called in that thread when it is over, and must not block; `is_orphan` now and then: whether it can be
-    told nobody any more. Then it is stopped.
-    """
-
-    def __init__(
-        self,
-        function: Callable[[], Awaitable[T]],
-        told: Callable[[], object],
-        is_orphan: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, function: Callable[[], Awaitable[T]]) -> None:
         self._function: Callable[[], Awaitable[T]] | None = function
-        self.tell = told
-        self.is_orphan = is_orphan
+        self._told: Callable[[], object] = int
+        self.is_orphan: Callable[[], bool] = bool
         self.context = copy_context()
         self._scope = trio.CancelScope()
         self._thread: TrioThread | None = None
+        self._is_enlisted = False
         self._is_begun = False
         self._values: list[T] = []
         self._errors: list[BaseException] = []
-        self._is_enlisted = False
         self.is_cancelled = False
         """Whether it was asked to stop."""
         self.is_over = False
 
     # For any thread.
 
-    def start(self) -> None:
-        """Once."""
+    def start(self, told: Callable[[], object], is_orphan: Callable[[], bool] = bool) -> None:
+        """Once. `told` is called in trio's thread when it is over, and must not block; `is_orphan` now and then, whether
+        nobody can be told any more: then it is stopped."""
         global _shared
+        self._told, self.is_orphan = told, is_orphan
         with _lock:
             thread = self._thread = _shared or TrioThread()
             thread.post(self._begin)
@@ -347,6 +341,9 @@ class Job(Generic[T]):
             del function
             self.settle(error)
             del error
+
+    def tell(self) -> None:
+        self._told()
 
     def settle(self, error: BaseException) -> None:
         """It is over, with this if it has no result."""

@@ -78,7 +78,9 @@ class _ThreadHost(Host):
                 if isinstance(given, Awaitable):
                     if isinstance(given, Coroutine):
                         given.close()
-                    raise UsageError("sfclient.blocking takes plain functions, not async ones")
+                    raise UsageError(
+                        "sfclient.blocking takes plain functions and iterators, not async ones"
+                    )
                 answer.give(given)
             except BaseException as error:
                 answer.fail(error)
@@ -121,20 +123,18 @@ def _finish(job: Job[Any], over: threading.Event, end: Callable[[], object]) -> 
 
 def _try_in_trio(
     name: str,
-    function: Callable[[], Awaitable[T]],
+    job: Job[T],
     seconds: float = math.inf,
     keep: Callable[[T], object] = lambda _: None,
 ) -> list[T]:
-    """A list of what the function returns in trio's thread, empty if that takes longer; or raises what it does.
+    """A list of what it returns, empty if that takes longer; or raises what it does.
 
     When this is interrupted, or too long, it has stopped; what came of it when this is interrupted is to be kept.
     """
     _may_block(name)
     over = threading.Event()
-    job = Job(function, over.set)
-    del function  # which may hold secrets
     try:
-        job.start()
+        job.start(over.set)
         if not wait(over, seconds):
             job.cancel()
             wait(over)
@@ -150,8 +150,8 @@ def _try_in_trio(
         return []
 
 
-def _in_trio(name: str, function: Callable[[], Awaitable[T]]) -> T:
-    (result,) = _try_in_trio(name, function)
+def _in_trio(name: str, job: Job[T]) -> T:
+    (result,) = _try_in_trio(name, job)
     return result
 
 
@@ -162,7 +162,7 @@ class _StartCall:
         self.in_trio = in_trio
 
     def __call__(self, server_name: str) -> StartedCall:
-        return _in_trio("request_session", partial(self.in_trio, server_name))
+        return _in_trio("request_session", Job(partial(self.in_trio, server_name)))
 
 
 def _for_trio(host: Host, session: Any) -> Any:
@@ -196,7 +196,7 @@ async def _asked(host: Host, request: Callable[[], Any]) -> Any:
 @like(trio_request_session)
 def request_session(*args: Any, **kwargs: Any) -> Session:
     """Ask the service for a session with an agent: see `sfclient.request_session`."""
-    request = partial(trio_request_session, *args, **kwargs)
+    request = Job(partial(trio_request_session, *args, **kwargs))
     del args, kwargs  # which hold the key
     session = _in_trio("request_session", request)
     start_call = session.start_call and _StartCall(session.start_call)
@@ -214,7 +214,7 @@ def request_session(*args: Any, **kwargs: Any) -> Session:
 @like(trio_request_result)
 def request_result(*args: Any, **kwargs: Any) -> CallResult:
     """Ask the service what became of a call: see `sfclient.request_result`."""
-    request = partial(trio_request_result, *args, **kwargs)
+    request = Job(partial(trio_request_result, *args, **kwargs))
     del args, kwargs  # which hold the key
     return _in_trio("request_result", request)
 
@@ -242,7 +242,7 @@ class _Block(AbstractContextManager["Call"]):
         )
         del args, kwargs  # which hold secrets
         try:
-            held.job.start()
+            held.start()
             wait(begun)
             if held.call is not None:
                 return Call(held, over)  # nothing may come behind it
@@ -339,7 +339,7 @@ class _Stream(Generic[T]):
                 return self._held.do(lambda _: self._fetch_nowait())
             return None
         try:
-            came = _try_in_trio("Call", self._fetch, seconds, self._kept.append)
+            came = _try_in_trio("Call", Job(self._fetch), seconds, self._kept.append)
         except StopAsyncIteration:
             _raise_failure(self._held, self._over)
             raise
@@ -407,7 +407,7 @@ class Call(PlainCall):
     def _wait(self, function: Callable[[], Awaitable[T]], timeout: float | None = None) -> list[T]:
         _raise_failure(self._held, self._over)
         try:
-            return _try_in_trio("Call", function, math.inf if timeout is None else timeout)
+            return _try_in_trio("Call", Job(function), math.inf if timeout is None else timeout)
         finally:
             _raise_failure(self._held, self._over)
 

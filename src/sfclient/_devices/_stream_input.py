@@ -58,7 +58,8 @@ class StreamInput:
     """What a program says while it makes it, in real time.
 
     `pieces` are bytes of PCM16, split anywhere, or arrays of int16 or float32 (full scale 1.0), mono, at `samplerate`
-    in Hz; any rate will do. Floats become int16 as those of a microphone do (`sfaudio.float32_to_int16`). They come from
+    in Hz; any rate will do. Floats become int16 as those of a microphone do (`sfaudio.float32_to_int16`). They are
+    given by
 
     - an async iterable, such as an async generator or a memory channel of trio's, which is iterated in the loop of the
       program, trio's or that of asyncio;
@@ -91,7 +92,7 @@ class StreamInput:
         self._bell = Bell()  # rung when little waits
         self._is_open = False
         self._taken = 0  # pieces
-        self._is_dry = False
+        self._is_stalled = False
         self._has_ended = self._was_abandoned = False
         self._underruns = self._padded_frames = 0
 
@@ -102,16 +103,21 @@ class StreamInput:
         return self._samplerate
 
     @property
+    def _has_begun(self) -> bool:
+        return self._queue.put_bytes > 0
+
+    @property
     def waiting_frames(self) -> int:
         """Frames that were taken and are still to be said."""
         return self._queue.waiting_bytes // 2
 
     def read(self, frames: int) -> NDArray[np.int16]:
-        missing = frames - self.waiting_frames
-        if missing > 0 and self._queue.put_bytes and not self._has_ended:
-            self._underruns += not self._is_dry
-            self._padded_frames += missing
-        self._is_dry = missing > 0
+        waiting = self.waiting_frames
+        was_said = waiting > 0 or not self._is_stalled  # something, since the last underrun
+        self._is_stalled = waiting < frames and self._has_begun and not self._has_ended
+        if self._is_stalled:
+            self._underruns += was_said
+            self._padded_frames += frames - waiting
         block = self._queue.read(frames)
         if self._queue.waiting_bytes <= self._few_bytes:
             self._bell.ring()

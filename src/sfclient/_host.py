@@ -1,24 +1,98 @@
-"""Whose call it is: the program behind a door, of which trio's thread may ask something."""
+"""What a call asks of the program that holds it, where that does not run trio: to be asked from trio's thread."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import Literal, Protocol, TypeVar
+from functools import partial
+from typing import Generic, TypeVar, cast
+
+import trio
+
+from sfclient._errors import UsageError
 
 T = TypeVar("T")
 
+_host: ContextVar["Host | None"] = ContextVar("sfclient._host", default=None)
 
-class Host(Protocol):
-    """A program that is not trio's, and holds a call."""
 
-    kind: Literal["asyncio", "blocking"]
+class Answer(Generic[T]):
+    """What the host says; it is given once, in any thread, and may come too late."""
 
-    async def run(self, function: Callable[[], Awaitable[T]]) -> T:
-        """Await ``function()`` in a task of the program's loop, in the context of who entered; for asyncio alone.
+    def __init__(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self.came = trio.Event()
+        self._values: list[T] = []
+        self._errors: list[BaseException] = []
 
-        When this is cancelled, that task is too, and is waited for. Raises what it raises, and `UsageError` where the
-        loop is closed.
+    def give(self, value: T) -> None:
+        self._values.append(value)
+        self._tell()
+
+    def fail(self, error: BaseException) -> None:
+        self._errors.append(error)
+        self._tell()
+
+    def _tell(self) -> None:
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self.came.set)
+
+    def take(self) -> T:
+        if self._errors:
+            error = self._errors.pop()
+            try:
+                raise error
+            finally:
+                del error
+        return self._values.pop()
+
+
+class Host(ABC):
+    """The program, as a call sees it; see `current_host`. Its methods are for trio's thread."""
+
+    async def ask(self, function: Callable[..., T | Awaitable[T]], *args: object) -> T:
+        """Have the program call a function, or await an async one, where its own code runs: what comes of it.
+
+        When this is cancelled, an async function is cancelled too, and what cannot be is left alone.
         """
+        answer: Answer[T] = Answer()
+        cancel = self.begin(partial(function, *args), answer)
+        try:
+            await answer.came.wait()
+        except trio.Cancelled:
+            cancel()
+            raise
+        finally:
+            del cancel
+        return answer.take()
+
+    @abstractmethod
+    def begin(
+        self, work: Callable[[], T | Awaitable[T]], answer: Answer[T]
+    ) -> Callable[[], object]:
+        """Have it done soon. Gives what cancels it."""
+
+    @abstractmethod
+    def is_gone(self) -> bool:
+        """Whether it can be told nothing any more."""
 
 
-current_host: ContextVar[Host | None] = ContextVar("sfclient._host", default=None)
-"""Of the call to which a task of trio's belongs; None where the program is trio's itself."""
+def serve(host: Host) -> None:
+    """What this task of trio's does, and those it starts, is for this host."""
+    _host.set(host)
+
+
+def current_host() -> Host | None:
+    """Whose call this is; None in a program that runs trio itself."""
+    return _host.get()
+
+
+def check_runs_trio(name: str) -> None:
+    """Raises `UsageError` for who takes trio's door without running trio."""
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        raise UsageError(
+            f"sfclient.{name} is for trio, which does not run here: under asyncio take sfclient.aio.{name},"
+            f" in a program without a loop sfclient.blocking.{name}"
+        ) from None

@@ -5,9 +5,9 @@ import itertools
 import logging
 import queue
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from sfaudio import float32_to_int16
 from sfclient import Audio, InputEnded, StreamInput, UsageError, open_call
 from sfclient._devices._stream_input import ENOUGH_SECONDS, FEW_SECONDS
-from sfclient._host import current_host
+from sfclient._host import serve
+from sfclient._loop import LoopHost
 from sfclient.simulator import open_simulator
 
 from .conftest import Hold, exactly, listen, noise, without_silence
 
-T = TypeVar("T")
 RATE = 8000
 SPOKEN = noise(0.5, RATE)
 PIECES = [SPOKEN[at : at + 321] for at in range(0, len(SPOKEN), 321)]  # of an odd length
@@ -373,73 +373,61 @@ async def said_some(source: StreamInput) -> None:
         await trio.sleep(0.001)
 
 
-class OtherThread:
-    """A loop of asyncio in a thread, as the host of a call."""
-
-    kind = "asyncio"
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever)
-
-    async def run(self, function: Callable[[], Awaitable[T]]) -> T:
-        async def wait() -> T:
-            return await function()
-
-        future = asyncio.run_coroutine_threadsafe(wait(), self.loop)
-        try:
-            while not future.done():  # noqa: ASYNC110 -- it is of another loop
-                await trio.sleep(0.001)
-        finally:
-            future.cancel()
-        return future.result()
-
-
 @pytest.fixture
-def asyncio_host() -> Iterator[OtherThread]:
-    host = OtherThread()
-    host.thread.start()
-    yield host
-    host.loop.call_soon_threadsafe(host.loop.stop)
-    host.thread.join()
-    host.loop.close()
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """One of asyncio's that runs in another thread, as that of a program behind a door."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 class TestHost:
     """The program behind a door has the pieces that its loop must give."""
 
-    async def test_of_asyncio_gives_them_in_its_loop(self, asyncio_host: OtherThread) -> None:
-        threads = set()
+    async def test_of_asyncio_gives_them_in_its_loop(self, loop: Any) -> None:
+        loops = set()
 
         async def pieces() -> AsyncIterator[bytes]:
             for piece in PIECES:
                 await asyncio.sleep(0)
-                threads.add(threading.current_thread())
+                loops.add(asyncio.get_running_loop())
                 yield piece
 
-        current_host.set(asyncio_host)  # type: ignore[arg-type]
+        serve(LoopHost(loop))
         async with feeding(pieces()) as source:
             assert await said_by(source) == SPOKEN
-        assert threads == {asyncio_host.thread}
+        assert loops == {loop}
 
-    async def test_of_asyncio_gives_them_by_its_queue(self, asyncio_host: OtherThread) -> None:
+    async def test_of_asyncio_gives_them_by_its_queue(self, loop: Any) -> None:
         given: asyncio.Queue[Any] = asyncio.Queue()
         for piece in (*PIECES, None):
             given.put_nowait(piece)
-        current_host.set(asyncio_host)  # type: ignore[arg-type]
+        serve(LoopHost(loop))
         async with feeding(given) as source:
             assert await said_by(source) == SPOKEN
 
-    async def test_that_blocks_has_no_loop_for_them(self) -> None:
-        class Blocking:
-            kind = "blocking"
+    async def test_of_asyncio_may_take_a_while_to_stop(self, loop: Any) -> None:
+        """What is cancelled there has not ended when that is asked for."""
+        steps = []
 
-        current_host.set(Blocking())  # type: ignore[arg-type]
-        async with ending_with("async_generator take an event loop: give a plain iterator"):
-            async with feeding(one_after_another(PIECES)) as source:
-                await read(source, 80)
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                yield SPOKEN[:2]
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(0.01)
+                steps.append("stopped")
+
+        serve(LoopHost(loop))
+        async with feeding(pieces()) as source:
+            await said_some(source)
+        assert steps == ["stopped"]
 
     async def test_of_trio_has_no_loop_for_those_of_asyncio(self) -> None:
-        async with ending_with(r"by Queue are for calls of sfclient\.aio: .* memory channel"):
+        async with ending_with(r"by Queue are for sfclient\.aio: .* memory channel"):
             async with feeding(asyncio.Queue()) as source:
                 await read(source, 80)

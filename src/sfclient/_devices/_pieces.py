@@ -97,29 +97,30 @@ class ThreadPieces:
 
 
 class AsyncPieces:
-    """Of an async iterator: pulled in the loop of who holds the call, be that trio's or one of asyncio."""
+    """Of an async iterator: pulled in the loop of the program that holds the call, be that trio's or one of asyncio."""
 
     def __init__(self, given: object, begin: Callable[[], AsyncIterator[Any]]) -> None:
         self._given = given
         self._begin = begin
         self._iterator: AsyncIterator[Any] | None = None
+        self._turn: Any = None  # a lock of asyncio's: one that is cancelled there has not ended yet
 
     async def pull(self, take: Take) -> bool:
-        host = current_host.get()
-        name = type(self._given).__name__
-        if host is None:
-            if _is_of_asyncio(self._given):
-                raise UsageError(
-                    f"pieces by {name} are for calls of sfclient.aio: under trio, give a memory channel"
-                )
-            return await self._pull(take, trio.lowlevel.checkpoint)
-        if host.kind == "blocking":
+        host = current_host()
+        if host is not None:
+            return await host.ask(self._pull_in_asyncio, take)
+        if _is_of_asyncio(self._given):
             raise UsageError(
-                f"pieces by {name} take an event loop: give a plain iterator or a queue.Queue"
+                f"pieces by {type(self._given).__name__} are for sfclient.aio: under trio give a memory channel"
             )
-        import asyncio  # as the host did long ago
+        return await self._pull(take, trio.lowlevel.checkpoint)
 
-        return await host.run(partial(self._pull, take, partial(asyncio.sleep, 0)))
+    async def _pull_in_asyncio(self, take: Take) -> bool:
+        import asyncio  # as the program did long ago
+
+        self._turn = self._turn or asyncio.Lock()
+        async with self._turn:
+            return await self._pull(take, partial(asyncio.sleep, 0))
 
     async def _pull(self, take: Take, checkpoint: Callable[[], Awaitable[None]]) -> bool:
         self._iterator = self._iterator or self._begin()
@@ -133,10 +134,14 @@ class AsyncPieces:
         close = getattr(self._iterator, "aclose", None)
         if close is None:
             return True
-        host = current_host.get()
+        host = current_host()
         with trio.move_on_after(CLOSE_SECONDS, shield=True) as patience:
-            await (close() if host is None else host.run(close))
+            await (close() if host is None else host.ask(self._close_in_asyncio, close))
         return not patience.cancelled_caught
+
+    async def _close_in_asyncio(self, close: Callable[[], Awaitable[object]]) -> None:
+        async with self._turn:
+            await close()
 
 
 def _is_of_asyncio(given: object) -> bool:

@@ -1,6 +1,7 @@
 """A program that ends without leaving the block ends all the same, and so does its call."""
 
 import random
+import signal
 
 import pytest
 
@@ -11,7 +12,13 @@ from .programs import PROGRAMS, run
 LONG = 3600.0  # of a session, in seconds: a process takes its time to begin
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if program.is_slow else [])
+        for name, program in PROGRAMS.items()
+    ],
+)
 def test_a_program_that_ends_without_leaving_the_block(name: str) -> None:
     program = PROGRAMS[name]
     with open_far_side(listen, token_lifetime=LONG) as far:
@@ -27,41 +34,34 @@ def test_a_program_that_ends_without_leaving_the_block(name: str) -> None:
     assert "Exception ignored" not in done.told
 
 
-ENDLESS = """
-    print("begun", flush=True)
-    while True:
-        with blocking.open_call(sys.argv.pop(), audio) as call:
-            connected(call)
-            call.wait_ended()
-"""
+WAITING = {
+    "blocking": """
+        print("begun", flush=True)
+        with blocking.open_call(url, audio) as call:
+            for event in call:
+                pass
+        """,
+    "asyncio": """
+        async def main():
+            print("begun", flush=True)
+            async with aio.open_call(url, audio) as call:
+                async for event in call:
+                    pass
+
+        asyncio.run(main())
+        """,
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("door", ["asyncio", "blocking"])
+@pytest.mark.parametrize("door", WAITING)
 def test_ctrl_c_at_any_moment_ends_a_program(door: str) -> None:
-    text = {
-        "blocking": """
-            print("begun", flush=True)
-            with blocking.open_call(url, audio) as call:
-                for event in call:
-                    pass
-            """,
-        "asyncio": """
-            async def main():
-                print("begun", flush=True)
-                async with aio.open_call(url, audio) as call:
-                    async for event in call:
-                        pass
-
-            asyncio.run(main())
-            """,
-    }[door]
     chance = random.Random(17)
     with open_far_side(listen, token_lifetime=LONG) as far:
         for _ in range(30):
             url = far.do(far.simulator.new_session_url)
-            done = run(text, url, True, chance.uniform(0, 0.1))
-            assert done.status == -2, done
+            done = run(WAITING[door], url, True, chance.uniform(0, 0.1))
+            assert done.status == -signal.SIGINT, done
             assert done.told.endswith("KeyboardInterrupt"), done
         for number in range(len(far.simulator.calls)):
             far.ended(number)

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sfclient._call import Call
 from sfclient._devices import Audio, Device, is_sound_file
 from sfclient._dialects import DIALECTS
 from sfclient._errors import UsageError
+from sfclient._interface import Call
 from sfclient._open import open_call
-from sfclient._session import Session, SessionRequest, look_at_order, request_session
+from sfclient._session import GetSession, look_at_order, request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
 from sfclient.cli._leavings import Called, Files
@@ -60,6 +60,9 @@ async def run_call(args: argparse.Namespace) -> int:
         args.volume,
         session,
         Audio(source, sink, follow=args.follow, echo=args.echo, interrupt_after=args.interrupt),
+        dialect=args.dialect,
+        codec=args.codec,
+        framing=args.framing,
         playout=args.playout,
         max_seconds=args.duration,
         silence_seconds=args.silence,
@@ -104,7 +107,7 @@ def _end(name: str | None, args: argparse.Namespace) -> str | Device:
     return Device(name, blocksize=args.blocksize, latency=args.latency, channel=channel)
 
 
-def _session(args: argparse.Namespace) -> Session | SessionRequest:
+def _session(args: argparse.Namespace) -> GetSession | str:
     """Raises `UsageError`."""
     if (args.assistant_id is None) == (args.session_url is None):
         raise UsageError("give either an ASSISTANT_ID or a --session-url")
@@ -117,10 +120,10 @@ def _session(args: argparse.Namespace) -> Session | SessionRequest:
             if getattr(args, name) is not None:
                 option = "--" + name.removesuffix("_number").replace("_", "-")
                 raise UsageError(f"{option} goes with an ASSISTANT_ID, not with a --session-url")
-        return Session(args.session_url, args.dialect)
+        return str(args.session_url)
     order = {name: getattr(args, name) for name in ORDER_OPTIONS}
     look_at_order(args.assistant_id, dialect=args.dialect, **order)
-    request = partial(
+    return partial(
         request_session,
         args.assistant_id,
         api_key=api_key(),
@@ -128,4 +131,3 @@ def _session(args: argparse.Namespace) -> Session | SessionRequest:
         allow_insecure=args.allow_insecure,
         **order,
     )
-    return SessionRequest(request, args.dialect, args.codec, args.framing)

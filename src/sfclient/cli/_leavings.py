@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sfclient._call import Call
 from sfclient._devices import check_distinct
 from sfclient._errors import AudioFileError, UsageError
 from sfclient._events import Event
+from sfclient._interface import Call
 from sfclient._spool import in_time
 from sfclient._stats import record_of, record_of_event, text_of, without_a_call, write_stats
 from sfclient._whole_file import check_place

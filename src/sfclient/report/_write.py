@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sfclient._call import Call
 from sfclient._events import Event
+from sfclient._interface import Call
 from sfclient._stats import record_of, record_of_event
 from sfclient._whole_file import write_whole
 from sfclient.report._page import make_page

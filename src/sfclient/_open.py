@@ -120,8 +120,8 @@ async def open_call(
             raise UsageError("codec and framing are said by the session: leave them out")
     elif not callable(session):
         raise UsageError(
-            "the session must be a Session, the URL of one, or an async function that fetches one, not "
-            + type(session).__name__
+            f"the session must be a Session or the URL of one, not {type(session).__name__}:"
+            " or give an async function that fetches one"
         )
     if isinstance(session, Session):
         new_dialect = partial(dialect_named(session.dialect), session.codec, session.framing)

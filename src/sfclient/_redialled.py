@@ -46,6 +46,7 @@ class RedialledCall(Call):
         self._clock = clock
         self._redialer = redialer
         self._outlet = Outlet()
+        self._events = self._outlet.events
         self._present: HeldCall
         self._number = 0
         self._earlier: deque[PastAttempt] = deque(maxlen=MOST_EARLIER)
@@ -63,7 +64,7 @@ class RedialledCall(Call):
     # What a program does with it.
 
     async def __anext__(self) -> Event:
-        return await self._outlet.events.receive()
+        return await self._events.receive()
 
     def hang_up(self) -> None:
         self._was_hung_up = True
@@ -192,7 +193,7 @@ class RedialledCall(Call):
         self._between = ended
         self._earlier.append(PastAttempt(self._present.statistics(), self._present.timeline))
         self._first_recording_error = self._recording_error
-        self._outlet.events.tell(Redialing(ended, pause, number + 1, at=now))
+        self._events.tell(Redialing(ended, pause, number + 1, at=now))
         return pause
 
     @property

@@ -202,7 +202,7 @@ class Loud:
 @pytest.fixture
 def loud_is_a_voice(monkeypatch):
     monkeypatch.setattr(
-        "sfclient._open.load_voice_detector", lambda rate: VoiceDetector(Loud(), rate)
+        "sfclient._attempt.load_voice_detector", lambda rate: VoiceDetector(Loud(), rate)
     )
 
 

@@ -26,6 +26,8 @@ from sfclient._errors import SfclientError, UsageError
 
 LOOK_SECONDS = 0.25  # between looks whether the program is over: an exit is later by as much
 POLL_SECONDS = 0.25  # of waits: on Windows a lock that is waited for lets no Ctrl-C through
+# In which a thread that was started has begun. Only who was interrupted while it started one waits for that.
+START_SECONDS = 0.1
 
 T = TypeVar("T")
 Result = TypeVar("Result")
@@ -87,6 +89,7 @@ class TrioThread:
         self._jobs: set[Job[Any]] = set()
         self._over: list[Job[Any]] = []  # whose hosts are still to be told
         self._idle = Bell()
+        self._has_begun = threading.Event()
         self._is_closed = False  # takes nothing any more; by `_lock`
         self._thread = threading.Thread(target=self._run, name="sfclient trio", daemon=False)
 
@@ -99,14 +102,10 @@ class TrioThread:
             if self._is_closed or not self.is_here:
                 return False
             self._inbox.append(work)
-        self.look_in()
-        return True
-
-    def look_in(self) -> None:
-        """Have trio look into the inbox."""
-        if self._token is not None:  # else it does so when it begins
+        if self._token is not None:  # else it looks when it begins
             with suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self._work)
+        return True
 
     def run(self, function: Callable[[], T]) -> T:
         """What it returns or raises in trio's thread, which is waited for; in this thread, if that is gone."""
@@ -133,10 +132,9 @@ class TrioThread:
         """Whether this is not a child that was forked from its process."""
         return self._pid == os.getpid()
 
-    @property
     def has_begun(self) -> bool:
-        """Whether it does what is posted."""
-        return self._thread.ident is not None
+        """Whether it does what is posted: not if `start` was interrupted before it could."""
+        return self._has_begun.wait(START_SECONDS)
 
     def check_process(self) -> None:
         """Raises `UsageError` in a child that was forked from the process of this thread."""
@@ -153,6 +151,7 @@ class TrioThread:
     # In trio's.
 
     def _run(self) -> None:
+        self._has_begun.set()
         crash: BaseException = RuntimeError("trio ended")
         try:
             trio.run(self._main)
@@ -170,10 +169,11 @@ class TrioThread:
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self._watch)
             self._token = trio.lowlevel.current_trio_token()
-            self._work()
             while not self._close_if_idle():
-                self._tell()
-                await self._idle.wait()
+                self._work()
+                if self._jobs:
+                    self._tell()
+                    await self._idle.wait()
             self._nursery.cancel_scope.cancel()
 
     def _close_if_idle(self) -> bool:
@@ -210,7 +210,7 @@ class TrioThread:
             job.context.run(self._nursery.start_soon, job.work)
 
     def ended(self, job: "Job[Any]") -> None:
-        """Its host is told; after the last one, when trio has ended, so that who joins the thread does not wait."""
+        """Its host is told; of the last one when trio has ended, so that who joins the thread does not wait."""
         self._jobs.discard(job)
         self._over.append(job)
         if self._jobs:
@@ -227,14 +227,28 @@ class TrioThread:
         self._thread.start()
 
 
+def _no() -> bool:
+    return False
+
+
+def with_its_call() -> bool:
+    """For jobs that wait for something of a call: they end when it does."""
+    return True
+
+
 class Job(Generic[T]):
     """An async function for trio's thread, which runs in a copy of the context of who makes this. Kept by nobody when
-    it has begun, and in no repr: its arguments may hold secrets."""
+    it has begun, and in no repr: its arguments may hold secrets.
 
-    def __init__(self, function: Callable[[], Awaitable[T]]) -> None:
+    When the program is over, or it has nobody to tell, it is stopped, unless `end` says that it ends by itself then.
+    This, and what `start` is given, is called in trio's thread, and must not block.
+    """
+
+    def __init__(self, function: Callable[[], Awaitable[T]], end: Callable[[], bool] = _no) -> None:
         self._function: Callable[[], Awaitable[T]] | None = function
-        self._told: Callable[[], object] = int
-        self.is_orphan: Callable[[], bool] = bool
+        self._told: Callable[[], object] = _no
+        self.is_orphan: Callable[[], bool] = _no
+        self._end = end
         self.context = copy_context()
         self._scope = trio.CancelScope()
         self._thread: TrioThread | None = None
@@ -248,9 +262,8 @@ class Job(Generic[T]):
 
     # For any thread.
 
-    def start(self, told: Callable[[], object], is_orphan: Callable[[], bool] = bool) -> None:
-        """Once. `told` is called in trio's thread when it is over, and must not block; `is_orphan` now and then, whether
-        nobody can be told any more: then it is stopped."""
+    def start(self, told: Callable[[], object], is_orphan: Callable[[], bool] = _no) -> None:
+        """Once. `told` is called when it is over, `is_orphan` now and then: whether nobody can be told any more."""
         global _shared
         self._told, self.is_orphan = told, is_orphan
         with _lock:
@@ -270,7 +283,7 @@ class Job(Generic[T]):
         """Have it stop; it is not over at once."""
         self.is_cancelled = True
         thread = self._thread
-        if thread is not None and thread.post(self._stop) and thread.has_begun:
+        if thread is not None and thread.post(self._stop) and thread.has_begun():
             self._is_enlisted = True  # now, if `start` was interrupted
 
     def post(self, work: Callable[[], None]) -> None:
@@ -309,8 +322,8 @@ class Job(Generic[T]):
     # For trio's.
 
     def stop(self, why: SfclientError) -> None:
-        """Cancel it, and have it raise this."""
-        if not self._scope.cancel_called:
+        """Have it end, or cancel it and have it raise this."""
+        if not self._end() and not self._scope.cancel_called:
             self.is_cancelled = True
             self._errors.append(why)
             self._scope.cancel()

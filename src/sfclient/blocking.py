@@ -8,6 +8,7 @@ holds it, in a trio of its own.
             print(event)
 
 - `open_call`, `Call`: a call, as a context manager; `Tap`: what both sides say
+- `StreamOutput`: what the agent says, block by block
 - `request_session`, `request_result`: from a key to a session, and to the record of a call; `Session`: with a plain
   function as its `start_call`
 
@@ -33,7 +34,7 @@ import trio
 import sfclient._session as of_trio
 from sfclient._devices import Device
 from sfclient._dialects import StartedCall
-from sfclient._door import HeldCall, PlainCall, for_trio, like, raise_as_it_is
+from sfclient._door import CarriedCall, PlainCall, for_trio, like, raise_as_it_is
 from sfclient._errors import UsageError
 from sfclient._events import Ended, Event
 from sfclient._host import Answer, Host
@@ -42,10 +43,19 @@ from sfclient._result import CallResult
 from sfclient._result import request_result as trio_request_result
 from sfclient._secrets import Secrets
 from sfclient._session import request_session as trio_request_session
+from sfclient._stream_outputs import BlockingStreamOutput as StreamOutput
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job, Stopped, raise_once, wait
+from sfclient._trio_thread import Job, Stopped, raise_once, wait, with_its_call
 
-__all__ = ["Call", "Session", "Tap", "open_call", "request_result", "request_session"]
+__all__ = [
+    "Call",
+    "Session",
+    "StreamOutput",
+    "Tap",
+    "open_call",
+    "request_result",
+    "request_session",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -233,7 +243,7 @@ class _Block(AbstractContextManager["Call"]):
         host = _ThreadHost()
         begun = threading.Event()
         self._over = over = threading.Event()
-        self._held = held = HeldCall(
+        self._carried = carried = CarriedCall(
             *for_trio(args, kwargs, partial(_for_trio, host)),
             host,
             begun.set,
@@ -242,15 +252,15 @@ class _Block(AbstractContextManager["Call"]):
         )
         del args, kwargs  # which hold secrets
         try:
-            held.start()
+            carried.start()
             wait(begun)
-            if held.call is not None:
-                return Call(held, over)  # nothing may come behind it
+            if carried.call is not None:
+                return Call(carried, over)  # nothing may come behind it
         except BaseException:
-            _finish(held.job, over, held.job.cancel)
+            _finish(carried.job, over, carried.job.cancel)
             raise
-        _finish(held.job, over, _nothing)
-        held.job.take()
+        _finish(carried.job, over, _nothing)
+        carried.job.take()
         raise AssertionError("a call that never begins raises why")
 
     def __exit__(
@@ -259,9 +269,9 @@ class _Block(AbstractContextManager["Call"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        job = self._held.job
+        job = self._carried.job
         try:
-            _finish(job, self._over, partial(self._held.leave, error is not None))
+            _finish(job, self._over, partial(self._carried.leave, error is not None))
             if error is None:
                 job.check_process()
                 if job.error is not None:
@@ -272,9 +282,9 @@ class _Block(AbstractContextManager["Call"]):
 
     def __del__(self) -> None:
         """An interrupt came at a bad moment."""
-        held: HeldCall | None = getattr(self, "_held", None)
-        if held is not None and not held.job.is_over:
-            held.job.cancel()
+        carried: CarriedCall | None = getattr(self, "_carried", None)
+        if carried is not None and not carried.job.is_over:
+            carried.job.cancel()
 
 
 def _nothing() -> None:
@@ -318,12 +328,12 @@ class _Stream(Generic[T]):
 
     def __init__(
         self,
-        held: HeldCall,
+        carried: CarriedCall,
         over: threading.Event,
         fetch: Callable[[], Awaitable[T]],
         fetch_nowait: Callable[[], T],
     ) -> None:
-        self._held = held
+        self._carried = carried
         self._over = over
         self._fetch = fetch
         self._fetch_nowait = fetch_nowait
@@ -331,31 +341,31 @@ class _Stream(Generic[T]):
 
     def next(self, seconds: float = math.inf) -> T | None:
         """None if nothing comes within so many seconds, StopAsyncIteration at the end."""
-        _raise_failure(self._held, self._over)
+        _raise_failure(self._carried, self._over)
         with suppress(IndexError):
             return self._kept.popleft()
-        if self._held.job.is_over or seconds <= 0:
+        if self._carried.job.is_over or seconds <= 0:
             with suppress(trio.WouldBlock):
-                return self._held.do(lambda _: self._fetch_nowait())
+                return self._carried.do(lambda _: self._fetch_nowait())
             return None
         try:
-            came = _try_in_trio("Call", Job(self._fetch), seconds, self._kept.append)
+            came = _try_in_trio("Call", Job(self._fetch, with_its_call), seconds, self._kept.append)
         except StopAsyncIteration:
-            _raise_failure(self._held, self._over)
+            _raise_failure(self._carried, self._over)
             raise
-        if self._held.is_failing:
+        if self._carried.is_failing:
             self._kept += came
-            _raise_failure(self._held, self._over)
+            _raise_failure(self._carried, self._over)
         return came[0] if came else None
 
 
-def _raise_failure(held: HeldCall, over: threading.Event) -> None:
+def _raise_failure(carried: CarriedCall, over: threading.Event) -> None:
     """What the call failed by, if it did, when it has stopped."""
-    held.job.check_process()
-    if held.is_failing:
+    carried.job.check_process()
+    if carried.is_failing:
         wait(over)
-        if held.job.error is not None:  # the block is not left yet
-            raise_as_it_is(held.job.error)
+        if carried.job.error is not None:  # the block is not left yet
+            raise_as_it_is(carried.job.error)
 
 
 class Call(PlainCall):
@@ -364,11 +374,11 @@ class Call(PlainCall):
     The iteration ends with `Disconnected`, when the agent's last words have been played.
     """
 
-    def __init__(self, held: HeldCall, over: threading.Event) -> None:
-        super().__init__(held)
+    def __init__(self, carried: CarriedCall, over: threading.Event) -> None:
+        super().__init__(carried)
         self._over = over
-        call = held.begun()
-        self._events = _Stream(held, over, call.__anext__, call._events.receive_nowait)
+        call = carried.begun()
+        self._events = _Stream(carried, over, call.__anext__, call._events.receive_nowait)
 
     def __iter__(self) -> "Call":
         return self
@@ -392,38 +402,40 @@ class Call(PlainCall):
 
     def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device: see `sfclient.Call.use_input`."""
-        self._wait(partial(self._held.begun().use_input, device))
+        self._wait(partial(self._carried.begun().use_input, device))
 
     def use_output(self, device: Device | str | int | None) -> None:
         """Play at another sound device: see `sfclient.Call.use_output`."""
-        self._wait(partial(self._held.begun().use_output, device))
+        self._wait(partial(self._carried.begun().use_output, device))
 
     def wait_ended(self, timeout: float | None = None) -> Ended | None:
         """Wait until the call is over and the agent's last words have been played; None if that takes longer than
         `timeout` seconds."""
-        ended = self._wait(self._held.begun().wait_ended, timeout)
+        ended = self._wait(self._carried.begun().wait_ended, timeout)
         return ended[0] if ended else None
 
     def _wait(self, function: Callable[[], Awaitable[T]], timeout: float | None = None) -> list[T]:
-        _raise_failure(self._held, self._over)
+        _raise_failure(self._carried, self._over)
         try:
-            return _try_in_trio("Call", Job(function), math.inf if timeout is None else timeout)
+            return _try_in_trio(
+                "Call", Job(function, with_its_call), math.inf if timeout is None else timeout
+            )
         finally:
-            _raise_failure(self._held, self._over)
+            _raise_failure(self._carried, self._over)
 
     @property
     def tap(self) -> "Tap":
         """What both sides say: ``for sound in call.tap``. Raises `UsageError` unless `open_call` was asked for it."""
-        return Tap(self._held, self._over)
+        return Tap(self._carried, self._over)
 
 
 class Tap:
     """Iterate over it for each `Sound`, until the call is over, as `sfclient.Tap`. For any thread."""
 
-    def __init__(self, held: HeldCall, over: threading.Event) -> None:
-        self._held = held
-        tap = held.do(lambda call: call.tap)
-        self._stream = _Stream(held, over, tap.__anext__, tap.take_nowait)
+    def __init__(self, carried: CarriedCall, over: threading.Event) -> None:
+        self._carried = carried
+        tap = carried.do(lambda call: call.tap)
+        self._stream = _Stream(carried, over, tap.__anext__, tap.take_nowait)
 
     def __iter__(self) -> "Tap":
         return self
@@ -438,4 +450,4 @@ class Tap:
 
     def statistics(self) -> TapStatistics:
         """What became of all that was tapped so far."""
-        return self._held.do(lambda call: call.tap.statistics())
+        return self._carried.do(lambda call: call.tap.statistics())

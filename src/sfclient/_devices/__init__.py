@@ -119,11 +119,13 @@ async def open_lines(
         if real:
             rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
             make = partial(PortAudioLine, real, rates, follow=audio.follow)
-            lines.append(await in_thread(partial(_in_time, make)))
+            line = await in_thread(partial(_in_time, make))
+            stack.callback(line.close)
+            lines.append(line)
         if virtual != (None, None):
             block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
-            line = open_virtual_line(*virtual, output_samplerate, block_seconds)
-            lines.append(await stack.enter_async_context(line))
+            ends = open_virtual_line(*virtual, output_samplerate, block_seconds)
+            lines.append(await stack.enter_async_context(ends))
         yield lines
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from traceback import TracebackException
 
+import numpy as np
 import pytest
 
 from sfclient import (
@@ -17,12 +18,14 @@ from sfclient import (
     Connecting,
     Disconnected,
     Ended,
+    InputEnded,
     MemoryInput,
     MemoryOutput,
     MessageReceived,
     NetworkError,
     RemoteError,
     ServiceError,
+    StreamInput,
     UsageError,
 )
 from sfclient.simulator import EchoAgent, SimulatedCall, SpeakAgent
@@ -329,7 +332,7 @@ async def test_an_error_of_the_program_hangs_up_and_is_raised_as_it_was(hold):
     mistake, calls = MistakeError("in the block"), []
 
     async def err() -> None:
-        async with hold(SpeakAgent(MONOLOGUE, "burst")) as held:
+        async with hold() as held:
             calls.append(held.call)
             await connected(held.call)
             raise mistake
@@ -455,6 +458,43 @@ async def test_a_backend_that_fails_ends_the_call_with_its_error(hold):
         with pytest.raises(MistakeError):
             async with hold.door.open_call(session, hold.audio()):
                 raise AssertionError("a block without a call")
+
+
+@through_every_door
+async def test_a_program_brings_its_own_sound_and_takes_the_agent_s(hold):
+    said = noise(0.3, hold.capture_samplerate)
+    pieces = hold.door.pieces([said[:1001], said[1001:5000], said[5000:]])
+    microphone = StreamInput(pieces, samplerate=hold.capture_samplerate)
+    speaker, blocks = hold.door.stream_output()
+    sound = {"microphone": microphone, "speaker": speaker, "silence_seconds": 0.5}
+    async with hold(EchoAgent(), **sound) as held:
+        heard = np.concatenate([block async for block in blocks])
+        assert (await held.call.wait_ended()).by == "caller"
+    assert without_silence(held.simulated.received_audio) == said
+    if hold.capture_samplerate == hold.playout_samplerate:
+        assert without_silence(heard.tobytes()) == said
+    assert any(heard)
+    assert microphone.statistics().has_ended
+    assert speaker.statistics().dropped_frames == 0
+    assert any(isinstance(event, InputEnded) for event in [event async for event in held.call])
+
+
+@through_every_door
+async def test_sound_of_the_program_that_fails_ends_the_call(hold):
+    def fail():
+        yield noise(0.1, hold.capture_samplerate)
+        raise MistakeError("in the midst")
+
+    async def listen_in() -> None:
+        async with hold(
+            microphone=StreamInput(hold.door.pieces(fail()), samplerate=hold.capture_samplerate)
+        ) as held:
+            async for _ in held.call:
+                pass
+
+    with pytest.raises(UsageError) as caught:
+        await listen_in()
+    assert isinstance(caught.value.__cause__, MistakeError)
 
 
 @through_every_door

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
+from sfclient._crossing import raise_once
 from sfclient._errors import UsageError
 
 T = TypeVar("T")
@@ -38,13 +39,7 @@ class Answer(Generic[T]):
             self._token.run_sync_soon(self.came.set)
 
     def take(self) -> T:
-        if self._errors:
-            error = self._errors.pop()
-            try:
-                raise error
-            finally:
-                del error
-        return self._values.pop()
+        return raise_once(self._errors) if self._errors else self._values.pop()
 
 
 class Host(ABC):

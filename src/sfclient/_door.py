@@ -7,7 +7,7 @@ import inspect
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import trio
 
@@ -159,16 +159,6 @@ def for_trio(
     if "session" in kwargs:
         return args, kwargs | {"session": convert(kwargs["session"])}
     return (convert(args[0]), *args[1:]) if args else args, kwargs
-
-
-def raise_as_it_is(error: BaseException) -> NoReturn:
-    """And not on top of what is being handled, such as the cancellation that it caused."""
-    context = error.__context__
-    try:
-        raise error
-    finally:
-        error.__context__ = context
-        del error, context
 
 
 class PlainCall:

@@ -11,21 +11,19 @@ host's thread: what it does is one append to the inbox, and the books are kept i
 
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
-from math import inf
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 import trio
 
 from sfclient._clock import Bell
+from sfclient._crossing import forgetful, raise_once, wait
 from sfclient._errors import SfclientError, UsageError
 
 LOOK_SECONDS = 0.25  # between looks whether the program is over: an exit is later by as much
-POLL_SECONDS = 0.25  # of waits: on Windows a lock that is waited for lets no Ctrl-C through
 # In which a thread that was started has begun. Only who was interrupted while it started one waits for that.
 START_SECONDS = 0.1
 
@@ -45,37 +43,10 @@ class Stopped(BaseException):
     """The job was cancelled, and has no result."""
 
 
-def wait(event: threading.Event, seconds: float = inf) -> bool:
-    """As `threading.Event.wait`, but Ctrl-C ends it on every system."""
-    deadline = time.monotonic() + seconds
-    while not event.wait(max(0.0, min(POLL_SECONDS, deadline - time.monotonic()))):
-        if time.monotonic() >= deadline:
-            return event.is_set()
-    return True
-
-
 def program_is_over() -> bool:
     """Whether the main thread is, so that the others are waited for. `threading` joins the threads of pools before that
     can be seen of the main thread, and tells nobody but by this name; without it, only those would wait for ever."""
     return getattr(threading, "_SHUTTING_DOWN", False) or not threading.main_thread().is_alive()
-
-
-def raise_once(errors: list[BaseException]) -> NoReturn:
-    """The one in this list, which keeps it no longer: it would hold the frames that hold the list."""
-    error = errors.pop()
-    try:
-        raise error
-    finally:
-        del error
-
-
-def forgetful(error: BaseException) -> BaseException:
-    """An error on its way to another thread; ours without frames, which hold a call's queues, and its secrets."""
-    if isinstance(error, SfclientError):
-        error.__traceback__ = None
-        if error.__cause__ is None:
-            error.__context__ = None
-    return error
 
 
 class TrioThread:

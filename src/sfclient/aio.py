@@ -24,9 +24,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from sfclient._crossing import raise_as_it_is
 from sfclient._devices import Device
 from sfclient._dialects import StartedCall
-from sfclient._door import CarriedCall, PlainCall, for_trio, like, raise_as_it_is
+from sfclient._door import CarriedCall, PlainCall, for_trio, like
 from sfclient._errors import UsageError
 from sfclient._events import Ended, Event
 from sfclient._host import Host
@@ -36,14 +37,16 @@ from sfclient._result import CallResult
 from sfclient._result import request_result as trio_request_result
 from sfclient._session import Session
 from sfclient._session import request_session as trio_request_session
-from sfclient._stream_outputs import AsyncioStreamOutput as StreamOutput
+from sfclient._stream_outputs import AsyncioStreamOutput
 from sfclient._tap import Sound, TapStatistics
 from sfclient._trio_thread import Job, with_its_call
 
 __all__ = ["Call", "StreamOutput", "Tap", "open_call", "request_result", "request_session"]
 
 
-T = TypeVar("T")
+_T = TypeVar("_T")
+
+StreamOutput = AsyncioStreamOutput
 
 
 class _StartCall:
@@ -200,24 +203,24 @@ def open_call(*args: Any, **kwargs: Any) -> AbstractAsyncContextManager["Call"]:
     return _Block(args, kwargs)
 
 
-class _Stream(Generic[T]):
+class _Stream(Generic[_T]):
     """What comes one by one. Tasks that wait for it share it; what one was cancelled at is the next one's."""
 
     def __init__(
         self,
         carried: CarriedCall,
         loop: asyncio.AbstractEventLoop,
-        fetch: Callable[[], Awaitable[T]],
-        fetch_nowait: Callable[[], T],
+        fetch: Callable[[], Awaitable[_T]],
+        fetch_nowait: Callable[[], _T],
     ) -> None:
         self._carried = carried
         self._loop = loop
         self._fetch = fetch
         self._fetch_nowait = fetch_nowait
         self._turn = asyncio.Lock()
-        self._asked: tuple[Job[T], Signal] | None = None
+        self._asked: tuple[Job[_T], Signal] | None = None
 
-    async def next(self) -> T:
+    async def next(self) -> _T:
         async with self._turn:
             if self._asked is None:
                 if self._carried.job.is_over:

@@ -10,20 +10,18 @@ holds it, in a trio of its own.
 - `open_call`, `Call`: a call, as a context manager; `Tap`: what both sides say
 - `StreamOutput`: what the agent says, block by block
 - `request_session`, `request_result`: from a key to a session, and to the record of a call; `Session`: with a plain
-  function as its `start_call`
+  function as its ``start_call``
 
 The names, parameters, events and errors are those of `sfclient`, from where all else is taken too. The calls of a
 process share one thread, which lasts as long as they do. All methods may be called from any thread, also while another
 one waits in one. Ctrl-C ends every wait.
 """
 
-import asyncio
 import math
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -32,20 +30,22 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 import trio
 
 import sfclient._session as of_trio
+from sfclient._crossing import raise_as_it_is, wait
 from sfclient._devices import Device
 from sfclient._dialects import StartedCall
-from sfclient._door import CarriedCall, PlainCall, for_trio, like, raise_as_it_is
+from sfclient._door import CarriedCall, PlainCall, for_trio, like
 from sfclient._errors import UsageError
 from sfclient._events import Ended, Event
-from sfclient._host import Answer, Host
+from sfclient._host import Host
 from sfclient._open import open_call as trio_open_call
 from sfclient._result import CallResult
 from sfclient._result import request_result as trio_request_result
 from sfclient._secrets import Secrets
 from sfclient._session import request_session as trio_request_session
-from sfclient._stream_outputs import BlockingStreamOutput as StreamOutput
+from sfclient._stream_outputs import BlockingStreamOutput
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job, Stopped, raise_once, wait, with_its_call
+from sfclient._trio_thread import Job, with_its_call
+from sfclient._waiting import ThreadHost, check_may_block, finish, in_trio, try_in_trio
 
 __all__ = [
     "Call",
@@ -57,8 +57,10 @@ __all__ = [
     "request_session",
 ]
 
-P = ParamSpec("P")
-T = TypeVar("T")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+StreamOutput = BlockingStreamOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,94 +77,7 @@ class Session:
 
 
 # What is given instead of a session is a plain function here.
-GivenSession = Session | of_trio.Session | str | Callable[[], Session | of_trio.Session]
-
-
-class _ThreadHost(Host):
-    """A program without a loop. What is asked of it gets a thread, and a copy of the context of who entered."""
-
-    def begin(self, work: Callable[[], Any], answer: Answer[Any]) -> Callable[[], object]:
-        def ask() -> None:
-            try:
-                given = work()
-                if isinstance(given, Awaitable):
-                    if isinstance(given, Coroutine):
-                        given.close()
-                    raise UsageError(
-                        "sfclient.blocking takes plain functions and iterators, not async ones"
-                    )
-                answer.give(given)
-            except BaseException as error:
-                answer.fail(error)
-
-        trio.lowlevel.start_thread_soon(partial(copy_context().run, ask), lambda _: None)
-        return lambda: None  # one cannot cancel a thread
-
-    def is_gone(self) -> bool:
-        return False
-
-
-def _may_block(name: str) -> None:
-    """Raises `UsageError` where others would wait for it."""
-    if trio.lowlevel.in_trio_task():
-        raise UsageError(f"sfclient.blocking.{name} would block trio: take sfclient.{name}")
-    with suppress(RuntimeError):
-        asyncio.get_running_loop()
-        raise UsageError(
-            f"sfclient.blocking.{name} would block asyncio's loop: take sfclient.aio.{name}"
-        )
-
-
-def _finish(job: Job[Any], over: threading.Event, end: Callable[[], object]) -> None:
-    """End it, and wait until it is over, and trio's thread gone if this was the last. Whatever interrupts that, such as
-    KeyboardInterrupt, cancels the job, and is raised then."""
-    interrupts: list[BaseException] = []
-    while True:
-        try:
-            end()
-            if job.will_tell:
-                wait(over)
-            job.leave()
-            break
-        except BaseException as error:
-            interrupts[:] = [error]
-            end = job.cancel
-    if interrupts:
-        raise_once(interrupts)
-
-
-def _try_in_trio(
-    name: str,
-    job: Job[T],
-    seconds: float = math.inf,
-    keep: Callable[[T], object] = lambda _: None,
-) -> list[T]:
-    """A list of what it returns, empty if that takes longer; or raises what it does.
-
-    When this is interrupted, or too long, it has stopped; what came of it when this is interrupted is to be kept.
-    """
-    _may_block(name)
-    over = threading.Event()
-    try:
-        job.start(over.set)
-        if not wait(over, seconds):
-            job.cancel()
-            wait(over)
-    except BaseException:
-        _finish(job, over, job.cancel)
-        if job.is_over and job.error is None:
-            keep(job.take())
-        raise
-    job.leave()
-    try:
-        return [job.take()]
-    except Stopped:
-        return []
-
-
-def _in_trio(name: str, job: Job[T]) -> T:
-    (result,) = _try_in_trio(name, job)
-    return result
+_GivenSession = Session | of_trio.Session | str | Callable[[], Session | of_trio.Session]
 
 
 class _StartCall:
@@ -172,7 +87,7 @@ class _StartCall:
         self.in_trio = in_trio
 
     def __call__(self, server_name: str) -> StartedCall:
-        return _in_trio("request_session", Job(partial(self.in_trio, server_name)))
+        return in_trio("request_session", Job(partial(self.in_trio, server_name)))
 
 
 def _for_trio(host: Host, session: Any) -> Any:
@@ -208,7 +123,7 @@ def request_session(*args: Any, **kwargs: Any) -> Session:
     """Ask the service for a session with an agent: see `sfclient.request_session`."""
     request = Job(partial(trio_request_session, *args, **kwargs))
     del args, kwargs  # which hold the key
-    session = _in_trio("request_session", request)
+    session = in_trio("request_session", request)
     start_call = session.start_call and _StartCall(session.start_call)
     return Session(
         session.url,
@@ -226,7 +141,7 @@ def request_result(*args: Any, **kwargs: Any) -> CallResult:
     """Ask the service what became of a call: see `sfclient.request_result`."""
     request = Job(partial(trio_request_result, *args, **kwargs))
     del args, kwargs  # which hold the key
-    return _in_trio("request_result", request)
+    return in_trio("request_result", request)
 
 
 class _Block(AbstractContextManager["Call"]):
@@ -236,11 +151,11 @@ class _Block(AbstractContextManager["Call"]):
         self._options: tuple[tuple[Any, ...], dict[str, Any]] | None = args, kwargs
 
     def __enter__(self) -> "Call":
-        _may_block("open_call")
+        check_may_block("open_call")
         if self._options is None:
             raise UsageError("an open_call is entered once: call it again for another call")
         (args, kwargs), self._options = self._options, None
-        host = _ThreadHost()
+        host = ThreadHost()
         begun = threading.Event()
         self._over = over = threading.Event()
         self._carried = carried = CarriedCall(
@@ -257,9 +172,9 @@ class _Block(AbstractContextManager["Call"]):
             if carried.call is not None:
                 return Call(carried, over)  # nothing may come behind it
         except BaseException:
-            _finish(carried.job, over, carried.job.cancel)
+            finish(carried.job, over, carried.job.cancel)
             raise
-        _finish(carried.job, over, _nothing)
+        finish(carried.job, over, _nothing)
         carried.job.take()
         raise AssertionError("a call that never begins raises why")
 
@@ -271,7 +186,7 @@ class _Block(AbstractContextManager["Call"]):
     ) -> None:
         job = self._carried.job
         try:
-            _finish(job, self._over, partial(self._carried.leave, error is not None))
+            finish(job, self._over, partial(self._carried.leave, error is not None))
             if error is None:
                 job.check_process()
                 if job.error is not None:
@@ -297,8 +212,8 @@ def _set(*events: threading.Event) -> None:
 
 
 def _like_trio(
-    function: Callable[Concatenate[Any, P], object],
-) -> Callable[[Callable[..., T]], Callable[Concatenate[GivenSession, P], T]]:
+    function: Callable[Concatenate[Any, _P], object],
+) -> Callable[[Callable[..., _T]], Callable[Concatenate[_GivenSession, _P], _T]]:
     """As `like`, but for the session."""
     return like(function)
 
@@ -323,23 +238,23 @@ def open_call(*args: Any, **kwargs: Any) -> AbstractContextManager["Call"]:
     return _Block(args, kwargs)
 
 
-class _Stream(Generic[T]):
+class _Stream(Generic[_T]):
     """What comes one by one; threads that wait for it share it."""
 
     def __init__(
         self,
         carried: CarriedCall,
         over: threading.Event,
-        fetch: Callable[[], Awaitable[T]],
-        fetch_nowait: Callable[[], T],
+        fetch: Callable[[], Awaitable[_T]],
+        fetch_nowait: Callable[[], _T],
     ) -> None:
         self._carried = carried
         self._over = over
         self._fetch = fetch
         self._fetch_nowait = fetch_nowait
-        self._kept: deque[T] = deque()  # that came when who waited was interrupted
+        self._kept: deque[_T] = deque()  # that came when who waited was interrupted
 
-    def next(self, seconds: float = math.inf) -> T | None:
+    def next(self, seconds: float = math.inf) -> _T | None:
         """None if nothing comes within so many seconds, StopAsyncIteration at the end."""
         _raise_failure(self._carried, self._over)
         with suppress(IndexError):
@@ -349,7 +264,7 @@ class _Stream(Generic[T]):
                 return self._carried.do(lambda _: self._fetch_nowait())
             return None
         try:
-            came = _try_in_trio("Call", Job(self._fetch, with_its_call), seconds, self._kept.append)
+            came = try_in_trio("Call", Job(self._fetch, with_its_call), seconds, self._kept.append)
         except StopAsyncIteration:
             _raise_failure(self._carried, self._over)
             raise
@@ -414,10 +329,12 @@ class Call(PlainCall):
         ended = self._wait(self._carried.begun().wait_ended, timeout)
         return ended[0] if ended else None
 
-    def _wait(self, function: Callable[[], Awaitable[T]], timeout: float | None = None) -> list[T]:
+    def _wait(
+        self, function: Callable[[], Awaitable[_T]], timeout: float | None = None
+    ) -> list[_T]:
         _raise_failure(self._carried, self._over)
         try:
-            return _try_in_trio(
+            return try_in_trio(
                 "Call", Job(function, with_its_call), math.inf if timeout is None else timeout
             )
         finally:

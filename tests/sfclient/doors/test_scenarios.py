@@ -23,6 +23,8 @@ from sfclient import (
     MemoryOutput,
     MessageReceived,
     NetworkError,
+    Redial,
+    Redialing,
     RemoteError,
     ServiceError,
     StreamInput,
@@ -513,6 +515,40 @@ async def test_who_plays_the_sound_may_hang_up(hold):
         async with hold.door.open_call(await hold.session(far), audio) as call:
             calls.append(call)
             assert (await call.wait_ended()).reason == "hung up"
+
+
+@through_every_door
+async def test_a_call_that_the_network_ends_is_redialled(hold):
+    asked = []
+
+    async def fetch():
+        asked.append(len(asked) + 1)
+        return await hold.session(far)
+
+    with open_far_side(SpeakAgent(WORDS)) as far:
+        get_session = hold.door.given(fetch)
+        options = {"dialect": hold.dialect, "redial": Redial(first_pause=0.1)}
+        events, speaker = [], MemoryOutput()
+        audio = Audio(MemoryInput(), speaker)
+        async with hold.door.open_call(get_session, audio, **options) as call:
+            async for event in call:
+                events.append(event)
+                connections = [each for each in events if isinstance(each, Connected)]
+                if isinstance(event, Connected) and len(connections) == 1:
+                    far.do(far.proxy.reset)
+                elif isinstance(event, Connected):
+                    assert call.ended is None
+                    await hold.door.sleep(0.5)
+                    call.hang_up()
+    assert asked == [1, 2]
+    assert len(far.simulator.calls) == 2
+    (redialling,) = [event for event in events if isinstance(event, Redialing)]
+    assert redialling.ended.by == "network"
+    assert redialling.attempt == call.attempt == 2
+    assert [attempt.statistics.ended for attempt in call.earlier] == [redialling.ended]
+    assert events[-1] == Disconnected(call.ended)
+    assert call.ended.by == "caller"
+    assert without_silence(speaker.played).endswith(WORDS)
 
 
 @through_every_door

@@ -327,7 +327,7 @@ class Call(PlainCall):
         """Wait until the call is over and the agent's last words have been played; None if that takes longer than
         `timeout` seconds."""
         ended = self._wait(self._carried.begun().wait_ended, timeout)
-        return ended[0] if ended else None
+        return ended[0] if ended else self.ended
 
     def _wait(
         self, function: Callable[[], Awaitable[_T]], timeout: float | None = None

@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import trio
 
@@ -322,6 +322,12 @@ class Call(PlainCall):
     def use_output(self, device: Device | str | int | None) -> None:
         """Play at another sound device: see `sfclient.Call.use_output`."""
         self._wait(partial(self._carried.begun().use_output, device))
+
+    @overload
+    def wait_ended(self, timeout: None = None) -> Ended: ...
+
+    @overload
+    def wait_ended(self, timeout: float) -> Ended | None: ...
 
     def wait_ended(self, timeout: float | None = None) -> Ended | None:
         """Wait until the call is over and the agent's last words have been played; None if that takes longer than

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sfclient._devices import Device
 from sfclient._echo import EchoStatistics
+from sfclient._event_queue import EventQueue
 from sfclient._events import Ended, Event
 from sfclient._hearing import Levels
 from sfclient._network import NetworkStatistics
@@ -30,6 +31,8 @@ class Call(ABC):
     `Redial`) is one call over all attempts: what is told of a call that lasts is told of the present attempt, and
     between two of them of the one before.
     """
+
+    _events: EventQueue  # what the iteration gives; for who cannot wait under trio
 
     def __aiter__(self) -> "Call":
         return self

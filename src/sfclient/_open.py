@@ -15,6 +15,7 @@ from sfclient._dialects import dialect_named
 from sfclient._echo import check_echo
 from sfclient._endings import check_seconds
 from sfclient._errors import AudioFileError, UsageError
+from sfclient._host import check_runs_trio
 from sfclient._interface import Call
 from sfclient._interruption import check_interrupt_after
 from sfclient._limits import TimeLimits
@@ -112,6 +113,7 @@ async def open_call(
     NetworkError, ServiceError
         The connection or the agent failed, at the start or in mid-call.
     """
+    check_runs_trio("open_call")
     clock = CallClock()
     if isinstance(session, str):
         session = Session(session, dialect, codec, framing)

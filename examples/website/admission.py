@@ -69,7 +69,7 @@ class Admission:
 
 
 def visitor_at(host: str) -> str:
-    """Whom an address stands for: in IPv6 its /64, of which each customer of a provider has all addresses (RFC 6177)."""
+    """Whom an address stands for: in IPv6 its /64, of which a customer has all addresses (RFC 6177)."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:  # as behind a socket of the file system: all of them are one

@@ -33,7 +33,7 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
 """By what the page is told: the HTTP status, and the sentence."""
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An answer instead of what was asked for; `code` is one of the table, `retry_after` in seconds."""
 
     def __init__(self, code: str, retry_after: float | None = None) -> None:
@@ -42,18 +42,18 @@ class Refusal(Exception):
         self.retry_after = None if retry_after is None else max(1, math.ceil(retry_after))
 
 
-def refusal_of(error: SfclientError) -> Refusal:
+def refusal_of(error: SfclientError) -> RefusalError:
     """What is told of an error of the client; the owner, whose fault a `UsageError` is, reads it in the log."""
     if isinstance(error, UsageError):
         _logger.error("no call can be held: %s", error)
-        return Refusal("out_of_order")
+        return RefusalError("out_of_order")
     _logger.warning("no call for a visitor: %s", error)
     if isinstance(error, ServiceError) and error.status in (429, 503):
-        return Refusal("service_busy", error.retry_after)
-    return Refusal("unavailable", error.retry_after)
+        return RefusalError("service_busy", error.retry_after)
+    return RefusalError("unavailable", error.retry_after)
 
 
-def answer(refusal: Refusal, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def answer(refusal: RefusalError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     status, message = REFUSALS[refusal.code]
     told = {"error": refusal.code, "message": message, "retry_after": refusal.retry_after}
     pause = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
@@ -64,16 +64,16 @@ def answer(refusal: Refusal, headers: Mapping[str, str] | None = None) -> JSONRe
 
 
 def refused(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Refusal)
+    assert isinstance(error, RefusalError)
     return answer(error)
 
 
 def not_routed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     codes = {status: code for code, (status, _) in REFUSALS.items()}
-    return answer(Refusal(codes.get(error.status_code, "bad_request")), error.headers)
+    return answer(RefusalError(codes.get(error.status_code, "bad_request")), error.headers)
 
 
 def broken(request: Request, error: Exception) -> JSONResponse:
     """A fault of ours: the server that runs the app logs it."""
-    return answer(Refusal("out_of_order"))
+    return answer(RefusalError("out_of_order"))

@@ -8,6 +8,7 @@ import json
 import mimetypes
 import time
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import sfclient
 from sfclient import Session, SfclientError
 from website import answers
 from website.admission import Admission, Rate, visitor_at
-from website.answers import Refusal, refusal_of
+from website.answers import RefusalError, refusal_of
 from website.handles import Handles
 from website.headers import ANYWHERE, THIS_MACHINE, SafeHeaders
 
@@ -75,7 +76,7 @@ def website(
             Mount("/", StaticFiles(directory=PAGE, html=True)),
         ],
         exception_handlers={
-            Refusal: answers.refused,
+            RefusalError: answers.refused,
             HTTPException: answers.not_routed,
             Exception: answers.broken,
         },
@@ -85,7 +86,7 @@ def website(
 
 
 class Desk:
-    """Where sessions are given out, and calls are started. Raises `Refusal` for whom it sends away."""
+    """Where sessions are given out, and calls are started. Raises `RefusalError` for whom it sends away."""
 
     def __init__(
         self,
@@ -106,7 +107,7 @@ class Desk:
         asked_too_often, pause = self._admission.ask(visitor, time.monotonic())
         if asked_too_often:
             code = "too_many_requests" if asked_too_often == "visitor" else "busy"
-            raise Refusal(code, pause)
+            raise RefusalError(code, pause)
         try:
             session = await self._request_session()
         except SfclientError as error:
@@ -126,12 +127,12 @@ class Desk:
         posted = await _posted(request)
         handle, server_name = posted.get("handle"), posted.get("server_name")
         if not isinstance(handle, str) or not isinstance(server_name, str):
-            raise Refusal("bad_request")
+            raise RefusalError("bad_request")
         if not server_name or not server_name.isprintable():
-            raise Refusal("bad_request")
+            raise RefusalError("bad_request")
         session = self._handles.take(handle, time.monotonic())
         if session is None or session.start_call is None:
-            raise Refusal("handle_used")
+            raise RefusalError("handle_used")
         try:
             started = await session.start_call(server_name)
         except SfclientError as error:
@@ -144,29 +145,34 @@ class Desk:
         _, _, host = origin.partition("://")
         is_own = host != "" and host == request.headers.get("host")
         if not (is_own if self._origins is None else origin in self._origins):
-            raise Refusal("wrong_origin")
+            raise RefusalError("wrong_origin")
 
 
 async def _posted(request: Request) -> dict[str, object]:
     """The JSON object that came."""
     kind, _, _ = request.headers.get("content-type", "").partition(";")
     if kind.strip().lower() != "application/json":
-        raise Refusal("wrong_type")
-    body = b""
+        raise RefusalError("wrong_type")
     try:
         with anyio.fail_after(BODY_SECONDS):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > LONGEST_BODY:
-                    raise Refusal("too_large")
-        posted = json.loads(body)
+            posted = json.loads(await _body(request))
     except TimeoutError:
-        raise Refusal("too_slow") from None
+        raise RefusalError("too_slow") from None
     except (ClientDisconnect, ValueError, RecursionError):
-        raise Refusal("bad_request") from None
+        raise RefusalError("bad_request") from None
     if not isinstance(posted, dict):
-        raise Refusal("bad_request")
+        raise RefusalError("bad_request")
     return posted
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async with aclosing(request.stream()) as pieces:
+        async for piece in pieces:
+            body += piece
+            if len(body) > LONGEST_BODY:
+                raise RefusalError("too_large")
+    return body
 
 
 def _told(**fields: str | None) -> JSONResponse:

@@ -11,7 +11,6 @@ ORDER = {
     "SYNTHFLOW_DIALECT": "dialect",
     "SYNTHFLOW_FROM": "from_number",
     "SYNTHFLOW_TO": "to_number",
-    "SYNTHFLOW_CODEC": "codec",
     "SYNTHFLOW_REGION": "region",
     "SYNTHFLOW_BASE_URL": "base_url",
 }

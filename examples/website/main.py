@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -22,7 +23,7 @@ def from_environment(environment: Mapping[str, str]) -> ASGIApp:
     for name in ("SYNTHFLOW_API_KEY", "SYNTHFLOW_AGENT_ID"):
         if name not in given:
             raise SystemExit(f"{name} is not set: see README.md")
-    order = {option: given[name] for name, option in ORDER.items() if name in given}
+    order: dict[str, Any] = {option: given[name] for name, option in ORDER.items() if name in given}
     origins = given.get("WEBSITE_ORIGINS")
     return website(
         given["SYNTHFLOW_AGENT_ID"],

@@ -2,13 +2,8 @@
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
-from website import website
-
-from .conftest import SITE, Visited, visit
+from .conftest import SITE, visit
 
 
 async def test_the_page_comes_with_what_browsers_are_to_refuse() -> None:
@@ -68,18 +63,3 @@ async def test_a_fault_of_ours_tells_the_visitor_nothing(monkeypatch: pytest.Mon
             answered = await http.post("/session", json={}, headers={"Origin": SITE})
     assert (answered.status_code, answered.json()["error"]) == (500, "out_of_order")
     assert "division" not in answered.text
-
-
-@pytest.mark.parametrize("kind", ["starlette", "fastapi"])
-async def test_it_is_mounted_in_one_line(kind: str) -> None:
-    async with visit() as alone:
-        talk = website("agent", api_key=alone.simulator.key, base_url=alone.simulator.base_url)
-        if kind == "fastapi":
-            app = FastAPI()
-            app.mount("/talk", talk)
-        else:
-            app = Starlette(routes=[Mount("/talk", talk)])
-        mounted = Visited(app, alone.simulator)
-        assert (await mounted.ask("GET", "/talk")).headers["Location"] == f"{SITE}/talk/"
-        assert (await mounted.ask("GET", "/talk/")).text == (await alone.ask("GET", "/")).text
-        assert (await mounted.post("/talk/session")).json()["dialect"] == "widget"

@@ -1,16 +1,10 @@
 """The app as it is served: under trio by hypercorn, under asyncio by uvicorn, and as its README says."""
 
-import importlib
-import logging
-import re
 import socket
-import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-import httpx
 import hypercorn.config
 import hypercorn.trio
 import pytest
@@ -18,7 +12,7 @@ import trio
 import uvicorn
 
 import website
-from sfclient import Audio, open_call
+from sfclient import Audio
 from sfclient.simulator import SpeakAgent
 
 from ...sfclient.conftest import noise

@@ -35,7 +35,6 @@ function hear(name, value) {
 function mute(muted) {
   call?.mute(muted);
   $("mute").setAttribute("aria-pressed", muted);
-  $("mute").textContent = muted ? "Muted" : "Mute";
   $("you").textContent = muted ? "You, muted" : "You";
 }
 
@@ -95,6 +94,7 @@ function showEnd(problem) {
   tick();
   keepAwake();
   $("notices").replaceChildren();
+  mute(false);
   for (const side of ["caller", "agent"]) showLevel(side, 0);
   if (problem === null) {
     $("problem").replaceChildren(makeNote(ENDED[call.by], "", "calm"));

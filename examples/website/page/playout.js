@@ -27,6 +27,8 @@ const LIKENESS = 0.7;
 const QUIET = 0.003; // of full scale: nobody speaks, so that nothing is to conceal
 /** Speech comes as it is spoken if its least transit is the same in two seconds; and this is how much the same. */
 const PACED_SECONDS = 0.025;
+/** So much more than is to be gathered may wait: less is not worth a cut. */
+const SPARE_SECONDS = 0.02;
 /** More than any call wants: a queue that is full drops what comes, and counts it. A browser cannot push back. */
 const CAPACITY_SECONDS = 1800;
 
@@ -294,7 +296,8 @@ class Pace {
     this.fewest = Math.min(this.fewest, queued);
     if (this.second < this.rate) return;
     const paced = Math.abs(this.least - this.lastLeast) <= PACED_SECONDS * this.rate;
-    this.excess = paced ? Math.max(0, this.fewest - wait) : 0;
+    const excess = paced ? this.fewest - wait : 0;
+    this.excess = excess > SPARE_SECONDS * this.rate ? excess : 0;
     this.lastLeast = this.least;
     this.begin();
   }

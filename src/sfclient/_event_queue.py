@@ -97,12 +97,24 @@ class EventQueue:
     async def receive(self) -> Event:
         """The next one; `Disconnected` is the last, then `StopAsyncIteration` is raised."""
         try:
-            event = await self._out.receive()
+            return self._opened(await self._out.receive())
         except trio.EndOfChannel:
-            if self._last is None:
-                raise StopAsyncIteration from None
-            last, self._last = self._last, None
-            return last
+            return self._take_last()
+
+    def receive_nowait(self) -> Event:
+        """The same, but raises `trio.WouldBlock` where that would wait; after the end in any thread."""
+        try:
+            return self._opened(self._out.receive_nowait())
+        except trio.EndOfChannel:
+            return self._take_last()
+
+    def _take_last(self) -> Event:
+        if self._last is None:
+            raise StopAsyncIteration from None
+        last, self._last = self._last, None
+        return last
+
+    def _opened(self, event: Event | _Unread) -> Event:
         if isinstance(event, _Unread):
             self._unread_bytes -= len(event.utf8)
             return event.read()

@@ -17,6 +17,7 @@ from sfclient._echo import check_echo, open_captured
 from sfclient._endings import check_seconds
 from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._handshake import Handshake
+from sfclient._host import check_runs_trio
 from sfclient._interruption import NO_DETECTOR, check_interrupt_after
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery, without_cancelled
@@ -108,6 +109,7 @@ async def open_call(
     NetworkError, ServiceError
         The connection or the agent failed, at the start or in mid-call.
     """
+    check_runs_trio("open_call")
     clock = CallClock()
     if isinstance(session, str):
         session = Session(session, dialect)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sfclient._dialects import Dialect, Order, StartedCall, dialect_named
 from sfclient._errors import Unchained, UsageError
+from sfclient._host import check_runs_trio
 from sfclient._http import Service, service_at
 from sfclient._limits import TimeLimits
 from sfclient._secrets import Secrets
@@ -105,6 +106,7 @@ async def request_session(
     ServiceError
         The service answered something else than a session.
     """
+    check_runs_trio("request_session")
     with Unchained():
         try:
             where, order = look_at_order(

@@ -1,6 +1,7 @@
 """What both sides of a call say, with its times, while it is said: for avatars and transcripts."""
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import trio
@@ -67,10 +68,15 @@ class Tap:
 
     async def __anext__(self) -> Sound:
         await trio.lowlevel.checkpoint()
-        while not self._unread:
-            if self._is_over:
-                raise StopAsyncIteration
+        while True:
+            with suppress(trio.WouldBlock):
+                return self.take_nowait()
             await self._news.park()
+
+    def take_nowait(self) -> Sound:
+        """The next, but raises `trio.WouldBlock` where iteration would wait; after the end in any thread."""
+        if not self._unread:
+            raise StopAsyncIteration if self._is_over else trio.WouldBlock
         sound = self._unread.popleft()
         self._unread_bytes -= len(sound.pcm)
         self._read_bytes += len(sound.pcm)

@@ -17,6 +17,7 @@ class CallClock:
     """Seconds since `open_call` was entered: the clock of everything that a call tells."""
 
     def __init__(self) -> None:
+        self._trio = trio.lowlevel.current_clock()  # which goes on when trio has ended
         self.began = trio.current_time()
         """On trio's clock."""
         self.date = datetime.now(UTC)
@@ -24,7 +25,7 @@ class CallClock:
 
     @property
     def now(self) -> float:
-        return trio.current_time() - self.began
+        return self._trio.current_time() - self.began
 
     def since_began(self, trio_seconds: float) -> float:
         """What was on trio's clock."""

@@ -1,0 +1,238 @@
+"""What the doors for programs without trio share: a call that is held in trio's thread, and its plain methods.
+
+A door adds how its program waits. Nothing of a call is done here: all is `sfclient.open_call`'s, and its `Call`'s.
+"""
+
+import inspect
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import trio
+
+from sfclient._call import Call
+from sfclient._echo import EchoStatistics
+from sfclient._events import Ended
+from sfclient._hearing import Levels
+from sfclient._host import Host, serve
+from sfclient._network import NetworkStatistics
+from sfclient._nursery import open_unwrapped_nursery
+from sfclient._open import open_call
+from sfclient._statistics import CallStatistics
+from sfclient._timeline import Timeline
+from sfclient._trio_thread import Job
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BlockFailed(Exception):  # noqa: N818 -- not ours
+    """Stands in trio's thread for what the program's block raised, which stays in the program's."""
+
+
+class Callback:
+    """A function of the program's, for one that does not wait: it is called soon, where the program runs."""
+
+    def __init__(self, nursery: trio.Nursery, host: Host, function: Callable[..., object]) -> None:
+        self._nursery = nursery
+        self._host = host
+        self._function = function
+        self._returned: list[trio.Event] = []
+
+    def __call__(self, *args: object) -> None:
+        returned = trio.Event()
+        self._returned.append(returned)
+        self._nursery.start_soon(self._ask, returned, *args)
+
+    async def _ask(self, returned: trio.Event, *args: object) -> None:
+        await self._host.ask(self._function, *args)
+        returned.set()
+
+    async def wait_returned(self) -> None:
+        """Until it has been called as often as it was to be."""
+        for returned in self._returned:
+            await returned.wait()
+        self._returned.clear()
+
+
+class HeldCall:
+    """A call in trio's thread, from entering its block to leaving it.
+
+    `args` and `kwargs` are those of `sfclient.open_call`, but for `on_call_id`, which is the program's own.
+    `entered`, `failing` and `over` are called in trio's thread, and must not block: the call has begun; it fails, and
+    will be over soon; it is over, begun or not.
+    """
+
+    def __init__(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        host: Host,
+        entered: Callable[[], object],
+        failing: Callable[[], object],
+        over: Callable[[], object],
+    ) -> None:
+        self._host = host
+        self._entered = entered
+        self._failing = failing
+        self._left = trio.Event()
+        self._has_block_failed = False
+        self._lock = threading.Lock()  # when it is over, for who asks
+        self.call: Call | None = None
+        """When it has begun."""
+        self.is_failing = False
+        """Whether the call ends by an error of its own."""
+        self.job: Job[None] = Job(partial(self._hold, args, kwargs), over, host.is_gone)
+
+    async def _hold(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        serve(self._host)
+        try:
+            async with open_unwrapped_nursery() as callbacks:
+                on_call_id = kwargs.pop("on_call_id", None)
+                if on_call_id is not None:
+                    on_call_id = Callback(callbacks, self._host, on_call_id)
+                manager = open_call(*args, on_call_id=on_call_id, **kwargs)
+                del args, kwargs  # which hold secrets
+                async with manager as self.call:
+                    if on_call_id is not None:
+                        await on_call_id.wait_returned()
+                    await self._wait_left()
+        except BlockFailed:
+            pass
+
+    async def _wait_left(self) -> None:
+        self._entered()
+        try:
+            await self._left.wait()
+        except trio.Cancelled:
+            if not self.job.is_cancelled:
+                self.is_failing = True
+                self._failing()
+            raise
+        if self._has_block_failed:
+            raise BlockFailed
+
+    def begun(self) -> Call:
+        assert self.call is not None
+        return self.call
+
+    def leave(self, *, has_failed: bool) -> None:
+        """From the program's thread: its block was left, by an error or not."""
+        self._has_block_failed = has_failed
+        self.job.post(self._left.set)
+
+    def do(self, function: Callable[[Call], T]) -> T:
+        """Where it may be done: in trio's thread, or here when all is over."""
+        call = self.begun()
+        self.job.check_process()
+        if not self.job.is_over:
+            return self.job.run(partial(function, call))
+        with self._lock:
+            return function(call)
+
+
+def like(function: Callable[P, object]) -> Callable[[Callable[..., T]], Callable[P, T]]:
+    """For a door to this function of trio's: it has the same parameters."""
+
+    def decorate(door: Callable[..., T]) -> Callable[P, T]:
+        door.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        return door
+
+    return decorate
+
+
+def for_trio(
+    args: tuple[Any, ...], kwargs: dict[str, Any], convert: Callable[[Any], Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What `sfclient.open_call` is to be given, the session converted."""
+    if "session" in kwargs:
+        return args, kwargs | {"session": convert(kwargs["session"])}
+    return (convert(args[0]), *args[1:]) if args else args, kwargs
+
+
+def raise_as_it_is(error: BaseException) -> NoReturn:
+    """And not on top of what is being handled, such as the cancellation that it caused."""
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context
+        del error, context
+
+
+class PlainCall:
+    """What never waits, of a call; for any thread."""
+
+    def __init__(self, held: HeldCall) -> None:
+        self._held = held
+
+    def hang_up(self) -> None:
+        """End the call now. What the agent is saying fades out within a block and 5 ms."""
+        self._held.do(lambda call: call.hang_up())
+
+    def flush(self) -> None:
+        """Interrupt the agent: throw away all that was received so far; what sounds fades out. The call goes on."""
+        self._held.do(lambda call: call.flush())
+
+    def mute(self, muted: bool = True) -> None:
+        """Send silence instead of the microphone, at the same pace; or the microphone again."""
+        self._held.do(lambda call: call.mute(muted))
+
+    @property
+    def muted(self) -> bool:
+        """Whether silence is sent instead of the microphone."""
+        return self._held.do(lambda call: call.muted)
+
+    @property
+    def volume(self) -> float:
+        """By what the agent's speech is multiplied at the sound device; see `sfclient.Call.volume`."""
+        return self._held.do(lambda call: call.volume)
+
+    @volume.setter
+    def volume(self, volume: float) -> None:
+        def set_volume(call: Call) -> None:
+            call.volume = volume
+
+        self._held.do(set_volume)
+
+    def levels(self) -> Levels:
+        """How loud both sides were in the last 0.1 s, in dBFS."""
+        return self._held.do(lambda call: call.levels())
+
+    def statistics(self) -> CallStatistics:
+        """A snapshot of all counters; it may be asked for after the end too."""
+        return self._held.do(lambda call: call.statistics())
+
+    def network(self) -> NetworkStatistics:
+        """What the network does to the call, as in `statistics`, for less than that costs."""
+        return self._held.do(lambda call: call.network())
+
+    def echo(self) -> EchoStatistics | None:
+        """What becomes of the agent's echo, as in `statistics`, for less than that costs."""
+        return self._held.do(lambda call: call.echo())
+
+    @property
+    def connected(self) -> bool:
+        """Whether the agent has said that it can hear the caller."""
+        return self._held.do(lambda call: call.connected)
+
+    @property
+    def call_id(self) -> str | None:
+        """Under which the service keeps the record of the call (see `request_result`), None if it did not tell."""
+        return self._held.do(lambda call: call.call_id)
+
+    @property
+    def ended(self) -> Ended | None:
+        """How the call ended, None while it lasts."""
+        return self._held.do(lambda call: call.ended)
+
+    @property
+    def seconds(self) -> float:
+        """Since `open_call` was entered: the clock of events and statistics."""
+        return self._held.do(lambda call: call.seconds)
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """What was queued, and for how long what was heard had waited, if `open_call` was asked for it."""
+        return self._held.do(lambda call: call.timeline)

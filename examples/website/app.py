@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 import sfclient
+import sfclient.aio
 from sfclient import Session, SfclientError
 from website import answers
 from website.admission import Admission, Rate, visitor_at
@@ -65,8 +66,9 @@ def website(
     """
 
     async def request_session() -> Session:
-        door = sfclient if trio.lowlevel.in_trio_run() else sfclient.aio
-        return await door.request_session(assistant_id, api_key=api_key, **order)
+        in_trio = trio.lowlevel.in_trio_run()
+        request = sfclient.request_session if in_trio else sfclient.aio.request_session
+        return await request(assistant_id, api_key=api_key, **order)
 
     desk = Desk(request_session, origins, Admission(each_visitor, in_all))
     app = Starlette(

@@ -19,11 +19,12 @@ VISITOR = "192.0.2.1"
 
 
 class Visited:
-    """A website that was opened by a visitor's browser."""
+    """A website, asked by visitors."""
 
-    def __init__(self, app: Any, simulator: Simulator) -> None:
+    simulator: Simulator
+
+    def __init__(self, app: Any) -> None:
         self.app = app
-        self.simulator = simulator
 
     async def post(
         self, path: str, told: Any = None, *, by: str = VISITOR, **request: Any
@@ -52,7 +53,9 @@ async def visit(
     async with open_simulator(**serve or {}) as simulator:
         options = {"api_key": simulator.key, "base_url": simulator.base_url, **options}
         numbers = NUMBERS if dialect == "ws-media" else {}
-        yield Visited(website("agent", dialect=dialect, **numbers, **options), simulator)
+        visited = Visited(website("agent", dialect=dialect, **numbers, **options))
+        visited.simulator = simulator
+        yield visited
 
 
 @pytest.fixture(params=["widget", "ws-media"])

@@ -1,18 +1,22 @@
 """Sessions and starts, asked for as a page, a rude visitor, or another website would."""
 
+import asyncio
 import json
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
 from sfclient import Audio, Session, StartedCall, open_call
 from sfclient.simulator import EchoAgent
-from website import Rate, app
+from website import Rate, app, website
 
 from ...sfclient.conftest import BASE_URL, START, UnhurriedClock
-from .conftest import SITE, visit
+from .conftest import SITE, Visited, visit
 
 TOKEN = "GET /websocket/token/agent"
 SECRET = "a-key-of-the-owner-42"
@@ -227,11 +231,12 @@ async def test_a_service_that_refuses_is_told_without_its_words(
     assert "HTTP" in record.message or "sessionURL" in record.message or "wsMedia" in record.message
 
 
-async def test_a_service_that_is_down_is_told_as_unavailable() -> None:
-    async with visit(base_url="http://127.0.0.1:9") as visited:
-        answered = await visited.post("/session")
-        assert (answered.status_code, answered.json()["error"]) == (502, "unavailable")
-        assert "127.0.0.1" not in answered.text
+@pytest.mark.parametrize("run", [trio.run, lambda function: asyncio.run(function())])
+def test_a_service_that_is_down_is_told_as_unavailable(run: Callable[..., httpx.Response]) -> None:
+    visited = Visited(website("agent", api_key=SECRET, base_url="http://127.0.0.1:9"))
+    answered = run(partial(visited.post, "/session"))
+    assert (answered.status_code, answered.json()["error"]) == (502, "unavailable")
+    assert "127.0.0.1" not in answered.text
 
 
 async def test_a_service_that_asks_to_wait_is_passed_on() -> None:

@@ -28,7 +28,7 @@ async def test_it_is_mounted_as_the_readme_does_it(
         monkeypatch.setenv("SYNTHFLOW_API_KEY", alone.simulator.key)
         names: dict[str, Any] = {}
         exec(program, names)
-        mounted = Visited(names["app"], alone.simulator)
+        mounted = Visited(names["app"])
         assert (await mounted.ask("GET", "/talk")).headers["Location"].endswith("/talk/")
         assert (await mounted.ask("GET", "/talk/")).text == (await alone.ask("GET", "/")).text
         told = await mounted.post("/talk/start", {"handle": "x", "server_name": "x"})

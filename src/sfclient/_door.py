@@ -83,7 +83,12 @@ class HeldCall:
         """When it has begun."""
         self.is_failing = False
         """Whether the call ends by an error of its own."""
-        self.job: Job[None] = Job(partial(self._hold, args, kwargs), over, host.is_gone)
+        self._over = over
+        self.job: Job[None] = Job(partial(self._hold, args, kwargs))
+
+    def start(self) -> None:
+        """Once, from the program's thread."""
+        self.job.start(self._over, self._host.is_gone)
 
     async def _hold(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         serve(self._host)
@@ -117,7 +122,7 @@ class HeldCall:
         assert self.call is not None
         return self.call
 
-    def leave(self, *, has_failed: bool) -> None:
+    def leave(self, has_failed: bool) -> None:
         """From the program's thread: its block was left, by an error or not."""
         self._has_block_failed = has_failed
         self.job.post(self._left.set)

@@ -133,6 +133,11 @@ class TrioThread:
         """Whether this is not a child that was forked from its process."""
         return self._pid == os.getpid()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it does what is posted."""
+        return self._thread.ident is not None
+
     def check_process(self) -> None:
         """Raises `UsageError` in a child that was forked from the process of this thread."""
         if not self.is_here:
@@ -223,37 +228,31 @@ class TrioThread:
 
 
 class Job(Generic[T]):
-    """An async function for trio's thread, which runs in a copy of the context of who makes this.
+    """An async function for trio's thread, which runs in a copy of the context of who makes this. Kept by nobody when
+    it has begun, and in no repr: its arguments may hold secrets."""
 
-    `told` is called in that thread when it is over, and must not block; `is_orphan` now and then: whether it can be
-    told nobody any more. Then it is stopped.
-    """
-
-    def __init__(
-        self,
-        function: Callable[[], Awaitable[T]],
-        told: Callable[[], object],
-        is_orphan: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, function: Callable[[], Awaitable[T]]) -> None:
         self._function: Callable[[], Awaitable[T]] | None = function
-        self.tell = told
-        self.is_orphan = is_orphan
+        self._told: Callable[[], object] = int
+        self.is_orphan: Callable[[], bool] = bool
         self.context = copy_context()
         self._scope = trio.CancelScope()
         self._thread: TrioThread | None = None
+        self._is_enlisted = False
         self._is_begun = False
         self._values: list[T] = []
         self._errors: list[BaseException] = []
-        self._is_enlisted = False
         self.is_cancelled = False
         """Whether it was asked to stop."""
         self.is_over = False
 
     # For any thread.
 
-    def start(self) -> None:
-        """Once."""
+    def start(self, told: Callable[[], object], is_orphan: Callable[[], bool] = bool) -> None:
+        """Once. `told` is called in trio's thread when it is over, and must not block; `is_orphan` now and then, whether
+        nobody can be told any more: then it is stopped."""
         global _shared
+        self._told, self.is_orphan = told, is_orphan
         with _lock:
             thread = self._thread = _shared or TrioThread()
             thread.post(self._begin)
@@ -270,8 +269,9 @@ class Job(Generic[T]):
     def cancel(self) -> None:
         """Have it stop; it is not over at once."""
         self.is_cancelled = True
-        if self._thread is not None:
-            self._thread.post(self._stop)
+        thread = self._thread
+        if thread is not None and thread.post(self._stop) and thread.has_begun:
+            self._is_enlisted = True  # now, if `start` was interrupted
 
     def post(self, work: Callable[[], None]) -> None:
         """Have this done in trio's thread, which must not raise, if the job is not over."""
@@ -341,6 +341,9 @@ class Job(Generic[T]):
             del function
             self.settle(error)
             del error
+
+    def tell(self) -> None:
+        self._told()
 
     def settle(self, error: BaseException) -> None:
         """It is over, with this if it has no result."""

@@ -84,7 +84,7 @@ class HeldCall:
         self.is_failing = False
         """Whether the call ends by an error of its own."""
         self._over = over
-        self.job: Job[None] = Job(partial(self._hold, args, kwargs))
+        self.job: Job[None] = Job(partial(self._hold, args, kwargs), self._end)
 
     def start(self) -> None:
         """Once, from the program's thread."""
@@ -117,6 +117,11 @@ class HeldCall:
             raise
         if self._has_block_failed:
             raise BlockFailed
+
+    def _end(self) -> bool:
+        """Nobody will leave the block, or too late."""
+        self._left.set()
+        return self.call is not None
 
     def begun(self) -> Call:
         assert self.call is not None

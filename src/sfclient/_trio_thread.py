@@ -227,14 +227,28 @@ class TrioThread:
         self._thread.start()
 
 
+def _no() -> bool:
+    return False
+
+
+def with_its_call() -> bool:
+    """For jobs that wait for something of a call: they end when it does."""
+    return True
+
+
 class Job(Generic[T]):
     """An async function for trio's thread, which runs in a copy of the context of who makes this. Kept by nobody when
-    it has begun, and in no repr: its arguments may hold secrets."""
+    it has begun, and in no repr: its arguments may hold secrets.
 
-    def __init__(self, function: Callable[[], Awaitable[T]]) -> None:
+    When the program is over, or it has nobody to tell, it is stopped, unless `end` says that it ends by itself then.
+    This, and what `start` is given, is called in trio's thread, and must not block.
+    """
+
+    def __init__(self, function: Callable[[], Awaitable[T]], end: Callable[[], bool] = _no) -> None:
         self._function: Callable[[], Awaitable[T]] | None = function
-        self._told: Callable[[], object] = int
-        self.is_orphan: Callable[[], bool] = bool
+        self._told: Callable[[], object] = _no
+        self.is_orphan: Callable[[], bool] = _no
+        self._end = end
         self.context = copy_context()
         self._scope = trio.CancelScope()
         self._thread: TrioThread | None = None
@@ -248,9 +262,8 @@ class Job(Generic[T]):
 
     # For any thread.
 
-    def start(self, told: Callable[[], object], is_orphan: Callable[[], bool] = bool) -> None:
-        """Once. `told` is called in trio's thread when it is over, and must not block; `is_orphan` now and then, whether
-        nobody can be told any more: then it is stopped."""
+    def start(self, told: Callable[[], object], is_orphan: Callable[[], bool] = _no) -> None:
+        """Once. `told` is called when it is over, `is_orphan` now and then: whether nobody can be told any more."""
         global _shared
         self._told, self.is_orphan = told, is_orphan
         with _lock:
@@ -309,8 +322,8 @@ class Job(Generic[T]):
     # For trio's.
 
     def stop(self, why: SfclientError) -> None:
-        """Cancel it, and have it raise this."""
-        if not self._scope.cancel_called:
+        """Have it end, or cancel it and have it raise this."""
+        if not self._end() and not self._scope.cancel_called:
             self.is_cancelled = True
             self._errors.append(why)
             self._scope.cancel()

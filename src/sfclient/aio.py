@@ -36,7 +36,7 @@ from sfclient._result import request_result as trio_request_result
 from sfclient._session import Session, SessionRequest
 from sfclient._session import request_session as trio_request_session
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job
+from sfclient._trio_thread import Job, with_its_call
 
 __all__ = ["Call", "Tap", "open_call", "request_result", "request_session"]
 
@@ -223,7 +223,7 @@ class _Stream(Generic[T]):
                 if self._held.job.is_over:
                     return self._held.do(lambda _: self._fetch_nowait())
                 over = Signal(self._loop)
-                job = Job(self._fetch)
+                job = Job(self._fetch, with_its_call)
                 job.start(over.set, self._loop.is_closed)
                 self._asked = job, over
             job, over = self._asked
@@ -264,17 +264,17 @@ class Call(PlainCall):
     async def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device: see `sfclient.Call.use_input`."""
         self._check()
-        await in_trio("Call", Job(partial(self._held.begun().use_input, device)))
+        await in_trio("Call", Job(partial(self._held.begun().use_input, device), with_its_call))
 
     async def use_output(self, device: Device | str | int | None) -> None:
         """Play at another sound device: see `sfclient.Call.use_output`."""
         self._check()
-        await in_trio("Call", Job(partial(self._held.begun().use_output, device)))
+        await in_trio("Call", Job(partial(self._held.begun().use_output, device), with_its_call))
 
     async def wait_ended(self) -> Ended:
         """Wait until the call is over and the agent's last words have been played."""
         self._check()
-        return await in_trio("Call", Job(self._held.begun().wait_ended))
+        return await in_trio("Call", Job(self._held.begun().wait_ended, with_its_call))
 
     @property
     def tap(self) -> "Tap":

@@ -43,7 +43,7 @@ from sfclient._result import request_result as trio_request_result
 from sfclient._secrets import Secrets
 from sfclient._session import request_session as trio_request_session
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job, Stopped, raise_once, wait
+from sfclient._trio_thread import Job, Stopped, raise_once, wait, with_its_call
 
 __all__ = ["Call", "Session", "Tap", "open_call", "request_result", "request_session"]
 
@@ -339,7 +339,7 @@ class _Stream(Generic[T]):
                 return self._held.do(lambda _: self._fetch_nowait())
             return None
         try:
-            came = _try_in_trio("Call", Job(self._fetch), seconds, self._kept.append)
+            came = _try_in_trio("Call", Job(self._fetch, with_its_call), seconds, self._kept.append)
         except StopAsyncIteration:
             _raise_failure(self._held, self._over)
             raise
@@ -407,7 +407,9 @@ class Call(PlainCall):
     def _wait(self, function: Callable[[], Awaitable[T]], timeout: float | None = None) -> list[T]:
         _raise_failure(self._held, self._over)
         try:
-            return _try_in_trio("Call", Job(function), math.inf if timeout is None else timeout)
+            return _try_in_trio(
+                "Call", Job(function, with_its_call), math.inf if timeout is None else timeout
+            )
         finally:
             _raise_failure(self._held, self._over)
 

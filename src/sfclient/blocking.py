@@ -294,6 +294,7 @@ class Call(PlainCall):
         self._over = over
         call = carried.begun()
         self._events = _Stream(carried, over, call.__anext__, call._events.receive_nowait)
+        self._tap: Tap | None = None
 
     def __iter__(self) -> "Call":
         return self
@@ -349,7 +350,8 @@ class Call(PlainCall):
     @property
     def tap(self) -> "Tap":
         """What both sides say: ``for sound in call.tap``. Raises `UsageError` unless `open_call` was asked for it."""
-        return Tap(self._carried, self._over)
+        self._tap = self._tap or Tap(self._carried, self._over)
+        return self._tap
 
 
 class Tap:

@@ -44,7 +44,7 @@ from sfclient._secrets import Secrets
 from sfclient._session import request_session as trio_request_session
 from sfclient._stream_outputs import BlockingStreamOutput
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job, with_its_call
+from sfclient._trio_thread import Job
 from sfclient._waiting import ThreadHost, check_may_block, finish, in_trio, try_in_trio
 
 __all__ = [
@@ -264,7 +264,9 @@ class _Stream(Generic[_T]):
                 return self._carried.do(lambda _: self._fetch_nowait())
             return None
         try:
-            came = try_in_trio("Call", Job(self._fetch, with_its_call), seconds, self._kept.append)
+            came = try_in_trio(
+                "Call", self._carried.job_of(self._fetch), seconds, self._kept.append
+            )
         except StopAsyncIteration:
             _raise_failure(self._carried, self._over)
             raise
@@ -342,7 +344,7 @@ class Call(PlainCall):
         _raise_failure(self._carried, self._over)
         try:
             return try_in_trio(
-                "Call", Job(function, with_its_call), math.inf if timeout is None else timeout
+                "Call", self._carried.job_of(function), math.inf if timeout is None else timeout
             )
         finally:
             _raise_failure(self._carried, self._over)

@@ -183,6 +183,8 @@ class RedialledCall(Call):
                         task_status.started(self)
                     await attempt.dial(call, self._sound_flows)
         except RemoteError as error:
+            if self._was_hung_up and not self._holds:
+                return None  # it failed at the moment at which it was given up
             now = self._clock.now
             pause = self._redialer.pause(error, self._present._held_seconds, now)
             if pause is None or self._was_hung_up:

@@ -55,9 +55,16 @@ async def give_up_blocking(program: Program, seconds: float, again: float) -> No
         await program()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
-        pass
+        forget_unstarted_threads()
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def forget_unstarted_threads() -> None:
+    """What CPython itself leaves behind where an interrupt hits `threading.Thread.start` before there is a thread."""
+    for thread in threading.enumerate():
+        if thread.ident is None:
+            threading._limbo.pop(thread, None)
 
 
 GIVE_UP = {

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
+import trio
 
 from sfclient import Audio, Connected, Connecting, Disconnected, MessageReceived, UsageError
 from sfclient.simulator import SimulatedCall
@@ -160,6 +161,23 @@ def test_events_end_when_none_has_come_for_so_long(hold):
             ended = call.wait_ended(timeout=60)
             assert list(call.events(timeout=60)) == [Disconnected(ended)]
         assert list(call.events(timeout=0)) == list(call) == []
+
+
+@only_widget
+@only_blocking
+@pytest.mark.parametrize("to_thread", [trio.to_thread.run_sync, asyncio.to_thread])
+def test_a_thread_of_a_program_with_a_loop_may_block(hold, to_thread):
+    door: BlockingDoor = hold.door
+
+    def hold_a_call(url: str) -> None:
+        with door.module.open_call(url, hold.audio()) as call:
+            assert [type(next(call)) for _ in range(2)] == [Connecting, Connected]
+
+    with open_far_side(listen) as far:
+        url = far.do(far.simulator.new_session_url)
+        host = DOORS["trio" if to_thread is trio.to_thread.run_sync else "asyncio"]()
+        host.run(partial(to_thread, hold_a_call, url))
+    assert threads_of_trio() == []
 
 
 @only_widget

@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, overload
 
 import trio
 
+from sfclient._crossing import raise_once
 from sfclient._errors import UsageError
 
 T = TypeVar("T")
@@ -38,24 +39,24 @@ class Answer(Generic[T]):
             self._token.run_sync_soon(self.came.set)
 
     def take(self) -> T:
-        if self._errors:
-            error = self._errors.pop()
-            try:
-                raise error
-            finally:
-                del error
-        return self._values.pop()
+        return raise_once(self._errors) if self._errors else self._values.pop()
 
 
 class Host(ABC):
     """The program, as a call sees it; see `current_host`. Its methods are for trio's thread."""
 
-    async def ask(self, function: Callable[..., T | Awaitable[T]], *args: object) -> T:
+    @overload
+    async def ask(self, function: Callable[..., Awaitable[T]], *args: object) -> T: ...
+
+    @overload
+    async def ask(self, function: Callable[..., T], *args: object) -> T: ...
+
+    async def ask(self, function: Callable[..., Any], *args: object) -> Any:
         """Have the program call a function, or await an async one, where its own code runs: what comes of it.
 
         When this is cancelled, an async function is cancelled too, and what cannot be is left alone.
         """
-        answer: Answer[T] = Answer()
+        answer: Answer[Any] = Answer()
         cancel = self.begin(partial(function, *args), answer)
         try:
             await answer.came.wait()
@@ -67,9 +68,7 @@ class Host(ABC):
         return answer.take()
 
     @abstractmethod
-    def begin(
-        self, work: Callable[[], T | Awaitable[T]], answer: Answer[T]
-    ) -> Callable[[], object]:
+    def begin(self, work: Callable[[], Any], answer: Answer[Any]) -> Callable[[], object]:
         """Have it done soon. Gives what cancels it."""
 
     @abstractmethod

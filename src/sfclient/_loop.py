@@ -3,10 +3,9 @@
 import asyncio
 import weakref
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from contextvars import copy_context
 from inspect import isawaitable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -66,9 +65,7 @@ class LoopHost(Host):
     def is_gone(self) -> bool:
         return self._loop.is_closed()
 
-    def begin(
-        self, work: Callable[[], T | Awaitable[T]], answer: Answer[T]
-    ) -> Callable[[], object]:
+    def begin(self, work: Callable[[], Any], answer: Answer[Any]) -> Callable[[], object]:
         asked = _Asked(work, answer, self._tasks)
         if not call_soon(self._loop, asked.begin, context=self._context):
             answer.fail(UsageError("the loop of this call is closed"))
@@ -80,19 +77,19 @@ class LoopHost(Host):
             await asyncio.wait(self._tasks)
 
 
-class _Asked(Generic[T]):
+class _Asked:
     """In the loop's thread."""
 
     def __init__(
         self,
-        work: Callable[[], T | Awaitable[T]],
-        answer: Answer[T],
+        work: Callable[[], Any],
+        answer: Answer[Any],
         tasks: set[asyncio.Future[Any]],
     ) -> None:
         self._work = work
         self._answer = answer
         self._tasks = tasks
-        self._task: asyncio.Future[T] | None = None
+        self._task: asyncio.Future[Any] | None = None
 
     def begin(self) -> None:
         try:
@@ -111,7 +108,7 @@ class _Asked(Generic[T]):
         if self._task is not None:
             self._task.cancel()
 
-    def _done(self, task: asyncio.Future[T]) -> None:
+    def _done(self, task: asyncio.Future[Any]) -> None:
         self._tasks.discard(task)
         self._task = None
         if task.cancelled():
@@ -167,7 +164,7 @@ async def finish(
     by which the job is cancelled too."""
     cancelled: asyncio.CancelledError | None = None
     try:
-        while job.is_enlisted:
+        while job.will_tell:
             try:
                 await until()
                 break
@@ -183,13 +180,11 @@ async def finish(
         del cancelled
 
 
-async def in_trio(name: str, function: Callable[[], Awaitable[T]]) -> T:
-    """What the function returns or raises in trio's thread; when this is cancelled, when that has stopped."""
+async def in_trio(name: str, job: Job[T]) -> T:
+    """What it returns or raises; when this is cancelled, when that has stopped."""
     loop = running_loop(name)
     over = Signal(loop)
-    job = Job(function, over.set, loop.is_closed)
-    del function  # which may hold secrets
-    job.start()
+    job.start(over.set, loop.is_closed)
     if (cancelled := await finish(job, over.wait)) is not None:
         job.forget()
         try:

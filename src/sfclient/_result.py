@@ -6,6 +6,7 @@ from typing import Any
 
 from sfclient._dialects import WsMediaDialect, WsMediaRecord
 from sfclient._errors import Unchained, UsageError
+from sfclient._host import check_runs_trio
 from sfclient._http import service_at
 from sfclient._limits import TimeLimits
 from sfclient._session import base_url_of
@@ -45,6 +46,7 @@ async def request_result(
     NetworkError, ServiceError
         The service cannot be reached, or answers something else.
     """
+    check_runs_trio("request_result")
     call_id = sendable(call_id, "call ID").strip()
     if not call_id:
         raise UsageError("the call ID is empty: it is in the events and the statistics of a call")

@@ -333,7 +333,6 @@ class TestEnd:
         async with feeding(queue.Queue()) as source:
             await read(source, 80)
         assert not source.statistics().was_abandoned
-        assert "sfclient input" not in {thread.name for thread in threading.enumerate()}
 
     async def test_of_the_call_leaves_alone_what_is_stuck_and_says_so(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

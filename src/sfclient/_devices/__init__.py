@@ -15,6 +15,7 @@
 """
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -114,17 +115,20 @@ async def open_lines(
         None if isinstance(source, Device) else source,
         None if isinstance(sink, Device) else sink,
     )
-    lines: list[Line] = []
-    if real:
-        rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
-        make = partial(PortAudioLine, real, rates, follow=audio.follow)
-        lines.append(await in_thread(partial(_in_time, make)))
-    if virtual == (None, None):
-        yield lines
-        return
-    block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
-    async with open_virtual_line(*virtual, output_samplerate, block_seconds) as line:
-        yield [*lines, line]
+    with ExitStack() as devices:
+        lines: list[Line] = []
+        if real:
+            rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
+            make = partial(PortAudioLine, real, rates, follow=audio.follow)
+            device = await in_thread(partial(_in_time, make))
+            devices.callback(device.close)
+            lines.append(device)
+        if virtual == (None, None):
+            yield lines
+            return
+        block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
+        async with open_virtual_line(*virtual, output_samplerate, block_seconds) as line:
+            yield [*lines, line]
 
 
 def _in_time(make: Callable[[], PortAudioLine]) -> PortAudioLine:

@@ -73,7 +73,7 @@ def check_apart(
         make_venv(venv, python)
         pip_install(venv, "--only-binary=:all:", requirement)
     # These are about the sources, which a wheel does not hold.
-    sources = shutil.ignore_patterns("native", "test_rooms.py", "*readme.py")
+    sources = shutil.ignore_patterns("native", "examples", "test_rooms.py", "*readme.py")
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=sources)
     shutil.copy(ROOT / "pyproject.toml", folder)  # The settings of pytest.
 

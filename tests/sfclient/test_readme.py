@@ -157,6 +157,19 @@ async def test_a_backend_starts_the_call(
             assert call.call_id
 
 
+async def test_a_website_is_mounted(lead: Callable[[Simulator], None]) -> None:
+    httpx = pytest.importorskip("httpx")
+    async with open_simulator() as simulator:
+        lead(simulator)
+        made = await run("website")
+        transport = httpx.ASGITransport(made["app"])
+        async with httpx.AsyncClient(transport=transport, base_url="https://site.example") as http:
+            asking = {"json": {}, "headers": {"Origin": "https://site.example"}}
+            told = (await http.post("/talk/session", **asking)).json()
+    assert told["url"].startswith("ws://127.0.0.1")
+    assert told["dialect"] == "widget"
+
+
 async def test_the_canceller_finds_the_echo() -> None:
     played = np.frombuffer(noise(1.5, 16_000), np.int16) // 8
     captured = np.concatenate((np.zeros(1600, np.int16), played[:-1600] // 3))

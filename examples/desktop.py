@@ -1,0 +1,67 @@
+"""A desktop app that holds calls and no key: its sessions come from the server in `website/`.
+
+    python desktop.py https://example.org/talk/ ws-media
+
+It needs httpx, or any other library for HTTP in its place.
+"""
+
+import sys
+from typing import Any
+
+import httpx
+import trio
+
+from sfclient import Audio, NetworkError, ServiceError, Session, StartedCall, open_call
+
+ANSWER_SECONDS = 30.0  # the service has 20 s to start a call
+
+
+class Backend:
+    """The website, which keeps the key."""
+
+    def __init__(self, url: str) -> None:
+        self._url = httpx.URL(url if url.endswith("/") else f"{url}/")
+        # It answers its own pages, and who says that they are one.
+        self._origin = f"{self._url.scheme}://{self._url.netloc.decode()}"
+
+    async def get_session(self) -> Session:
+        """The right to hold one call. Raises `NetworkError` or `ServiceError`."""
+        told = await self._ask("session")
+        handle = told["handle"]
+
+        async def start_call(server_name: str) -> StartedCall:
+            return StartedCall(**await self._ask("start", handle=handle, server_name=server_name))
+
+        starts = start_call if handle else None
+        return Session(told["url"], told["dialect"], told["codec"], told["framing"], starts)
+
+    async def _ask(self, what: str, **posted: str) -> dict[str, Any]:
+        try:
+            async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as http:
+                answer = await http.post(
+                    self._url.join(what), json=posted, headers={"Origin": self._origin}
+                )
+        except httpx.HTTPError as error:
+            raise NetworkError(f"no answer from {self._url.host}: {error}") from None
+        try:
+            told: dict[str, Any] = answer.json()
+            if answer.status_code == 200:
+                return told
+            message, retry_after = told["message"], told["retry_after"]
+        except (ValueError, KeyError, TypeError):
+            message, retry_after = "is this the website's URL?", None
+        raise ServiceError(
+            f"{self._url.host} answered HTTP {answer.status_code}: {message}",
+            status=answer.status_code,
+            retry_after=retry_after,
+        )
+
+
+async def talk(url: str, audio: Audio) -> None:
+    async with open_call(await Backend(url).get_session(), audio) as call:
+        async for event in call:
+            print(event)
+
+
+if __name__ == "__main__":
+    trio.run(talk, sys.argv[1], Audio())

@@ -11,9 +11,19 @@ from typing import Any
 import httpx
 import trio
 
-from sfclient import Audio, NetworkError, ServiceError, Session, StartedCall, open_call
+from sfclient import (
+    Audio,
+    NetworkError,
+    Redial,
+    ServiceError,
+    Session,
+    StartedCall,
+    UsageError,
+    open_call,
+)
 
 ANSWER_SECONDS = 30.0  # the service has 20 s to start a call
+PASSING = (408, 410, 429, 502, 503, 504)  # HTTP statuses of what may be better at the next try
 
 
 class Backend:
@@ -25,7 +35,10 @@ class Backend:
         self._origin = f"{self._url.scheme}://{self._url.netloc.decode()}"
 
     async def get_session(self) -> Session:
-        """The right to hold one call. Raises `NetworkError` or `ServiceError`."""
+        """The right to hold one call: what `open_call` asks for, once for each attempt.
+
+        Raises `NetworkError` or `ServiceError`, after which a call is redialled, or `UsageError`.
+        """
         told = await self._ask("session")
         handle = told["handle"]
 
@@ -42,7 +55,12 @@ class Backend:
                     self._url.join(what), json=posted, headers={"Origin": self._origin}
                 )
         except httpx.HTTPError as error:
-            raise NetworkError(f"no answer from {self._url.host}: {error}") from None
+            # Only who was not reached has certainly not started a call: no other start is tried again.
+            was_reached = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            raise NetworkError(
+                f"no answer from {self._url.host}: {error}",
+                may_have_begun=None if was_reached else False,
+            ) from None
         try:
             told: dict[str, Any] = answer.json()
             if answer.status_code == 200:
@@ -50,18 +68,22 @@ class Backend:
             message, retry_after = told["message"], told["retry_after"]
         except (ValueError, KeyError, TypeError):
             message, retry_after = "is this the website's URL?", None
-        raise ServiceError(
+        kind = ServiceError if answer.status_code in PASSING else UsageError
+        raise kind(
             f"{self._url.host} answered HTTP {answer.status_code}: {message}",
             status=answer.status_code,
             retry_after=retry_after,
+            may_have_begun=False if answer.status_code < 500 else None,
         )
 
 
-async def talk(url: str, audio: Audio) -> None:
-    async with open_call(await Backend(url).get_session(), audio) as call:
+async def talk(url: str, dialect: str, audio: Audio) -> None:
+    """Until somebody hangs up; what the network ends is redialled."""
+    get_session = Backend(url).get_session
+    async with open_call(get_session, audio, dialect=dialect, redial=Redial()) as call:
         async for event in call:
             print(event)
 
 
 if __name__ == "__main__":
-    trio.run(talk, sys.argv[1], Audio())
+    trio.run(talk, sys.argv[1], sys.argv[2], Audio())

@@ -15,7 +15,6 @@
 """
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -115,20 +114,22 @@ async def open_lines(
         None if isinstance(source, Device) else source,
         None if isinstance(sink, Device) else sink,
     )
-    with ExitStack() as devices:
-        lines: list[Line] = []
-        if real:
-            rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
-            make = partial(PortAudioLine, real, rates, follow=audio.follow)
-            device = await in_thread(partial(_in_time, make))
-            devices.callback(device.close)
-            lines.append(device)
+    devices: PortAudioLine | None = None
+    if real:
+        rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
+        make = partial(PortAudioLine, real, rates, follow=audio.follow)
+        devices = await in_thread(partial(_in_time, make))
+    lines: list[Line] = [] if devices is None else [devices]
+    try:
         if virtual == (None, None):
             yield lines
             return
         block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
         async with open_virtual_line(*virtual, output_samplerate, block_seconds) as line:
             yield [*lines, line]
+    finally:
+        if devices is not None:
+            devices.close()
 
 
 def _in_time(make: Callable[[], PortAudioLine]) -> PortAudioLine:

@@ -166,7 +166,13 @@ def open_site(
 ) -> Iterator[Site]:
     """`serve` goes to `open_simulator`, `options` to `website`."""
     numbers = NUMBERS if dialect == "ws-media" else {}
-    order = {"api_key": KEY, "each_visitor": Rate(1000, 60), "dialect": dialect, **numbers, **options}
+    order = {
+        "api_key": KEY,
+        "each_visitor": Rate(1000, 60),
+        "dialect": dialect,
+        **numbers,
+        **options,
+    }
     opened: list[Site] = []
     is_open = threading.Event()
 

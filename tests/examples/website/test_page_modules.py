@@ -27,7 +27,9 @@ def test_the_modules_pass_their_own_tests() -> None:
 def test_the_page_converts_as_the_core_does() -> None:
     patterns = np.random.default_rng(0).integers(0, 1 << 32, 200_000, np.uint32)
     near_one = np.arange(-2000, 2000) + np.float32(1).view(np.int32)
-    specials = np.float32([0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 1e-45, 0.5, -0.5, 32766 / 32767])
+    specials = np.float32(
+        [0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 1e-45, 0.5, -0.5, 32766 / 32767]
+    )
     in_range = np.random.default_rng(1).uniform(-1, 1, 200_000)
     floats = np.concatenate(
         [

@@ -14,6 +14,8 @@ import sfaudio
 import sfaudio.checkup
 import sfaudio.stream
 import sfclient
+import sfclient.aio
+import sfclient.blocking
 import sfclient.report
 import sfclient.simulator
 import sfclient.testing
@@ -32,6 +34,8 @@ MODULES = [
     sfaudio.checkup,
     sfaudio.stream,
     sfclient,
+    sfclient.aio,
+    sfclient.blocking,
     sfclient.report,
     sfclient.simulator,
     sfclient.testing,

@@ -1,12 +1,15 @@
 """An unofficial client for Synthflow voice agents, under trio, with sound that never breaks.
 
 - `request_session`, `Session`: from an API key to the right to hold one call (`_session`)
-- `open_call`, `Call`, `StartedCall`: a call, as an async context manager (`_open`, `_call`); `TimeLimits`: how
-  long it waits for what (`_limits`)
+- `GetSession`: an own function that fetches one, as from a server of yours (`_session`)
+- `open_call`, `Call`, `StartedCall`: a call, as an async context manager (`_open`, `_interface`, `_call`);
+  `TimeLimits`: how long it waits for what (`_limits`)
+- `Redial`: a call that goes on when the network or the service has ended it (`_redial`, `_redialled`), over each
+  `PastAttempt` and the present one (`_interface`)
 - `Event`: what happens in it, and when; `Ended`: how it ended (`_events`). Of the call `Connecting`, `AgentAwaited`,
-  `Connected`, `MessageReceived`, `InputEnded`, `Disconnected`; of speech `SpeechBegan`, `SpeechEnded`, `Responded`,
-  `Interrupted`, `AgentInterrupted`; of the network `SpeechLate`, `NetworkStalled`, `NetworkReturned`; of devices
-  `MicrophoneSilent`, `MicrophoneReturned`, `DeviceLost`, `DeviceReturned`, `DeviceChanged`; of the agent's echo
+  `Connected`, `MessageReceived`, `InputEnded`, `Redialing`, `Disconnected`; of speech `SpeechBegan`, `SpeechEnded`,
+  `Responded`, `Interrupted`, `AgentInterrupted`; of the network `SpeechLate`, `NetworkStalled`, `NetworkReturned`; of
+  devices `MicrophoneSilent`, `MicrophoneReturned`, `DeviceLost`, `DeviceReturned`, `DeviceChanged`; of the agent's echo
   `EchoGated`, `EchoCancelled`; of the disk `RecordingFailed`
 - `CallStatistics` (`_statistics`) of `CallTimes`, `CaptureStatistics` (`_captured`), `PlayoutStatistics` (`_playout`),
   `EchoStatistics` (`_echo`) with `ReferenceStatistics`, `NetworkStatistics` (`_network`), `RecordingStatistics`
@@ -15,12 +18,14 @@
   what was heard on both sides; `Levels` of `SideLevel`: how loud they are now (`_hearing`)
 - `Tap` of `Sound`, `TapStatistics`: what both sides say, while they say it (`_tap`)
 - `request_result`, `CallResult`: what became of a call (`_result`)
-- `Audio`, with `Device`, `MemoryInput`, `WavInput` or a `Source`, and `MemoryOutput`, `WavOutput`,
-  `NullOutput` or a `Sink`: where sound comes from and goes to (`_devices`)
+- `Audio`, with `Device`, `MemoryInput`, `StreamInput`, `WavInput` or a `Source`, and `MemoryOutput`, `StreamOutput`,
+  `WavOutput`, `NullOutput` or a `Sink`: where sound comes from and goes to (`_devices`); `StreamInputStatistics`,
+  `StreamOutputStatistics`: what became of a program's own
 - `SfclientError`: what can go wrong, by whose fault it is: `UsageError` (`AuthenticationError`,
   `AgentNotFoundError`, `InsecureURLError`, `AudioFileError`), `RemoteError` (`NetworkError`,
   `ServiceError`), `DeviceError` (`_errors`)
 - `logging`: loggers by module, silent until the program sets them up; events at INFO, requests and websockets at DEBUG
+- `sfclient.aio`, `sfclient.blocking`: the same for programs that run asyncio, or no loop
 - `sfclient.simulator`: a local agent, for developing without an account
 - `sfclient.report`: a page of a call that is over
 - `sfclient.testing`: a network between client and service that fails as it is told
@@ -29,7 +34,6 @@
 
 import logging
 
-from sfclient._call import Call
 from sfclient._captured import CaptureStatistics
 from sfclient._conversation import ConversationStatistics
 from sfclient._devices import (
@@ -42,6 +46,10 @@ from sfclient._devices import (
     ReferenceStatistics,
     Sink,
     Source,
+    StreamInput,
+    StreamInputStatistics,
+    StreamOutput,
+    StreamOutputStatistics,
     WavInput,
     WavOutput,
 )
@@ -80,20 +88,23 @@ from sfclient._events import (
     NetworkReturned,
     NetworkStalled,
     RecordingFailed,
+    Redialing,
     Responded,
     SpeechBegan,
     SpeechEnded,
     SpeechLate,
 )
 from sfclient._hearing import Levels, SideLevel, SoundStatistics
+from sfclient._interface import Call, PastAttempt
 from sfclient._limits import TimeLimits
 from sfclient._microphone import MicrophoneStatistics
 from sfclient._network import NetworkStatistics
 from sfclient._open import open_call
 from sfclient._playout import PlayoutStatistics
 from sfclient._recording import RecordingStatistics
+from sfclient._redial import Redial
 from sfclient._result import CallResult, request_result
-from sfclient._session import Session, request_session
+from sfclient._session import GetSession, Session, request_session
 from sfclient._statistics import CallStatistics, CallTimes
 from sfclient._tap import Sound, Tap, TapStatistics
 from sfclient._timeline import Timeline
@@ -125,6 +136,7 @@ __all__ = [
     "EchoStatistics",
     "Ended",
     "Event",
+    "GetSession",
     "InputEnded",
     "InsecureURLError",
     "Interrupted",
@@ -140,9 +152,12 @@ __all__ = [
     "NetworkStalled",
     "NetworkStatistics",
     "NullOutput",
+    "PastAttempt",
     "PlayoutStatistics",
     "RecordingFailed",
     "RecordingStatistics",
+    "Redial",
+    "Redialing",
     "ReferenceStatistics",
     "RemoteError",
     "Responded",
@@ -158,6 +173,10 @@ __all__ = [
     "SpeechEnded",
     "SpeechLate",
     "StartedCall",
+    "StreamInput",
+    "StreamInputStatistics",
+    "StreamOutput",
+    "StreamOutputStatistics",
     "Tap",
     "TapStatistics",
     "TimeLimits",

@@ -26,12 +26,12 @@ from sfclient._events import (
     DeviceChanged,
     DeviceLost,
     DeviceReturned,
-    Disconnected,
     Ended,
     Event,
     RecordingFailed,
 )
 from sfclient._hearing import Hearing, Levels
+from sfclient._interface import Call
 from sfclient._interruption import AGENT_PAUSE_SECONDS, Interruption
 from sfclient._limits import TimeLimits
 from sfclient._network import Network, NetworkStatistics
@@ -50,12 +50,8 @@ from sfclient._websocket import WebSocket, WebSocketClosed
 AWAITED_SECONDS = 2  # for an agent who is quick; told then, and each time that the wait has doubled
 
 
-class Call:
-    """A call that lasts. Made by `open_call`; iterate over it for its events. For the thread that
-    runs trio.
-
-    The iteration ends with `Disconnected`, when the agent's last words have been played.
-    """
+class HeldCall(Call):
+    """A call over one connection. Its events, and its tap if it has one, outlast it: whoever gave them closes them."""
 
     def __init__(
         self,
@@ -67,10 +63,12 @@ class Call:
         voice: VoiceDetector | None,
         tap: Tap | None,
         *,
+        events: EventQueue,
+        attempt: int,
+        dialled_at: float,
         on_call_id: Callable[[str], None] | None,
         limits: TimeLimits,
         clock: CallClock,
-        agent_id: str | None,
         timeline: bool,
         max_seconds: float | None,
         silence_seconds: float | None,
@@ -83,8 +81,9 @@ class Call:
         self._recorder = recorder
         self._on_call_id = on_call_id
         self._limits = limits
-        self._agent_id = agent_id
+        self._agent_id: str | None = None
         self._call_id: str | None = None
+        self._was_started = False
         self._heard_agent = False
         self._closed: tuple[Party, int | None, str] | None = (
             None  # the first who ended it, code, reason
@@ -98,7 +97,9 @@ class Call:
         self._ready_at: float | None = None
         self._connected_at: float | None = None
         self._ended_at: float | None = None
-        self._events = EventQueue()
+        self._dialled_at = dialled_at
+        self._attempt = attempt
+        self._events = events
         tell = self._events.tell
         recording, playing = self._line("input"), self._line("output")
         self._tap = tap
@@ -135,18 +136,14 @@ class Call:
         self._timeline = Timeline(self._network, playing) if timeline else None
         observers = (self._hearing, self._network, self._endings, self._timeline)
         self._watch = Watch(clock, [each for each in observers if each is not None], period)
-        self._events.tell(Connecting())
+        self._events.tell(Connecting(at=self._dialled_at))
 
     # What a program does with it.
-
-    def __aiter__(self) -> "Call":
-        return self
 
     async def __anext__(self) -> Event:
         return await self._events.receive()
 
     def hang_up(self) -> None:
-        """End the call now. What the agent is saying fades out within a block and 5 ms."""
         self._hang_up("hung up")
 
     def _hang_up(self, reason: str) -> None:
@@ -157,7 +154,6 @@ class Call:
             self._stop.set()
 
     def flush(self) -> None:
-        """Interrupt the agent: throw away all that was received so far; what sounds fades out. The call goes on."""
         if not self._stop.is_set():
             self._playout.flush()
 
@@ -171,28 +167,17 @@ class Call:
         self.flush()
 
     def mute(self, muted: bool = True) -> None:
-        """Send silence instead of the microphone, at the same pace; or the microphone again."""
         self._uplink.muted = muted
         self._hearing.mute(muted)
 
     async def use_input(self, device: Device | str | int | None) -> None:
-        """Record from another sound device, None for the default one; the call goes on.
-
-        By a name or an index it gets the settings of the one before, and its first channel is recorded. If it cannot
-        be opened at the rate of the call, the one before goes on. Raises `DeviceError`; `UsageError` if this call's
-        input is no sound device, or it is over. A device that was plugged in since the program began is found if no
-        other call of this process has one open.
-        """
         await self._line("input").use("input", device)
 
     async def use_output(self, device: Device | str | int | None) -> None:
-        """Play at another sound device; what is queued is heard there. As `use_input`."""
         await self._line("output").use("output", device)
 
     @property
     def volume(self) -> float:
-        """By what the agent's speech is multiplied at the sound device: 1.0 as it came, at most 16. Setting it raises
-        `UsageError` where the output is no sound device. The recording, the levels and the tap are from before it."""
         return self._line("output").volume
 
     @volume.setter
@@ -209,60 +194,58 @@ class Call:
 
     @property
     def muted(self) -> bool:
-        """Whether silence is sent instead of the microphone."""
         return self._uplink.muted
 
     def levels(self) -> Levels:
-        """How loud both sides were in the last 0.1 s, in dBFS. It costs microseconds."""
         return self._hearing.levels()
 
     @property
     def tap(self) -> Tap:
-        """What both sides say, with its times, while they say it: ``async for sound in call.tap``. Raises `UsageError`
-        unless it was asked for by `open_call`."""
         if self._tap is None:
             raise UsageError("this call has no tap: open it with open_call(..., tap=True)")
         return self._tap
 
     @property
     def connected(self) -> bool:
-        """Whether the agent has said that it can hear the caller."""
         return self._connected_at is not None
 
     @property
     def call_id(self) -> str | None:
-        """Under which the service keeps the record of the call (see `request_result`), None if it did not tell."""
         return self._call_id
 
     @property
     def ended(self) -> Ended | None:
-        """How the call ended, None while it lasts."""
         return self._ended
 
     @property
     def seconds(self) -> float:
-        """Since `open_call` was entered: the clock of events and statistics."""
         return self._clock.now
 
     @property
     def timeline(self) -> Timeline | None:
-        """What was queued, and for how long what was heard had waited, if `open_call` was asked for it."""
         return self._timeline
 
+    @property
+    def attempt(self) -> int:
+        return self._attempt
+
+    @property
+    def earlier(self) -> tuple[()]:
+        return ()
+
     async def wait_ended(self) -> Ended:
-        """Wait until the call is over and the agent's last words have been played."""
         await self._over.wait()
         assert self._ended is not None
         return self._ended
 
     def statistics(self) -> CallStatistics:
-        """A snapshot of all counters; it may be asked for after the end too."""
         return CallStatistics(
             ended=self._ended,
             times=self._times(),
             dialect=self._dialect.name,
             agent_id=self._agent_id,
             call_id=self._call_id,
+            attempt=self._attempt,
             capture=self._uplink.statistics(),
             echo=self.echo(),
             playout=self._playout.statistics(),
@@ -277,17 +260,16 @@ class Call:
         )
 
     def network(self) -> NetworkStatistics:
-        """What the network does to the call, as in `statistics`, for less than that costs."""
         return self._network.statistics()
 
     def echo(self) -> EchoStatistics | None:
-        """What becomes of the agent's echo, as in `statistics`, for less than that costs."""
         return None if self._echo is None else self._echo.echo_statistics()
 
     def _times(self) -> CallTimes:
         first = self._playout.arrivals.first
         return CallTimes(
             began=self._clock.date.isoformat(timespec="milliseconds"),
+            dialled=self._dialled_at,
             ready=self._ready_at,
             connected=self._connected_at,
             first_agent_audio=None if first is None else self._clock.since_began(first),
@@ -298,6 +280,7 @@ class Call:
     # What happens in it.
 
     def _note(self, started: StartedCall) -> None:
+        self._was_started = True
         self._call_id = started.call_id or None
         if self._call_id and self._on_call_id:
             self._on_call_id(self._call_id)
@@ -420,6 +403,30 @@ class Call:
         """The first to end the call is the one who ended it."""
         self._closed = self._closed or (by, code, reason)
 
+    @property
+    def _end(self) -> tuple[Ended, float]:
+        """How it has ended, and when."""
+        assert self._ended is not None
+        assert self._ended_at is not None
+        return self._ended, self._ended_at
+
+    @property
+    def _held_seconds(self) -> float:
+        """For which sound has flowed."""
+        return (
+            0.0 if self._ready_at is None else (self._ended_at or self._clock.now) - self._ready_at
+        )
+
+    @property
+    def _recording_error(self) -> str | None:
+        """Why it was not recorded to the end, if it was not."""
+        return self._recorder.error if self._recorder else None
+
+    @property
+    def _is_stray(self) -> bool:
+        """Whether the service has begun it, and sound has never flowed."""
+        return self._was_started and self._ready_at is None
+
     def _finish(self) -> None:
         """All has stopped, all files are complete."""
         self._close("caller", None, "cancelled")
@@ -432,7 +439,4 @@ class Call:
         self._stop.set()
         self._watch.look()
         self._hearing.close()
-        if self._tap:
-            self._tap.close()
-        self._events.close(Disconnected(self._ended, at=self._ended_at))
         self._over.set()

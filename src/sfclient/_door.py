@@ -7,15 +7,15 @@ import inspect
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import trio
 
-from sfclient._call import Call
 from sfclient._echo import EchoStatistics
 from sfclient._events import Ended
 from sfclient._hearing import Levels
 from sfclient._host import Host, serve
+from sfclient._interface import Call, PastAttempt
 from sfclient._network import NetworkStatistics
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._open import open_call
@@ -56,8 +56,8 @@ class Callback:
         self._returned.clear()
 
 
-class HeldCall:
-    """A call in trio's thread, from entering its block to leaving it.
+class CarriedCall:
+    """A call that trio's thread carries, from entering its block to leaving it.
 
     `args` and `kwargs` are those of `sfclient.open_call`, but for `on_call_id`, which is the program's own.
     `entered`, `failing` and `over` are called in trio's thread, and must not block: the call has begun; it fails, and
@@ -83,7 +83,12 @@ class HeldCall:
         """When it has begun."""
         self.is_failing = False
         """Whether the call ends by an error of its own."""
-        self.job: Job[None] = Job(partial(self._hold, args, kwargs), over, host.is_gone)
+        self._over = over
+        self.job: Job[None] = Job(partial(self._hold, args, kwargs), self._end)
+
+    def start(self) -> None:
+        """Once, from the program's thread."""
+        self.job.start(self._over, self._host.is_gone)
 
     async def _hold(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         serve(self._host)
@@ -113,11 +118,16 @@ class HeldCall:
         if self._has_block_failed:
             raise BlockFailed
 
+    def _end(self) -> bool:
+        """Nobody will leave the block, or too late."""
+        self._left.set()
+        return self.call is not None
+
     def begun(self) -> Call:
         assert self.call is not None
         return self.call
 
-    def leave(self, *, has_failed: bool) -> None:
+    def leave(self, has_failed: bool) -> None:
         """From the program's thread: its block was left, by an error or not."""
         self._has_block_failed = has_failed
         self.job.post(self._left.set)
@@ -151,88 +161,88 @@ def for_trio(
     return (convert(args[0]), *args[1:]) if args else args, kwargs
 
 
-def raise_as_it_is(error: BaseException) -> NoReturn:
-    """And not on top of what is being handled, such as the cancellation that it caused."""
-    context = error.__context__
-    try:
-        raise error
-    finally:
-        error.__context__ = context
-        del error, context
-
-
 class PlainCall:
     """What never waits, of a call; for any thread."""
 
-    def __init__(self, held: HeldCall) -> None:
-        self._held = held
+    def __init__(self, carried: CarriedCall) -> None:
+        self._carried = carried
 
     def hang_up(self) -> None:
         """End the call now. What the agent is saying fades out within a block and 5 ms."""
-        self._held.do(lambda call: call.hang_up())
+        self._carried.do(lambda call: call.hang_up())
 
     def flush(self) -> None:
         """Interrupt the agent: throw away all that was received so far; what sounds fades out. The call goes on."""
-        self._held.do(lambda call: call.flush())
+        self._carried.do(lambda call: call.flush())
 
     def mute(self, muted: bool = True) -> None:
         """Send silence instead of the microphone, at the same pace; or the microphone again."""
-        self._held.do(lambda call: call.mute(muted))
+        self._carried.do(lambda call: call.mute(muted))
 
     @property
     def muted(self) -> bool:
         """Whether silence is sent instead of the microphone."""
-        return self._held.do(lambda call: call.muted)
+        return self._carried.do(lambda call: call.muted)
 
     @property
     def volume(self) -> float:
         """By what the agent's speech is multiplied at the sound device; see `sfclient.Call.volume`."""
-        return self._held.do(lambda call: call.volume)
+        return self._carried.do(lambda call: call.volume)
 
     @volume.setter
     def volume(self, volume: float) -> None:
         def set_volume(call: Call) -> None:
             call.volume = volume
 
-        self._held.do(set_volume)
+        self._carried.do(set_volume)
 
     def levels(self) -> Levels:
         """How loud both sides were in the last 0.1 s, in dBFS."""
-        return self._held.do(lambda call: call.levels())
+        return self._carried.do(lambda call: call.levels())
 
     def statistics(self) -> CallStatistics:
         """A snapshot of all counters; it may be asked for after the end too."""
-        return self._held.do(lambda call: call.statistics())
+        return self._carried.do(lambda call: call.statistics())
 
     def network(self) -> NetworkStatistics:
         """What the network does to the call, as in `statistics`, for less than that costs."""
-        return self._held.do(lambda call: call.network())
+        return self._carried.do(lambda call: call.network())
 
     def echo(self) -> EchoStatistics | None:
         """What becomes of the agent's echo, as in `statistics`, for less than that costs."""
-        return self._held.do(lambda call: call.echo())
+        return self._carried.do(lambda call: call.echo())
 
     @property
     def connected(self) -> bool:
         """Whether the agent has said that it can hear the caller."""
-        return self._held.do(lambda call: call.connected)
+        return self._carried.do(lambda call: call.connected)
 
     @property
     def call_id(self) -> str | None:
         """Under which the service keeps the record of the call (see `request_result`), None if it did not tell."""
-        return self._held.do(lambda call: call.call_id)
+        return self._carried.do(lambda call: call.call_id)
 
     @property
     def ended(self) -> Ended | None:
         """How the call ended, None while it lasts."""
-        return self._held.do(lambda call: call.ended)
+        return self._carried.do(lambda call: call.ended)
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is: 1, and more where the call was redialled."""
+        return self._carried.do(lambda call: call.attempt)
+
+    @property
+    def earlier(self) -> tuple[PastAttempt, ...]:
+        """The attempts before this one: see `sfclient.Call.earlier`."""
+        return self._carried.do(lambda call: call.earlier)
 
     @property
     def seconds(self) -> float:
         """Since `open_call` was entered: the clock of events and statistics."""
-        return self._held.do(lambda call: call.seconds)
+        return self._carried.do(lambda call: call.seconds)
 
     @property
     def timeline(self) -> Timeline | None:
         """What was queued, and for how long what was heard had waited, if `open_call` was asked for it."""
-        return self._held.do(lambda call: call.timeline)
+        return self._carried.do(lambda call: call.timeline)

@@ -29,6 +29,7 @@ class SfclientError(Exception):
         status: int | None = None,
         call_id: str | None = None,
         retry_after: float | None = None,
+        may_have_begun: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -37,6 +38,10 @@ class SfclientError(Exception):
         """Under which the service keeps the record of the call, None if it did not tell."""
         self.retry_after = retry_after
         """In how many seconds it may be tried again, None if the far side did not tell."""
+        self.may_have_begun = may_have_begun
+        """Whether the service may hold a call that nobody has: it was asked to start one, and what became of that is
+        not known, or it was lost before sound flowed. Another try may be a second call. False where it certainly did
+        not begin, None where nothing was asked that would start one."""
 
 
 class UsageError(SfclientError):
@@ -146,7 +151,15 @@ def refused(
         told += f"; it asks to wait {retry_after:.0f} s"
     if call_id:
         told += f"; its call {call_id} may have begun: look at its record first"
-    return kind(told, status=status, call_id=call_id, retry_after=retry_after)
+    # Others, such as 502, may come from a gateway behind which it has begun.
+    is_certain = (status < 500 or status == 503) and not call_id
+    return kind(
+        told,
+        status=status,
+        call_id=call_id,
+        retry_after=retry_after,
+        may_have_begun=False if is_certain else None,
+    )
 
 
 def printable(text: str, longest: int | None = 200) -> str:

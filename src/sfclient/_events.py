@@ -268,6 +268,22 @@ class RecordingFailed(_Told):
 
 
 @dataclass(frozen=True, slots=True)
+class Redialing(_Told):
+    """An attempt of the call is over, and it goes on: after a pause, another session is asked for."""
+
+    ended: Ended
+    """The attempt: by whom, and why."""
+    pause_seconds: float
+    """From now until it is dialled again."""
+    attempt: int
+    """Which it is going to be, the first one counted too."""
+
+    def __str__(self) -> str:
+        why = f" ({self.ended.reason})" if self.ended.reason else ""
+        return f"The call is redialled in {self.pause_seconds:.0f} s, attempt {self.attempt}{why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnected(_Told):
     """The call is over, and the agent's last words have been played. Always the last event."""
 
@@ -301,5 +317,6 @@ Event = (
     | EchoGated
     | EchoCancelled
     | RecordingFailed
+    | Redialing
     | Disconnected
 )

@@ -16,7 +16,7 @@ from sfclient._dialects import (
     StartedCall,
     WaitAtMost,
 )
-from sfclient._errors import NetworkError, ServiceError, UsageError
+from sfclient._errors import NetworkError, ServiceError, SfclientError, UsageError
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._urls import check_url
@@ -102,13 +102,17 @@ class Handshake:
                         self._note(started)  # before anything can cancel
             nursery.cancel_scope.cancel()
         if problem is not None:
+            if isinstance(problem, SfclientError):
+                # A function of a program's own need not know of this.
+                problem.may_have_begun = problem.may_have_begun is not False
             try:
                 raise problem
             finally:
                 del problem
         if patience.cancelled_caught:
             raise NetworkError(
-                f"start_call did not start the call within {self._limits.start_call:g} s"
+                f"start_call did not start the call within {self._limits.start_call:g} s",
+                may_have_begun=True,
             )
         if not isinstance(started, StartedCall) or not (started.sid or started.url):
             # What came instead may hold the sid, so it is not shown.

@@ -1,14 +1,15 @@
 """What a call asks of the program that holds it, where that does not run trio: to be asked from trio's thread."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import trio
 
+from sfclient._crossing import raise_once
 from sfclient._errors import UsageError
 
 T = TypeVar("T")
@@ -38,17 +39,17 @@ class Answer(Generic[T]):
             self._token.run_sync_soon(self.came.set)
 
     def take(self) -> T:
-        if self._errors:
-            error = self._errors.pop()
-            try:
-                raise error
-            finally:
-                del error
-        return self._values.pop()
+        return raise_once(self._errors) if self._errors else self._values.pop()
 
 
 class Host(ABC):
     """The program, as a call sees it; see `current_host`. Its methods are for trio's thread."""
+
+    @overload
+    async def ask(self, function: Callable[..., Awaitable[T]], *args: object) -> T: ...
+
+    @overload
+    async def ask(self, function: Callable[..., T], *args: object) -> T: ...
 
     async def ask(self, function: Callable[..., Any], *args: object) -> Any:
         """Have the program call a function, or await an async one, where its own code runs: what comes of it.

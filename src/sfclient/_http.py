@@ -14,6 +14,7 @@ from sfclient._errors import (
     AuthenticationError,
     NetworkError,
     ServiceError,
+    SfclientError,
     Unchained,
     UsageError,
 )
@@ -63,7 +64,11 @@ class Service:
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         target = f"{self.parts.path.rstrip('/')}{request.path}"
         asked = h11.Request(method=request.method, target=target, headers=headers)
-        stream = await connect(self.parts, self.ssl_context, self.limits, if_unknown)
+        try:
+            stream = await connect(self.parts, self.ssl_context, self.limits, if_unknown)
+        except SfclientError as error:
+            error.may_have_begun = False
+            raise
         try:
             return await exchange(stream, asked, body, seconds=request.seconds)
         except Unanswered as failure:

@@ -18,6 +18,8 @@ class TimeLimits:
     """For the TLS handshake."""
     upgrade: float = 8.0
     """For the answer to the websocket's request, and for a message of the handshake to leave."""
+    get_session: float = 30.0
+    """For a program's own function that fetches a session."""
     start_call: float = 30.0
     """For a program's own `Session.start_call`."""
     first_message: float = 30.0

@@ -1,43 +1,42 @@
-"""From a session to a call and back: `open_call` opens the files, the devices and the websocket, and closes them in
-the reverse order."""
+"""From a session to a call and back: `open_call` opens the files and devices, has them used, and closes them."""
 
 import ssl
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 import trio
 
-from sfclient._call import Call
+from sfclient._attempt import Attempt, Dialling, Outlet
+from sfclient._call import HeldCall
 from sfclient._contexts import frugal_asynccontextmanager
-from sfclient._devices import Audio, open_lines
-from sfclient._dialects import Dialect, dialect_named
-from sfclient._echo import check_echo, open_captured
+from sfclient._devices import Audio
+from sfclient._dialects import dialect_named
+from sfclient._echo import check_echo
 from sfclient._endings import check_seconds
-from sfclient._errors import AudioFileError, SfclientError, UsageError
-from sfclient._handshake import Handshake
+from sfclient._errors import AudioFileError, UsageError
 from sfclient._host import check_runs_trio
-from sfclient._interruption import NO_DETECTOR, check_interrupt_after
+from sfclient._interface import Call
+from sfclient._interruption import check_interrupt_after
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery, without_cancelled
-from sfclient._playout import POLICIES, Playout
-from sfclient._recording import open_recorder
-from sfclient._session import Session, SessionRequest
-from sfclient._spool import in_thread
-from sfclient._tap import Tap
-from sfclient._uplink import PacedUplink, Uplink
-from sfclient._voice import load_voice_detector
+from sfclient._playout import POLICIES
+from sfclient._redial import Redial, Redialer
+from sfclient._redialled import RedialledCall
+from sfclient._session import GetSession, Session, check_session
 from sfclient._watch import CallClock
-from sfclient._websocket import WebSocket, open_websocket
+from sfclient._websocket import open_websocket
 
 
 @frugal_asynccontextmanager
 async def open_call(
-    session: Session | SessionRequest | str,
+    session: Session | GetSession | str,
     audio: Audio | None = None,
     *,
     dialect: str = "widget",
+    codec: str | None = None,
+    framing: str | None = None,
+    redial: Redial | None = None,
     chunk_seconds: float | None = None,
     record: str | Path | None = None,
     playout: str | None = None,
@@ -65,15 +64,20 @@ async def open_call(
     Parameters
     ----------
     session
-        From `request_session`, or the URL of one, which your server requested.
+        From `request_session`, or the URL of one, which your server requested; or an async function that fetches one
+        when devices and files are open: see `GetSession`.
     audio
         Where sound comes from and goes to; the default devices if None.
-    dialect
-        What is spoken on a session given as URL.
+    dialect, codec, framing
+        What is spoken on a session given as URL or as function.
+    redial
+        When the network or the service ends the call, go on with another session from the function, after a pause: see
+        `Redial`. The block is entered when devices and files are open, be there a network or not. None: never.
     chunk_seconds
         Of speech in each message to the agent, 0.005 to 1; what is usual in the dialect if None.
     record
-        A stereo WAV file to write: the caller left, the agent right, time-aligned. When it cannot be written any more,
+        A stereo WAV file to write: the caller left, the agent right, time-aligned; of a call that is redialled one for
+        each attempt, the second ``both-2.wav`` beside ``both.wav``. When it cannot be written any more,
         the call goes on: `RecordingFailed` tells it at once, an `AudioFileError` at the end.
     playout
         How to deal with what the agent says and the network brings late. ``"adaptive"``: at the least delay without
@@ -112,16 +116,26 @@ async def open_call(
     check_runs_trio("open_call")
     clock = CallClock()
     if isinstance(session, str):
-        session = Session(session, dialect)
-    if not isinstance(session, Session | SessionRequest):
+        session = Session(session, dialect, codec, framing)
+    elif isinstance(session, Session):
+        if codec is not None or framing is not None:
+            raise UsageError("codec and framing are said by the session: leave them out")
+    elif not callable(session):
         raise UsageError(
-            f"the session must be a Session or the URL of one, not {type(session).__name__}"
+            f"the session must be a Session or the URL of one, not {type(session).__name__}:"
+            " or give an async function that fetches one"
         )
-    speaks = dialect_named(session.dialect)(session.codec, session.framing)
-    if isinstance(session, Session) and speaks.starts_calls and session.start_call is None:
-        raise UsageError(
-            f"a {speaks.name} session needs start_call: take it from request_session, or give your own function"
-        )
+    if isinstance(session, Session):
+        new_dialect = partial(dialect_named(session.dialect), session.codec, session.framing)
+    else:
+        new_dialect = partial(dialect_named(dialect), codec, framing)
+    speaks = new_dialect()
+    if isinstance(session, Session):
+        check_session(session, speaks)
+        if redial is not None:
+            raise UsageError(
+                "a session is good for one call: to redial, give an async function that fetches one"
+            )
     chunk_seconds = speaks.chunk_seconds if chunk_seconds is None else chunk_seconds
     if not 0.005 <= chunk_seconds <= 1:
         raise UsageError(f"chunk_seconds must be between 0.005 and 1, not {chunk_seconds!r}")
@@ -133,35 +147,36 @@ async def open_call(
     check_seconds("max_seconds", max_seconds)
     check_seconds("silence_seconds", silence_seconds)
     limits = limits or TimeLimits()
-    connect = partial(
-        open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure, limits=limits
+    dialling = Dialling(
+        session,
+        new_dialect,
+        audio,
+        chunk_seconds,
+        Path(record) if record is not None else None,
+        playout,
+        partial(
+            open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure, limits=limits
+        ),
+        partial(
+            HeldCall,
+            on_call_id=on_call_id,
+            limits=limits,
+            clock=clock,
+            timeline=timeline,
+            max_seconds=max_seconds,
+            silence_seconds=silence_seconds,
+            interrupt_after=audio.interrupt_after,
+        ),
+        limits,
+        tap,
     )
     of_block: BaseException | None = None
     try:
         async with open_unwrapped_nursery() as nursery:
-            call: Call = await nursery.start(
-                _run,
-                session,
-                speaks,
-                audio,
-                chunk_seconds,
-                Path(record) if record is not None else None,
-                playout,
-                connect,
-                partial(
-                    Call,
-                    on_call_id=on_call_id,
-                    limits=limits,
-                    clock=clock,
-                    agent_id=session.agent_id,
-                    timeline=timeline,
-                    max_seconds=max_seconds,
-                    silence_seconds=silence_seconds,
-                    interrupt_after=audio.interrupt_after,
-                ),
-                limits,
-                tap,
-            )
+            if redial is None:
+                call: HeldCall | RedialledCall = await nursery.start(_hold, dialling)
+            else:
+                call = await nursery.start(RedialledCall(dialling, clock, Redialer(redial)).run)
             try:
                 yield call
             except BaseException as error:
@@ -179,76 +194,18 @@ async def open_call(
             raise of_block  # and not what the call may have to say besides
         finally:
             del of_block  # its traceback refers to this frame
-    if call._recorder is not None and call._recorder.error is not None:
-        raise AudioFileError(call._recorder.error, call_id=call.call_id)
+    if call._recording_error is not None:
+        raise AudioFileError(call._recording_error, call_id=call.call_id)
 
 
-async def _run(
-    session: Session | SessionRequest,
-    dialect: Dialect,
-    audio: Audio,
-    chunk_seconds: float,
-    record: Path | None,
-    policy: str | None,
-    connect: Callable[..., AbstractAsyncContextManager[WebSocket]],
-    new_call: Callable[..., Call],
-    limits: TimeLimits,
-    is_tapped: bool,
-    *,
-    task_status: trio.TaskStatus[Call],
-) -> None:
-    """The whole of a call: open the devices, connect, hold it, close in the reverse order."""
-    call: Call | None = None
+async def _hold(dialling: Dialling, *, task_status: trio.TaskStatus[HeldCall]) -> None:
+    """The whole of a call that is not redialled."""
+    outlet = Outlet()
+    attempt = Attempt(dialling, outlet)
     try:
-        async with AsyncExitStack() as files:
-            rates = dialect.capture_samplerate, dialect.playout_samplerate
-            written = [] if record is None else [record]
-            lines = await files.enter_async_context(
-                open_lines(audio, *rates, *written, chunk_seconds=chunk_seconds)
-            )
-            recording = next(line for line in lines if line.input_samplerate)
-            playing = next(line for line in lines if line.output_samplerate)
-            recorder = None
-            if record is not None:
-                recorder = await files.enter_async_context(
-                    open_recorder(record, dialect.capture_samplerate, playing.output_samplerate)
-                )
-            uplink = (PacedUplink if dialect.paced else Uplink)(
-                open_captured(audio.echo, recording, playing, dialect.capture_samplerate),
-                round(chunk_seconds * dialect.capture_samplerate),
-                recorder,
-                recording,
-            )
-            playout = Playout(
-                dialect.playout_samplerate,
-                playing.output_samplerate,
-                policy or ("adaptive" if playing.is_real else "lossless"),
-            )
-            voice = None
-            if recording.is_real or audio.interrupt_after is not None:
-                voice = await in_thread(partial(load_voice_detector, dialect.capture_samplerate))
-            if voice is None and audio.interrupt_after is not None:
-                raise UsageError(NO_DETECTOR)
-            tap = Tap((rates[0], playing.output_samplerate), recorder) if is_tapped else None
-            call = new_call(dialect, lines, uplink, playout, recorder, voice, tap)
-            if isinstance(session, SessionRequest):
-                session = await session.request()
-                call._agent_id = session.agent_id or call._agent_id
-            url: str | None = session.url
-            while url is not None:
-                async with connect(url, secrets=session.secrets) as websocket:
-                    act = partial(call._act, websocket)
-                    handshake = Handshake(
-                        websocket, dialect, session.start_call, act, call._note, limits
-                    )
-                    url = await handshake.run()
-                    if url is None:
-                        await call._hold(websocket, partial(task_status.started, call))
-    except SfclientError as error:
-        if call is not None:
-            call._close(error.party, error.status, str(error))
-            error.call_id = error.call_id or call.call_id
-        raise
+        with attempt:
+            async with dialling.open_lines() as lines, attempt.open(lines) as call:
+                await attempt.dial(call, partial(task_status.started, call))
     finally:
-        if call is not None:
-            call._finish()
+        if attempt.call is not None:
+            outlet.close(*attempt.call._end)

@@ -4,9 +4,13 @@ import dataclasses
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Protocol
+
+import trio
 
 from sfclient._dialects import Dialect, Order, StartedCall, dialect_named
-from sfclient._errors import Unchained, UsageError
+from sfclient._errors import NetworkError, SfclientError, Unchained, UsageError
 from sfclient._host import check_runs_trio
 from sfclient._http import Service, service_at
 from sfclient._limits import TimeLimits
@@ -39,15 +43,63 @@ class Session:
     """What else than the URL must not be told, where the far side repeats it: the key, if it is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRequest:
-    """A session that is requested when the sound devices and files of its call are open: none is spent on those."""
+class GetSession(Protocol):
+    """Fetches a session when the call wants one: a program's own async function without arguments, such as one that
+    asks the program's server, where the key is; or ``partial(request_session, ...)``.
 
-    request: Callable[[], Awaitable[Session]]
-    dialect: str = "widget"
-    codec: str | None = None
-    framing: str | None = None
-    agent_id: str | None = None
+    It is asked when the sound devices and files of the call are open, so that none is spent on those; once for a call,
+    and once more each time that it is redialled. An `SfclientError` that it raises ends the call as it is: a
+    `NetworkError` or `ServiceError`, perhaps with `retry_after`, is what may be redialled. An OSError becomes a
+    `NetworkError`, any other error a `UsageError`.
+    """
+
+    async def __call__(self) -> Session:
+        """The right to hold one call."""
+
+
+def check_session(session: Session, dialect: Dialect) -> None:
+    """It is spoken on as the call expects. Raises `UsageError`."""
+    speaks = dialect_named(session.dialect)(session.codec, session.framing)
+    for what in ("name", "codec", "framing"):
+        expected, came = getattr(dialect, what), getattr(speaks, what)
+        if expected != came:
+            word = "dialect" if what == "name" else what
+            raise UsageError(
+                f"the session that was fetched has the {word} {came}, and open_call was told {expected}:"
+                f" pass {word}={came!r}"
+            )
+    if speaks.starts_calls and session.start_call is None:
+        raise UsageError(
+            f"a {speaks.name} session needs start_call: take it from request_session, or give your own function"
+        )
+
+
+async def fetch_session(get_session: GetSession, limits: TimeLimits) -> Session:
+    """What a program's function brings. Raises `NetworkError` if that takes too long, and see `GetSession`."""
+    came: object = None
+    with trio.move_on_after(limits.get_session) as patience:
+        try:
+            came = get_session()
+            came = await came if isawaitable(came) else came
+        except SfclientError:
+            raise
+        except OSError as error:
+            raise NetworkError(
+                f"no session was fetched: {error.strerror or type(error).__name__}"
+            ) from error
+        except Exception as error:
+            # Not what it says: nobody knows what is in it.
+            raise UsageError(
+                f"the function that fetches a session raised {type(error).__name__}: let it raise a NetworkError or"
+                " ServiceError for what may be tried again"
+            ) from error
+    if patience.cancelled_caught:
+        raise NetworkError(f"no session was fetched within {limits.get_session:g} s")
+    if not isinstance(came, Session):
+        raise UsageError(
+            f"the function that fetches a session must return a Session, not {type(came).__name__}"
+        )
+    return came
 
 
 async def request_session(

@@ -20,6 +20,8 @@ class CallTimes:
 
     began: str = ""
     """The date at which `open_call` was entered: UTC, as in ISO 8601."""
+    dialled: float = 0.0
+    """This attempt began; later only of a call that was redialled."""
     ready: float | None = None
     """Devices and websocket are open: sound flows."""
     connected: float | None = None
@@ -45,6 +47,8 @@ class CallStatistics:
     """With whom, if the session was requested here."""
     call_id: str | None = None
     """Under which the service keeps the record of the call, if it told."""
+    attempt: int = 1
+    """Which it is, of a call that was redialled."""
     capture: CaptureStatistics = field(default_factory=CaptureStatistics)
     echo: EchoStatistics | None = None
     """None where nothing is done about an echo, as without sound devices."""

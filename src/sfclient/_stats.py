@@ -14,7 +14,8 @@ import trio
 
 from sfaudio._kernels import kernel_level
 from sfclient._errors import SfclientError
-from sfclient._events import Ended, Event, MessageReceived
+from sfclient._events import Ended, Event, MessageReceived, Redialing
+from sfclient._interface import Call
 from sfclient._statistics import CallStatistics
 from sfclient._timeline import Timeline
 from sfclient._whole_file import write_whole
@@ -52,12 +53,28 @@ def record_of_event(event: Event) -> dict[str, Any]:
     }
 
 
+def record_of_call(call: Call, events: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """As `record_of`, of a call's last attempt; those before it, each with its own events, are its ``earlier``."""
+    by_attempt: dict[int, list[dict[str, Any]]] = {}
+    told: list[dict[str, Any]] = []
+    for event in events:
+        told.append(event)
+        if event["kind"] == Redialing.__name__:
+            by_attempt[event["attempt"] - 1], told = told, []
+    earlier = [
+        record_of(past.statistics, by_attempt.get(past.statistics.attempt, ()), past.timeline)
+        for past in call.earlier
+    ]
+    record = record_of(call.statistics(), told, call.timeline)
+    return record | {"earlier": earlier} if earlier else record
+
+
 def record_of(
     statistics: CallStatistics,
     events: Iterable[dict[str, Any]] = (),
     timeline: Timeline | None = None,
 ) -> dict[str, Any]:
-    """All that is known of a call as plain values for JSON; `events` are those of `record_of_event`.
+    """All that is known of an attempt at a call as plain values for JSON; `events` are those of `record_of_event`.
 
     Durations and times are in seconds, the latter since `open_call` was entered. What is not known is None.
     """

@@ -43,20 +43,14 @@ class Tap:
     """Iterate over it for each `Sound`, until the call is over; tasks that do so at the same time share what comes.
 
     For the thread that runs trio. Who reads late gets the latest megabyte, and the rest is counted. `samplerates` are
-    those of what is sent and of what is played, in Hz.
+    those of what is sent and of what is played, in Hz. It lasts for all attempts of a call that is redialled.
     """
 
-    def __init__(self, samplerates: tuple[int, int], recorder: Recorder | None) -> None:
+    def __init__(self, samplerates: tuple[int, int]) -> None:
         self._samplerates: dict[Speaker, int] = dict(
             zip(("caller", "agent"), samplerates, strict=True)
         )
-        self.played = (
-            recorder.played if recorder else CaptureQueue(round(TAP_SECONDS * samplerates[1]))
-        )
-        """Where the device writes what it plays."""
-        self._recorder = recorder
-        if recorder:
-            recorder.listener = self._add_played
+        self._recorder: Recorder | None = None
         self._agent: Ear | None = None
         self._unread: deque[Sound] = deque()
         self._tapped_bytes = self._read_bytes = self._unread_bytes = self._dropped_bytes = 0
@@ -93,6 +87,16 @@ class Tap:
             self._unread_bytes -= dropped
             self._dropped_bytes += dropped
         self._news.unpark_all()
+
+    def listen(self, recorder: Recorder | None) -> None:
+        """To what is played from now on, which the recorder takes if there is one."""
+        self._agent = None
+        self._recorder = recorder
+        if recorder:
+            recorder.listener = self._add_played
+            self.played = recorder.played
+        else:
+            self.played = CaptureQueue(round(TAP_SECONDS * self._samplerates["agent"]))
 
     async def run(self, agent: Ear) -> None:
         """Take what is played, until cancelled."""

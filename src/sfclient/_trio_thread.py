@@ -11,21 +11,21 @@ host's thread: what it does is one append to the inbox, and the books are kept i
 
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
-from math import inf
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 import trio
 
 from sfclient._clock import Bell
+from sfclient._crossing import forgetful, raise_once, wait
 from sfclient._errors import SfclientError, UsageError
 
 LOOK_SECONDS = 0.25  # between looks whether the program is over: an exit is later by as much
-POLL_SECONDS = 0.25  # of waits: on Windows a lock that is waited for lets no Ctrl-C through
+# In which a thread that was started has begun. Only who was interrupted while it started one waits for that.
+START_SECONDS = 0.1
 
 T = TypeVar("T")
 Result = TypeVar("Result")
@@ -43,37 +43,10 @@ class Stopped(BaseException):
     """The job was cancelled, and has no result."""
 
 
-def wait(event: threading.Event, seconds: float = inf) -> bool:
-    """As `threading.Event.wait`, but Ctrl-C ends it on every system."""
-    deadline = time.monotonic() + seconds
-    while not event.wait(max(0.0, min(POLL_SECONDS, deadline - time.monotonic()))):
-        if time.monotonic() >= deadline:
-            return event.is_set()
-    return True
-
-
 def program_is_over() -> bool:
     """Whether the main thread is, so that the others are waited for. `threading` joins the threads of pools before that
     can be seen of the main thread, and tells nobody but by this name; without it, only those would wait for ever."""
     return getattr(threading, "_SHUTTING_DOWN", False) or not threading.main_thread().is_alive()
-
-
-def raise_once(errors: list[BaseException]) -> NoReturn:
-    """The one in this list, which keeps it no longer: it would hold the frames that hold the list."""
-    error = errors.pop()
-    try:
-        raise error
-    finally:
-        del error
-
-
-def forgetful(error: BaseException) -> BaseException:
-    """An error on its way to another thread; ours without frames, which hold a call's queues, and its secrets."""
-    if isinstance(error, SfclientError):
-        error.__traceback__ = None
-        if error.__cause__ is None:
-            error.__context__ = None
-    return error
 
 
 class TrioThread:
@@ -87,6 +60,7 @@ class TrioThread:
         self._jobs: set[Job[Any]] = set()
         self._over: list[Job[Any]] = []  # whose hosts are still to be told
         self._idle = Bell()
+        self._has_begun = threading.Event()
         self._is_closed = False  # takes nothing any more; by `_lock`
         self._thread = threading.Thread(target=self._run, name="sfclient trio", daemon=False)
 
@@ -99,14 +73,10 @@ class TrioThread:
             if self._is_closed or not self.is_here:
                 return False
             self._inbox.append(work)
-        self.look_in()
-        return True
-
-    def look_in(self) -> None:
-        """Have trio look into the inbox."""
-        if self._token is not None:  # else it does so when it begins
+        if self._token is not None:  # else it looks when it begins
             with suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self._work)
+        return True
 
     def run(self, function: Callable[[], T]) -> T:
         """What it returns or raises in trio's thread, which is waited for; in this thread, if that is gone."""
@@ -133,6 +103,10 @@ class TrioThread:
         """Whether this is not a child that was forked from its process."""
         return self._pid == os.getpid()
 
+    def has_begun(self) -> bool:
+        """Whether it does what is posted: not if `start` was interrupted before it could."""
+        return self._has_begun.wait(START_SECONDS)
+
     def check_process(self) -> None:
         """Raises `UsageError` in a child that was forked from the process of this thread."""
         if not self.is_here:
@@ -148,6 +122,7 @@ class TrioThread:
     # In trio's.
 
     def _run(self) -> None:
+        self._has_begun.set()
         crash: BaseException = RuntimeError("trio ended")
         try:
             trio.run(self._main)
@@ -165,10 +140,11 @@ class TrioThread:
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self._watch)
             self._token = trio.lowlevel.current_trio_token()
-            self._work()
             while not self._close_if_idle():
-                self._tell()
-                await self._idle.wait()
+                self._work()
+                if self._jobs:
+                    self._tell()
+                    await self._idle.wait()
             self._nursery.cancel_scope.cancel()
 
     def _close_if_idle(self) -> bool:
@@ -205,7 +181,7 @@ class TrioThread:
             job.context.run(self._nursery.start_soon, job.work)
 
     def ended(self, job: "Job[Any]") -> None:
-        """Its host is told; after the last one, when trio has ended, so that who joins the thread does not wait."""
+        """Its host is told; of the last one when trio has ended, so that who joins the thread does not wait."""
         self._jobs.discard(job)
         self._over.append(job)
         if self._jobs:
@@ -222,38 +198,45 @@ class TrioThread:
         self._thread.start()
 
 
-class Job(Generic[T]):
-    """An async function for trio's thread, which runs in a copy of the context of who makes this.
+def _no() -> bool:
+    return False
 
-    `told` is called in that thread when it is over, and must not block; `is_orphan` now and then: whether it can be
-    told nobody any more. Then it is stopped.
+
+def with_its_call() -> bool:
+    """For jobs that wait for something of a call: they end when it does."""
+    return True
+
+
+class Job(Generic[T]):
+    """An async function for trio's thread, which runs in a copy of the context of who makes this. Kept by nobody when
+    it has begun, and in no repr: its arguments may hold secrets.
+
+    When the program is over, or it has nobody to tell, it is stopped, unless `end` says that it ends by itself then.
+    This, and what `start` is given, is called in trio's thread, and must not block.
     """
 
-    def __init__(
-        self,
-        function: Callable[[], Awaitable[T]],
-        told: Callable[[], object],
-        is_orphan: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, function: Callable[[], Awaitable[T]], end: Callable[[], bool] = _no) -> None:
         self._function: Callable[[], Awaitable[T]] | None = function
-        self.tell = told
-        self.is_orphan = is_orphan
+        self._told: Callable[[], object] = _no
+        self.is_orphan: Callable[[], bool] = _no
+        self._end = end
         self.context = copy_context()
         self._scope = trio.CancelScope()
         self._thread: TrioThread | None = None
+        self._is_enlisted = False
         self._is_begun = False
         self._values: list[T] = []
         self._errors: list[BaseException] = []
-        self._is_enlisted = False
         self.is_cancelled = False
         """Whether it was asked to stop."""
         self.is_over = False
 
     # For any thread.
 
-    def start(self) -> None:
-        """Once."""
+    def start(self, told: Callable[[], object], is_orphan: Callable[[], bool] = _no) -> None:
+        """Once. `told` is called when it is over, `is_orphan` now and then: whether nobody can be told any more."""
         global _shared
+        self._told, self.is_orphan = told, is_orphan
         with _lock:
             thread = self._thread = _shared or TrioThread()
             thread.post(self._begin)
@@ -270,8 +253,9 @@ class Job(Generic[T]):
     def cancel(self) -> None:
         """Have it stop; it is not over at once."""
         self.is_cancelled = True
-        if self._thread is not None:
-            self._thread.post(self._stop)
+        thread = self._thread
+        if thread is not None and thread.post(self._stop) and thread.has_begun():
+            self._is_enlisted = True  # now, if `start` was interrupted
 
     def post(self, work: Callable[[], None]) -> None:
         """Have this done in trio's thread, which must not raise, if the job is not over."""
@@ -309,8 +293,8 @@ class Job(Generic[T]):
     # For trio's.
 
     def stop(self, why: SfclientError) -> None:
-        """Cancel it, and have it raise this."""
-        if not self._scope.cancel_called:
+        """Have it end, or cancel it and have it raise this."""
+        if not self._end() and not self._scope.cancel_called:
             self.is_cancelled = True
             self._errors.append(why)
             self._scope.cancel()
@@ -341,6 +325,9 @@ class Job(Generic[T]):
             del function
             self.settle(error)
             del error
+
+    def tell(self) -> None:
+        self._told()
 
     def settle(self, error: BaseException) -> None:
         """It is over, with this if it has no result."""

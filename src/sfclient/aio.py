@@ -7,6 +7,7 @@
             print(event)
 
 - `open_call`, `Call`: a call, as an async context manager; `Tap`: what both sides say
+- `StreamOutput`: what the agent says, block by block
 - `request_session`, `request_result`: from a key to a session, and to the record of a call
 
 The names, parameters, events and errors are those of `sfclient`, from where all else is taken too. The calls of a
@@ -23,9 +24,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from sfclient._crossing import raise_as_it_is
 from sfclient._devices import Device
 from sfclient._dialects import StartedCall
-from sfclient._door import HeldCall, PlainCall, for_trio, like, raise_as_it_is
+from sfclient._door import CarriedCall, PlainCall, for_trio, like
 from sfclient._errors import UsageError
 from sfclient._events import Ended, Event
 from sfclient._host import Host
@@ -33,15 +35,18 @@ from sfclient._loop import Interruption, LoopHost, Signal, finish, in_trio, runn
 from sfclient._open import open_call as trio_open_call
 from sfclient._result import CallResult
 from sfclient._result import request_result as trio_request_result
-from sfclient._session import Session, SessionRequest
+from sfclient._session import Session
 from sfclient._session import request_session as trio_request_session
+from sfclient._stream_outputs import AsyncioStreamOutput
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job
+from sfclient._trio_thread import Job, with_its_call
 
-__all__ = ["Call", "Tap", "open_call", "request_result", "request_session"]
+__all__ = ["Call", "StreamOutput", "Tap", "open_call", "request_result", "request_session"]
 
 
-T = TypeVar("T")
+_T = TypeVar("_T")
+
+StreamOutput = AsyncioStreamOutput
 
 
 class _StartCall:
@@ -51,7 +56,7 @@ class _StartCall:
         self.in_trio = in_trio
 
     async def __call__(self, server_name: str) -> StartedCall:
-        return await in_trio("request_session", partial(self.in_trio, server_name))
+        return await in_trio("request_session", Job(partial(self.in_trio, server_name)))
 
 
 def _for_trio(host: Host, session: Any) -> Any:
@@ -61,8 +66,6 @@ def _for_trio(host: Host, session: Any) -> Any:
         if isinstance(start_call, _StartCall):  # no need to go by the loop
             return replace(session, start_call=start_call.in_trio)
         return replace(session, start_call=partial(host.ask, start_call))
-    if isinstance(session, SessionRequest):
-        return replace(session, request=partial(_asked, host, session.request))
     return partial(_asked, host, session) if callable(session) else session
 
 
@@ -73,7 +76,7 @@ async def _asked(host: Host, request: Callable[[], Awaitable[Any]]) -> Any:
 @like(trio_request_session)
 async def request_session(*args: Any, **kwargs: Any) -> Session:
     """Ask the service for a session with an agent: see `sfclient.request_session`."""
-    request = partial(trio_request_session, *args, **kwargs)
+    request = Job(partial(trio_request_session, *args, **kwargs))
     del args, kwargs  # which hold the key
     session = await in_trio("request_session", request)
     if session.start_call is None:
@@ -84,7 +87,7 @@ async def request_session(*args: Any, **kwargs: Any) -> Session:
 @like(trio_request_result)
 async def request_result(*args: Any, **kwargs: Any) -> CallResult:
     """Ask the service what became of a call: see `sfclient.request_result`."""
-    request = partial(trio_request_result, *args, **kwargs)
+    request = Job(partial(trio_request_result, *args, **kwargs))
     del args, kwargs  # which hold the key
     return await in_trio("request_result", request)
 
@@ -105,7 +108,7 @@ class _Block(AbstractAsyncContextManager["Call"]):
         self._interruption = Interruption(loop)
         self._over = Signal(loop)
         begun = Signal(loop)
-        self._held = held = HeldCall(
+        self._carried = carried = CarriedCall(
             *for_trio(args, kwargs, partial(_for_trio, host)),
             host,
             begun.set,
@@ -114,13 +117,13 @@ class _Block(AbstractAsyncContextManager["Call"]):
         )
         del args, kwargs  # which hold secrets
         try:
-            held.job.start()
+            carried.start()
             await begun.wait()
-            if held.call is not None:
-                self._call = Call(held, loop)
+            if carried.call is not None:
+                self._call = Call(carried, loop)
                 return self._call
         except BaseException as error:
-            held.job.cancel()
+            carried.job.cancel()
             if not isinstance(error, GeneratorExit):  # of a task that is garbage, which cannot wait
                 await self._finish()
             raise
@@ -130,7 +133,7 @@ class _Block(AbstractAsyncContextManager["Call"]):
                 raise cancelled
         finally:
             del cancelled
-        held.job.take()
+        carried.job.take()
         raise AssertionError("a call that never begins raises why")
 
     async def __aexit__(
@@ -139,7 +142,7 @@ class _Block(AbstractAsyncContextManager["Call"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        job, cancelled = self._held.job, None
+        job, cancelled = self._carried.job, None
         try:
             if isinstance(error, GeneratorExit):
                 return False  # see `__del__`
@@ -148,7 +151,7 @@ class _Block(AbstractAsyncContextManager["Call"]):
                 error = None
             elif is_cancelled:
                 job.cancel()
-            self._held.leave(has_failed=error is not None)
+            self._carried.leave(error is not None)
             cancelled = await self._finish()
             if error is None and cancelled and self._interruption.is_cancelled_otherwise:
                 raise cancelled
@@ -161,12 +164,12 @@ class _Block(AbstractAsyncContextManager["Call"]):
 
     def __del__(self) -> None:
         """The task is garbage, or an interrupt came at a bad moment."""
-        held: HeldCall | None = getattr(self, "_held", None)
-        if held is not None and not held.job.is_over:
-            held.job.cancel()
+        carried: CarriedCall | None = getattr(self, "_carried", None)
+        if carried is not None and not carried.job.is_over:
+            carried.job.cancel()
 
     async def _finish(self) -> asyncio.CancelledError | None:
-        return await finish(self._held.job, self._wait_over)
+        return await finish(self._carried.job, self._wait_over)
 
     async def _wait_over(self) -> None:
         await self._over.wait()
@@ -200,31 +203,31 @@ def open_call(*args: Any, **kwargs: Any) -> AbstractAsyncContextManager["Call"]:
     return _Block(args, kwargs)
 
 
-class _Stream(Generic[T]):
+class _Stream(Generic[_T]):
     """What comes one by one. Tasks that wait for it share it; what one was cancelled at is the next one's."""
 
     def __init__(
         self,
-        held: HeldCall,
+        carried: CarriedCall,
         loop: asyncio.AbstractEventLoop,
-        fetch: Callable[[], Awaitable[T]],
-        fetch_nowait: Callable[[], T],
+        fetch: Callable[[], Awaitable[_T]],
+        fetch_nowait: Callable[[], _T],
     ) -> None:
-        self._held = held
+        self._carried = carried
         self._loop = loop
         self._fetch = fetch
         self._fetch_nowait = fetch_nowait
         self._turn = asyncio.Lock()
-        self._asked: tuple[Job[T], Signal] | None = None
+        self._asked: tuple[Job[_T], Signal] | None = None
 
-    async def next(self) -> T:
+    async def next(self) -> _T:
         async with self._turn:
             if self._asked is None:
-                if self._held.job.is_over:
-                    return self._held.do(lambda _: self._fetch_nowait())
+                if self._carried.job.is_over:
+                    return self._carried.do(lambda _: self._fetch_nowait())
                 over = Signal(self._loop)
-                job = Job(self._fetch, over.set, self._loop.is_closed)
-                job.start()
+                job = Job(self._fetch, with_its_call)
+                job.start(over.set, self._loop.is_closed)
                 self._asked = job, over
             job, over = self._asked
             await over.wait()
@@ -247,11 +250,11 @@ class Call(PlainCall):
     loses no event. For the loop of the block; what does not wait, for any thread.
     """
 
-    def __init__(self, held: HeldCall, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(held)
+    def __init__(self, carried: CarriedCall, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(carried)
         self._loop = loop
-        call = held.begun()
-        self._events = _Stream(held, loop, call.__anext__, call._events.receive_nowait)
+        call = carried.begun()
+        self._events = _Stream(carried, loop, call.__anext__, call._events.receive_nowait)
         self._tap: Tap | None = None
 
     def __aiter__(self) -> "Call":
@@ -264,29 +267,29 @@ class Call(PlainCall):
     async def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device: see `sfclient.Call.use_input`."""
         self._check()
-        await in_trio("Call", partial(self._held.begun().use_input, device))
+        await in_trio("Call", Job(partial(self._carried.begun().use_input, device), with_its_call))
 
     async def use_output(self, device: Device | str | int | None) -> None:
         """Play at another sound device: see `sfclient.Call.use_output`."""
         self._check()
-        await in_trio("Call", partial(self._held.begun().use_output, device))
+        await in_trio("Call", Job(partial(self._carried.begun().use_output, device), with_its_call))
 
     async def wait_ended(self) -> Ended:
         """Wait until the call is over and the agent's last words have been played."""
         self._check()
-        return await in_trio("Call", self._held.begun().wait_ended)
+        return await in_trio("Call", Job(self._carried.begun().wait_ended, with_its_call))
 
     @property
     def tap(self) -> "Tap":
         """What both sides say: ``async for sound in call.tap``. Raises `UsageError` unless it was asked for by
         `open_call`."""
-        self._tap = self._tap or Tap(self._held, self._loop)
+        self._tap = self._tap or Tap(self._carried, self._loop)
         return self._tap
 
     def _check(self) -> None:
         if running_loop("Call") is not self._loop:
             raise UsageError("this call is of another event loop: use it where it was opened")
-        self._held.job.check_process()
+        self._carried.job.check_process()
 
     async def _wait_unasked(self) -> None:
         """Until trio's thread does nothing more for it; the call is over."""
@@ -298,10 +301,10 @@ class Call(PlainCall):
 class Tap:
     """Iterate over it for each `Sound`, until the call is over, as `sfclient.Tap`. For the loop of the call."""
 
-    def __init__(self, held: HeldCall, loop: asyncio.AbstractEventLoop) -> None:
-        self._held = held
-        tap = held.do(lambda call: call.tap)
-        self._stream = _Stream(held, loop, tap.__anext__, tap.take_nowait)
+    def __init__(self, carried: CarriedCall, loop: asyncio.AbstractEventLoop) -> None:
+        self._carried = carried
+        tap = carried.do(lambda call: call.tap)
+        self._stream = _Stream(carried, loop, tap.__anext__, tap.take_nowait)
 
     def __aiter__(self) -> "Tap":
         return self
@@ -311,4 +314,4 @@ class Tap:
 
     def statistics(self) -> TapStatistics:
         """What became of all that was tapped so far. For any thread."""
-        return self._held.do(lambda call: call.tap.statistics())
+        return self._carried.do(lambda call: call.tap.statistics())

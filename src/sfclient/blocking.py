@@ -8,21 +8,20 @@ holds it, in a trio of its own.
             print(event)
 
 - `open_call`, `Call`: a call, as a context manager; `Tap`: what both sides say
+- `StreamOutput`: what the agent says, block by block
 - `request_session`, `request_result`: from a key to a session, and to the record of a call; `Session`: with a plain
-  function as its `start_call`
+  function as its ``start_call``
 
 The names, parameters, events and errors are those of `sfclient`, from where all else is taken too. The calls of a
 process share one thread, which lasts as long as they do. All methods may be called from any thread, also while another
 one waits in one. Ctrl-C ends every wait.
 """
 
-import asyncio
 import math
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, suppress
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -31,24 +30,37 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 import trio
 
 import sfclient._session as of_trio
+from sfclient._crossing import raise_as_it_is, wait
 from sfclient._devices import Device
 from sfclient._dialects import StartedCall
-from sfclient._door import HeldCall, PlainCall, for_trio, like, raise_as_it_is
+from sfclient._door import CarriedCall, PlainCall, for_trio, like
 from sfclient._errors import UsageError
 from sfclient._events import Ended, Event
-from sfclient._host import Answer, Host
+from sfclient._host import Host
 from sfclient._open import open_call as trio_open_call
 from sfclient._result import CallResult
 from sfclient._result import request_result as trio_request_result
 from sfclient._secrets import Secrets
 from sfclient._session import request_session as trio_request_session
+from sfclient._stream_outputs import BlockingStreamOutput
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job, Stopped, raise_once, wait
+from sfclient._trio_thread import Job, with_its_call
+from sfclient._waiting import ThreadHost, check_may_block, finish, in_trio, try_in_trio
 
-__all__ = ["Call", "Session", "Tap", "open_call", "request_result", "request_session"]
+__all__ = [
+    "Call",
+    "Session",
+    "StreamOutput",
+    "Tap",
+    "open_call",
+    "request_result",
+    "request_session",
+]
 
-P = ParamSpec("P")
-T = TypeVar("T")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+StreamOutput = BlockingStreamOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,94 +77,7 @@ class Session:
 
 
 # What is given instead of a session is a plain function here.
-GivenSession = Session | of_trio.Session | str | Callable[[], Session | of_trio.Session]
-
-
-class _ThreadHost(Host):
-    """A program without a loop. What is asked of it gets a thread, and a copy of the context of who entered."""
-
-    def begin(self, work: Callable[[], Any], answer: Answer[Any]) -> Callable[[], object]:
-        def ask() -> None:
-            try:
-                given = work()
-                if isinstance(given, Awaitable):
-                    if isinstance(given, Coroutine):
-                        given.close()
-                    raise UsageError("sfclient.blocking takes plain functions, not async ones")
-                answer.give(given)
-            except BaseException as error:
-                answer.fail(error)
-
-        trio.lowlevel.start_thread_soon(partial(copy_context().run, ask), lambda _: None)
-        return lambda: None  # one cannot cancel a thread
-
-    def is_gone(self) -> bool:
-        return False
-
-
-def _may_block(name: str) -> None:
-    """Raises `UsageError` where others would wait for it."""
-    if trio.lowlevel.in_trio_task():
-        raise UsageError(f"sfclient.blocking.{name} would block trio: take sfclient.{name}")
-    with suppress(RuntimeError):
-        asyncio.get_running_loop()
-        raise UsageError(
-            f"sfclient.blocking.{name} would block asyncio's loop: take sfclient.aio.{name}"
-        )
-
-
-def _finish(job: Job[Any], over: threading.Event) -> None:
-    """Wait until it is over, and trio's thread gone if this was the last. Whatever interrupts that, such as
-    KeyboardInterrupt, cancels the job, and is raised then."""
-    interrupts: list[BaseException] = []
-    while job.will_tell:
-        try:
-            if interrupts:
-                job.cancel()
-            wait(over)
-            job.leave()
-            break
-        except BaseException as error:
-            interrupts[:] = [error]
-    if interrupts:
-        raise_once(interrupts)
-
-
-def _try_in_trio(
-    name: str,
-    function: Callable[[], Awaitable[T]],
-    seconds: float = math.inf,
-    keep: Callable[[T], object] = lambda _: None,
-) -> list[T]:
-    """A list of what the function returns in trio's thread, empty if that takes longer; or raises what it does.
-
-    When this is interrupted, or too long, it has stopped; what came of it when this is interrupted is to be kept.
-    """
-    _may_block(name)
-    over = threading.Event()
-    job = Job(function, over.set)
-    del function  # which may hold secrets
-    try:
-        job.start()
-        if not wait(over, seconds):
-            job.cancel()
-            wait(over)
-    except BaseException:
-        job.cancel()
-        _finish(job, over)
-        if job.is_over and job.error is None:
-            keep(job.take())
-        raise
-    job.leave()
-    try:
-        return [job.take()]
-    except Stopped:
-        return []
-
-
-def _in_trio(name: str, function: Callable[[], Awaitable[T]]) -> T:
-    (result,) = _try_in_trio(name, function)
-    return result
+_GivenSession = Session | of_trio.Session | str | Callable[[], Session | of_trio.Session]
 
 
 class _StartCall:
@@ -162,7 +87,7 @@ class _StartCall:
         self.in_trio = in_trio
 
     def __call__(self, server_name: str) -> StartedCall:
-        return _in_trio("request_session", partial(self.in_trio, server_name))
+        return in_trio("request_session", Job(partial(self.in_trio, server_name)))
 
 
 def _for_trio(host: Host, session: Any) -> Any:
@@ -196,9 +121,9 @@ async def _asked(host: Host, request: Callable[[], Any]) -> Any:
 @like(trio_request_session)
 def request_session(*args: Any, **kwargs: Any) -> Session:
     """Ask the service for a session with an agent: see `sfclient.request_session`."""
-    request = partial(trio_request_session, *args, **kwargs)
+    request = Job(partial(trio_request_session, *args, **kwargs))
     del args, kwargs  # which hold the key
-    session = _in_trio("request_session", request)
+    session = in_trio("request_session", request)
     start_call = session.start_call and _StartCall(session.start_call)
     return Session(
         session.url,
@@ -214,9 +139,9 @@ def request_session(*args: Any, **kwargs: Any) -> Session:
 @like(trio_request_result)
 def request_result(*args: Any, **kwargs: Any) -> CallResult:
     """Ask the service what became of a call: see `sfclient.request_result`."""
-    request = partial(trio_request_result, *args, **kwargs)
+    request = Job(partial(trio_request_result, *args, **kwargs))
     del args, kwargs  # which hold the key
-    return _in_trio("request_result", request)
+    return in_trio("request_result", request)
 
 
 class _Block(AbstractContextManager["Call"]):
@@ -226,14 +151,14 @@ class _Block(AbstractContextManager["Call"]):
         self._options: tuple[tuple[Any, ...], dict[str, Any]] | None = args, kwargs
 
     def __enter__(self) -> "Call":
-        _may_block("open_call")
+        check_may_block("open_call")
         if self._options is None:
             raise UsageError("an open_call is entered once: call it again for another call")
         (args, kwargs), self._options = self._options, None
-        host = _ThreadHost()
+        host = ThreadHost()
         begun = threading.Event()
         self._over = over = threading.Event()
-        self._held = held = HeldCall(
+        self._carried = carried = CarriedCall(
             *for_trio(args, kwargs, partial(_for_trio, host)),
             host,
             begun.set,
@@ -242,16 +167,15 @@ class _Block(AbstractContextManager["Call"]):
         )
         del args, kwargs  # which hold secrets
         try:
-            held.job.start()
+            carried.start()
             wait(begun)
-            if held.call is not None:
-                return Call(held, over)  # nothing may come behind it
+            if carried.call is not None:
+                return Call(carried, over)  # nothing may come behind it
         except BaseException:
-            held.job.cancel()
-            _finish(held.job, over)
+            finish(carried.job, over, carried.job.cancel)
             raise
-        _finish(held.job, over)
-        held.job.take()
+        finish(carried.job, over, _nothing)
+        carried.job.take()
         raise AssertionError("a call that never begins raises why")
 
     def __exit__(
@@ -260,27 +184,26 @@ class _Block(AbstractContextManager["Call"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        job = self._held.job
+        job = self._carried.job
         try:
+            finish(job, self._over, partial(self._carried.leave, error is not None))
             if error is None:
                 job.check_process()
-            self._held.leave(has_failed=error is not None)
-            _finish(job, self._over)
-            if error is None and job.error is not None:
-                raise_as_it_is(job.error)
+                if job.error is not None:
+                    raise_as_it_is(job.error)
         finally:
             job.forget()
             del error, traceback
 
     def __del__(self) -> None:
         """An interrupt came at a bad moment."""
-        held: HeldCall | None = getattr(self, "_held", None)
-        if held is not None and not held.job.is_over:
-            held.job.cancel()
+        carried: CarriedCall | None = getattr(self, "_carried", None)
+        if carried is not None and not carried.job.is_over:
+            carried.job.cancel()
 
 
 def _nothing() -> None:
-    """Who waits for a call that fails finds out."""
+    """It ends by itself."""
 
 
 def _set(*events: threading.Event) -> None:
@@ -289,8 +212,8 @@ def _set(*events: threading.Event) -> None:
 
 
 def _like_trio(
-    function: Callable[Concatenate[Any, P], object],
-) -> Callable[[Callable[..., T]], Callable[Concatenate[GivenSession, P], T]]:
+    function: Callable[Concatenate[Any, _P], object],
+) -> Callable[[Callable[..., _T]], Callable[Concatenate[_GivenSession, _P], _T]]:
     """As `like`, but for the session."""
     return like(function)
 
@@ -315,49 +238,49 @@ def open_call(*args: Any, **kwargs: Any) -> AbstractContextManager["Call"]:
     return _Block(args, kwargs)
 
 
-class _Stream(Generic[T]):
+class _Stream(Generic[_T]):
     """What comes one by one; threads that wait for it share it."""
 
     def __init__(
         self,
-        held: HeldCall,
+        carried: CarriedCall,
         over: threading.Event,
-        fetch: Callable[[], Awaitable[T]],
-        fetch_nowait: Callable[[], T],
+        fetch: Callable[[], Awaitable[_T]],
+        fetch_nowait: Callable[[], _T],
     ) -> None:
-        self._held = held
+        self._carried = carried
         self._over = over
         self._fetch = fetch
         self._fetch_nowait = fetch_nowait
-        self._kept: deque[T] = deque()  # that came when who waited was interrupted
+        self._kept: deque[_T] = deque()  # that came when who waited was interrupted
 
-    def next(self, seconds: float = math.inf) -> T | None:
+    def next(self, seconds: float = math.inf) -> _T | None:
         """None if nothing comes within so many seconds, StopAsyncIteration at the end."""
-        _raise_failure(self._held, self._over)
+        _raise_failure(self._carried, self._over)
         with suppress(IndexError):
             return self._kept.popleft()
-        if self._held.job.is_over or seconds <= 0:
+        if self._carried.job.is_over or seconds <= 0:
             with suppress(trio.WouldBlock):
-                return self._held.do(lambda _: self._fetch_nowait())
+                return self._carried.do(lambda _: self._fetch_nowait())
             return None
         try:
-            came = _try_in_trio("Call", self._fetch, seconds, self._kept.append)
+            came = try_in_trio("Call", Job(self._fetch, with_its_call), seconds, self._kept.append)
         except StopAsyncIteration:
-            _raise_failure(self._held, self._over)
+            _raise_failure(self._carried, self._over)
             raise
-        if self._held.is_failing:
+        if self._carried.is_failing:
             self._kept += came
-            _raise_failure(self._held, self._over)
+            _raise_failure(self._carried, self._over)
         return came[0] if came else None
 
 
-def _raise_failure(held: HeldCall, over: threading.Event) -> None:
+def _raise_failure(carried: CarriedCall, over: threading.Event) -> None:
     """What the call failed by, if it did, when it has stopped."""
-    held.job.check_process()
-    if held.is_failing:
+    carried.job.check_process()
+    if carried.is_failing:
         wait(over)
-        if held.job.error is not None:  # the block is not left yet
-            raise_as_it_is(held.job.error)
+        if carried.job.error is not None:  # the block is not left yet
+            raise_as_it_is(carried.job.error)
 
 
 class Call(PlainCall):
@@ -366,11 +289,11 @@ class Call(PlainCall):
     The iteration ends with `Disconnected`, when the agent's last words have been played.
     """
 
-    def __init__(self, held: HeldCall, over: threading.Event) -> None:
-        super().__init__(held)
+    def __init__(self, carried: CarriedCall, over: threading.Event) -> None:
+        super().__init__(carried)
         self._over = over
-        call = held.begun()
-        self._events = _Stream(held, over, call.__anext__, call._events.receive_nowait)
+        call = carried.begun()
+        self._events = _Stream(carried, over, call.__anext__, call._events.receive_nowait)
 
     def __iter__(self) -> "Call":
         return self
@@ -394,38 +317,42 @@ class Call(PlainCall):
 
     def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device: see `sfclient.Call.use_input`."""
-        self._wait(partial(self._held.begun().use_input, device))
+        self._wait(partial(self._carried.begun().use_input, device))
 
     def use_output(self, device: Device | str | int | None) -> None:
         """Play at another sound device: see `sfclient.Call.use_output`."""
-        self._wait(partial(self._held.begun().use_output, device))
+        self._wait(partial(self._carried.begun().use_output, device))
 
     def wait_ended(self, timeout: float | None = None) -> Ended | None:
         """Wait until the call is over and the agent's last words have been played; None if that takes longer than
         `timeout` seconds."""
-        ended = self._wait(self._held.begun().wait_ended, timeout)
+        ended = self._wait(self._carried.begun().wait_ended, timeout)
         return ended[0] if ended else None
 
-    def _wait(self, function: Callable[[], Awaitable[T]], timeout: float | None = None) -> list[T]:
-        _raise_failure(self._held, self._over)
+    def _wait(
+        self, function: Callable[[], Awaitable[_T]], timeout: float | None = None
+    ) -> list[_T]:
+        _raise_failure(self._carried, self._over)
         try:
-            return _try_in_trio("Call", function, math.inf if timeout is None else timeout)
+            return try_in_trio(
+                "Call", Job(function, with_its_call), math.inf if timeout is None else timeout
+            )
         finally:
-            _raise_failure(self._held, self._over)
+            _raise_failure(self._carried, self._over)
 
     @property
     def tap(self) -> "Tap":
         """What both sides say: ``for sound in call.tap``. Raises `UsageError` unless `open_call` was asked for it."""
-        return Tap(self._held, self._over)
+        return Tap(self._carried, self._over)
 
 
 class Tap:
     """Iterate over it for each `Sound`, until the call is over, as `sfclient.Tap`. For any thread."""
 
-    def __init__(self, held: HeldCall, over: threading.Event) -> None:
-        self._held = held
-        tap = held.do(lambda call: call.tap)
-        self._stream = _Stream(held, over, tap.__anext__, tap.take_nowait)
+    def __init__(self, carried: CarriedCall, over: threading.Event) -> None:
+        self._carried = carried
+        tap = carried.do(lambda call: call.tap)
+        self._stream = _Stream(carried, over, tap.__anext__, tap.take_nowait)
 
     def __iter__(self) -> "Tap":
         return self
@@ -440,4 +367,4 @@ class Tap:
 
     def statistics(self) -> TapStatistics:
         """What became of all that was tapped so far."""
-        return self._held.do(lambda call: call.tap.statistics())
+        return self._carried.do(lambda call: call.tap.statistics())

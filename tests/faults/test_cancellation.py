@@ -176,7 +176,7 @@ async def _hold(
             nursery.cancel_scope.cancel()
 
         with (
-            patch("sfclient._open.open_lines", lost_lines)
+            patch("sfclient._attempt.open_lines", lost_lines)
             if situation.loses_device
             else trio.CancelScope()
         ):

@@ -154,7 +154,7 @@ async def test_last_words_have_sounded_when_the_call_is_over(hold, fast_clock, m
             playing.output_latency = 3.0
             yield [recording, playing]
 
-    monkeypatch.setattr("sfclient._open.open_lines", open_lines)
+    monkeypatch.setattr("sfclient._attempt.open_lines", open_lines)
     spoken = noise(0.5, hold.playout_samplerate)
     async with hold(SpeakAgent(spoken, "burst", then="close")) as held:
         began = trio.current_time()

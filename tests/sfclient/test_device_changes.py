@@ -142,6 +142,7 @@ async def running(*, follow: bool = False) -> AsyncIterator[Running]:
         await nursery.start(run.line.run, run.queues, run.told.append)
         yield run
         nursery.cancel_scope.cancel()
+    run.line.close()
 
 
 async def test_another_device_takes_over_and_what_is_queued_stays(

@@ -8,7 +8,6 @@ import trio
 
 from sfclient import AgentInterrupted, Audio, UsageError, open_call
 from sfclient._interruption import REST_SECONDS, Interruption
-from sfclient._session import SessionRequest
 from sfclient._voice import VoiceDetector, load_voice_detector
 from sfclient.simulator import SimulatedCall
 
@@ -189,7 +188,7 @@ async def test_without_the_extra_the_line_to_type_is_told_before_anybody_is_call
 
     audio = Audio("none", "none", interrupt_after=0.25)
     with pytest.raises(UsageError, match=r"pip install 'sfaudio\[vad\]'"):
-        async with open_call(SessionRequest(request), audio):
+        async with open_call(request, audio):
             """Not entered."""
 
 
@@ -203,7 +202,7 @@ class Loud:
 @pytest.fixture
 def loud_is_a_voice(monkeypatch):
     monkeypatch.setattr(
-        "sfclient._open.load_voice_detector", lambda rate: VoiceDetector(Loud(), rate)
+        "sfclient._attempt.load_voice_detector", lambda rate: VoiceDetector(Loud(), rate)
     )
 
 

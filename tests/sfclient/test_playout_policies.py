@@ -103,7 +103,7 @@ class TestChoice:
                 real.is_real = PortAudioLine.is_real
                 yield [recording, playing]
 
-        monkeypatch.setattr("sfclient._open.open_lines", open_lines)
+        monkeypatch.setattr("sfclient._attempt.open_lines", open_lines)
         async with hold(listen) as held:
             policy = held.call.statistics().playout.policy
             assert policy == ("adaptive" if listens else "lossless")

@@ -67,7 +67,8 @@ async def test_its_times_are_those_of_the_events(hold, fast_clock, policy):
 
 
 async def test_who_reads_late_gets_the_latest_and_the_rest_is_counted():
-    tap = Tap((48_000, 16_000), None)
+    tap = Tap((48_000, 16_000))
+    tap.listen(None)
     second = bytes(2 * 48_000)
     for at in range(20):
         tap.add("caller", at + 1.0, second)
@@ -84,7 +85,8 @@ async def test_who_reads_late_gets_the_latest_and_the_rest_is_counted():
 
 
 async def test_two_who_read_share_what_comes_and_both_end(autojump_clock):
-    tap = Tap((48_000, 16_000), None)
+    tap = Tap((48_000, 16_000))
+    tap.listen(None)
     sounds: list[Sound] = []
     with trio.fail_after(2):
         async with trio.open_nursery() as nursery:

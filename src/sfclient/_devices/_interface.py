@@ -129,7 +129,10 @@ class Line(Waits, Protocol):
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Record and play until cancelled; started when sound flows. Raises `DeviceError` if the device stops."""
+        """Record and play until cancelled; started when sound flows. Raises `DeviceError` if the device stops.
+
+        It may be run again, with other queues.
+        """
 
     async def use(self, kind: Kind, device: Device | str | int | None) -> None:
         """Go on with another device, None for the default one; what is queued stays queued.

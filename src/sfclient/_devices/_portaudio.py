@@ -6,7 +6,8 @@
     |                  +-- another is asked for -----> silence, while that is opened -----+
     +------------- (the one before, if it cannot be) -------------------------------------+
 
-Only the task of `PortAudioLine.run` opens and closes streams.
+Only the task of `PortAudioLine.run` opens and closes streams. It may run again, for another attempt of the same call:
+who asks for another device meanwhile waits for that.
 """
 
 from __future__ import annotations
@@ -151,21 +152,24 @@ class PortAudioLine(DeviceWaits):
     ) -> None:
         self._queues, self._tell = queues, tell
         try:
-            with self._asked:
-                await self._start()
-                async with open_unwrapped_nursery() as nursery:
-                    if self._is_following:
-                        nursery.start_soon(self._follow)
-                    task_status.started()
-                    while True:
-                        asked = await self._watch()
-                        if asked is None or not await self._change(asked):
-                            await self._get_back()
+            await self._start()
+            async with open_unwrapped_nursery() as nursery:
+                if self._is_following:
+                    nursery.start_soon(self._follow)
+                task_status.started()
+                while True:
+                    asked = await self._watch()
+                    if asked is None or not await self._change(asked):
+                        await self._get_back()
         except TimeoutError:
             raise DeviceError(HANGS) from None
         finally:
             self._count_silence()
             await self._streams.give_up()
+
+    def close(self) -> None:
+        """It will not run again: what is asked for is refused."""
+        self._asked.close()
 
     async def _watch(self) -> _Asked | None:
         """Until others are asked for; or None: a stream has not called back for a while, or stopped."""

@@ -10,6 +10,7 @@ from typing import NoReturn, get_args
 from sfclient._devices import MOST_VOLUME, EchoChoice
 from sfclient._dialects import DIALECTS
 from sfclient._playout import POLICIES
+from sfclient._redial import Redial
 from sfclient.cli._call import read_session_url, run_call
 from sfclient.cli._demo import run_demo
 from sfclient.cli._devices import run_devices
@@ -133,6 +134,25 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="hang up when all was said and the agent is silent for so long (8 if the input is a file; else never)",
     )
+    redial = call.add_argument_group("when the network or the service has ended the call")
+    redial.add_argument(
+        "--redial",
+        action="store_true",
+        help="go on with a new session, after a pause that grows; not where either side hung up. Each further attempt "
+        "has a recording and a report of its own, FILE-2.wav",
+    )
+    redial.add_argument(
+        "--redial-in-a-row",
+        metavar="NUMBER",
+        type=_count,
+        help=f"of redials without a call that held, at most ({Redial().most_in_a_row:g})",
+    )
+    redial.add_argument(
+        "--redial-an-hour",
+        metavar="NUMBER",
+        type=_count,
+        help=f"of redials, at most ({Redial().most_an_hour:g}): then the pause is longer",
+    )
     call.add_argument(
         "--record",
         metavar="FILE.wav",
@@ -230,6 +250,12 @@ def _channel(text: str) -> int:
     if text.isdecimal() and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no channel: they are counted from 1")
+
+
+def _count(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) < 10**6:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of redials: use 1 or more")
 
 
 def _volume(text: str) -> float:

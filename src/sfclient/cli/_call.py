@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sfclient._call import Call
 from sfclient._devices import Audio, Device, is_sound_file
 from sfclient._dialects import DIALECTS
 from sfclient._errors import UsageError
+from sfclient._interface import Call
 from sfclient._open import open_call
-from sfclient._session import Session, SessionRequest, look_at_order, request_session
+from sfclient._redial import Redial
+from sfclient._session import GetSession, look_at_order, request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
 from sfclient.cli._leavings import Called, Files
@@ -50,6 +51,7 @@ async def run_call(args: argparse.Namespace) -> int:
         stats=args.stats,
         report=args.report,
         log=args.log,
+        is_numbered=args.redial,
     )
     source, sink = _end(args.input, args), _end(args.output, args)
     _check_devices(source, sink, args)
@@ -60,6 +62,10 @@ async def run_call(args: argparse.Namespace) -> int:
         args.volume,
         session,
         Audio(source, sink, follow=args.follow, echo=args.echo, interrupt_after=args.interrupt),
+        dialect=args.dialect,
+        codec=args.codec,
+        framing=args.framing,
+        redial=_redial(args),
         playout=args.playout,
         max_seconds=args.duration,
         silence_seconds=args.silence,
@@ -104,11 +110,26 @@ def _end(name: str | None, args: argparse.Namespace) -> str | Device:
     return Device(name, blocksize=args.blocksize, latency=args.latency, channel=channel)
 
 
-def _session(args: argparse.Namespace) -> Session | SessionRequest:
+def _redial(args: argparse.Namespace) -> Redial | None:
+    """Raises `UsageError`."""
+    limits = {"most_in_a_row": args.redial_in_a_row, "most_an_hour": args.redial_an_hour}
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    if given and not args.redial:
+        raise UsageError(
+            "--redial-in-a-row and --redial-an-hour are limits of --redial: give that too"
+        )
+    return Redial(**given) if args.redial else None
+
+
+def _session(args: argparse.Namespace) -> GetSession | str:
     """Raises `UsageError`."""
     if (args.assistant_id is None) == (args.session_url is None):
         raise UsageError("give either an ASSISTANT_ID or a --session-url")
     if args.session_url is not None:
+        if args.redial:
+            raise UsageError(
+                "--redial goes with an ASSISTANT_ID: a session URL is good for one call"
+            )
         if DIALECTS[args.dialect].starts_calls:
             raise UsageError(
                 f"a {args.dialect} call cannot be held from a session URL alone: give an ASSISTANT_ID"
@@ -117,10 +138,10 @@ def _session(args: argparse.Namespace) -> Session | SessionRequest:
             if getattr(args, name) is not None:
                 option = "--" + name.removesuffix("_number").replace("_", "-")
                 raise UsageError(f"{option} goes with an ASSISTANT_ID, not with a --session-url")
-        return Session(args.session_url, args.dialect)
+        return str(args.session_url)
     order = {name: getattr(args, name) for name in ORDER_OPTIONS}
     look_at_order(args.assistant_id, dialect=args.dialect, **order)
-    request = partial(
+    return partial(
         request_session,
         args.assistant_id,
         api_key=api_key(),
@@ -128,4 +149,3 @@ def _session(args: argparse.Namespace) -> Session | SessionRequest:
         allow_insecure=args.allow_insecure,
         **order,
     )
-    return SessionRequest(request, args.dialect, args.codec, args.framing)

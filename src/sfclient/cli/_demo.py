@@ -10,7 +10,7 @@ from pathlib import Path
 from sfclient._devices import Audio, MemoryInput, WavInput
 from sfclient._errors import UsageError
 from sfclient._open import open_call
-from sfclient._session import SessionRequest, request_session
+from sfclient._session import request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
 from sfclient.cli._leavings import Called, Files, next_free
@@ -51,7 +51,7 @@ async def run_demo(args: argparse.Namespace) -> int:
         request = partial(request_session, "demo", api_key=simulator.key, base_url=base_url)
         opening = partial(
             open_call,
-            SessionRequest(request),
+            request,
             Audio(words, "none"),
             playout="adaptive" if args.bad_network else None,
             max_seconds=DEMO_SECONDS + (STALL_SECONDS if args.bad_network else 0.0),

@@ -22,6 +22,7 @@ from sfclient._events import (
     NetworkReturned,
     NetworkStalled,
     RecordingFailed,
+    Redialing,
     Responded,
     Speaker,
     SpeechBegan,
@@ -47,6 +48,7 @@ class State(Enum):
     CALLER_SPEAKS = "You speak"
     AGENT_SPEAKS = "The agent speaks"
     MUTED = "You are muted: the agent hears silence"
+    PAUSED = "Waiting to redial"
     ENDING = "Hanging up"
     OVER = "The call is over"
 
@@ -120,6 +122,8 @@ class Facts:
 
     def __init__(self) -> None:
         self.is_connected = False
+        self.is_paused = False
+        """Before another attempt."""
         self.is_over = False
         self.speaks: dict[Speaker, bool] = {"caller": False, "agent": False}
         self._loud_until: dict[Speaker, float] = {"caller": 0.0, "agent": 0.0}
@@ -130,8 +134,14 @@ class Facts:
     def learn(self, event: Event) -> None:
         """It happened."""
         match event:
+            case Connecting():
+                self.is_paused = False
             case Connected():
                 self.is_connected = True
+            case Redialing():
+                self.is_connected, self.is_paused = False, True
+                self.speaks = dict.fromkeys(self.speaks, False)
+                self._troubles.clear()
             case Disconnected():
                 self.is_over = True
                 self._troubles.clear()
@@ -163,6 +173,8 @@ class Facts:
         """Of a call that has begun."""
         if self.is_over:
             return State.OVER
+        if self.is_paused:
+            return State.PAUSED
         if not self.is_connected:
             return State.WAITING
         if self._troubles.keys() & {"up", "down"}:
@@ -208,6 +220,10 @@ def _trouble_of(event: Event) -> tuple[Hashable, Hashable]:
             return "agent", None
         case Connected() | SpeechBegan("agent"):
             return None, "agent"
+        case Redialing():
+            return "call", None
+        case Connecting():
+            return None, "call"
         case RecordingFailed():
             return "recording", None
     return None, None

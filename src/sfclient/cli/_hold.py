@@ -8,10 +8,10 @@ from functools import partial
 
 import trio
 
-from sfclient._call import Call
 from sfclient._echo import EchoStatistics
 from sfclient._errors import SfclientError
 from sfclient._events import Connecting, Disconnected, Event
+from sfclient._interface import Call
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._playout import PlayoutStatistics
 from sfclient.cli._display import open_display

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from sfclient._call import Call
 from sfclient._devices import list_devices
 from sfclient._errors import DeviceError
+from sfclient._interface import Call
 from sfclient._spool import in_thread
 
 HANG_UP, MUTE, INTERRUPT, NEXT_INPUT = "q", "m", "i", "d"

@@ -1,6 +1,7 @@
 """What a call leaves behind: which files there are to be, and how they come about whatever happened."""
 
 import os
+import re
 import stat
 import tempfile
 from collections import deque
@@ -11,12 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sfclient._call import Call
+from sfclient._attempt import numbered
 from sfclient._devices import check_distinct
 from sfclient._errors import AudioFileError, UsageError
 from sfclient._events import Event
+from sfclient._interface import Call
 from sfclient._spool import in_time
-from sfclient._stats import record_of, record_of_event, text_of, without_a_call, write_stats
+from sfclient._stats import (
+    record_of,
+    record_of_call,
+    record_of_event,
+    text_of,
+    without_a_call,
+    write_stats,
+)
 from sfclient._whole_file import check_place
 from sfclient.cli._log import append
 from sfclient.cli._telling import complain
@@ -51,6 +60,8 @@ class Files:
     report: Path | None = None
     log: Path | None = None
     """Goes on where it was."""
+    is_numbered: bool = False
+    """Whether there may be further recordings and reports, ``both-2.wav`` and so on, as of a call that is redialled."""
 
     @property
     def is_printed(self) -> bool:
@@ -77,9 +88,12 @@ class Files:
             raise UsageError(
                 "--input, --output, --record, --stats, --report and --log must be different files"
             )
-        for path in filter(None, new):
-            if not overwrite and is_there(path):
+        numbered = [self.record, self.report] if self.is_numbered else []
+        further = [found for path in filter(None, numbered) for found in _further(path)]
+        for path in () if overwrite else (*filter(None, new), *further):
+            if is_there(path):
                 raise UsageError(f"{path} is there already: give another name, or --overwrite")
+        for path in filter(None, new):
             # Sound goes into the file that is there, the others in its place.
             if path in (self.stats, self.report) or not is_there(path):
                 check_place(path)
@@ -109,6 +123,14 @@ def is_there(path: Path) -> bool:
     return False
 
 
+def _further(path: Path) -> list[Path]:
+    """Files that are there, and have the name of one for a further attempt."""
+    name = re.compile(re.escape(path.stem) + r"-\d+" + re.escape(path.suffix))
+    with suppress(OSError, ValueError):
+        return sorted(each for each in path.parent.iterdir() if name.fullmatch(each.name))
+    return []
+
+
 def next_free(path: Path) -> Path:
     """This name, or with a number: ``call-2.wav``."""
     number, free = 1, path
@@ -119,7 +141,7 @@ def next_free(path: Path) -> Path:
 
 
 class Leavings:
-    """Is told of each event, and writes the figures and the report when the call is over."""
+    """Is told of each event, and writes the figures and the report when the call is over: a page for each attempt."""
 
     def __init__(self, files: Files, recording: Path | None, called: Called) -> None:
         self._files = files
@@ -138,11 +160,11 @@ class Leavings:
         if not self._files.has_record:
             return True
         if call is not None:
-            statistics = call.statistics()
+            record = record_of_call(call, self._events)
         else:
             called = self._called
             statistics = without_a_call(problem, call_id, called.dialect, called.agent_id)
-        record = record_of(statistics, self._events, call.timeline if call else None)
+            record = record_of(statistics, self._events)
         stats, report = self._files.stats, self._files.report
         is_whole = True
         if self._files.is_printed:
@@ -150,8 +172,12 @@ class Leavings:
         elif stats is not None:
             is_whole = await _done(partial(write_stats, stats, record))
         if report is not None:
-            sound = self._recording if self._recording and self._recording.exists() else None
-            is_whole &= await _done(partial(_report, report, record, sound), REPORT_SECONDS)
+            for attempt in (*record.get("earlier", ()), record):
+                number = attempt["attempt"]
+                sound = self._recording and numbered(self._recording, number)
+                sound = sound if sound and sound.exists() else None
+                page = partial(_report, numbered(report, number), attempt, sound)
+                is_whole &= await _done(page, REPORT_SECONDS)
         return is_whole
 
 

@@ -2,7 +2,7 @@
 
 from operator import attrgetter
 
-from sfclient._call import Call
+from sfclient._interface import Call
 from sfclient.cli._facts import Facts, Late, Snapshot, State
 from sfclient.cli._keys import Key, shown
 

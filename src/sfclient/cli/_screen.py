@@ -58,6 +58,7 @@ STATE_STYLES = {
     State.CONNECTING: "bold yellow",
     State.WAITING: "bold yellow",
     State.STALLED: "bold yellow",
+    State.PAUSED: "bold yellow",
     State.LISTENS: "bold green",
     State.CALLER_SPEAKS: "bold green",
     State.AGENT_SPEAKS: "bold cyan",

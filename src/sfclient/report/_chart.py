@@ -58,7 +58,7 @@ def _line(record: Fields, name: str) -> Line:
     step = record.seconds("timeline.step_seconds")
     if step is not None and step < SHORTEST_STEP_SECONDS:
         raise UsageError(f"the record: timeline.step_seconds is {step:g}, less than a millisecond")
-    begins_at = record.seconds("timeline.begins_at") or 0.0
+    begins_at = record.time("timeline.begins_at") or 0.0
     return Line(begins_at, step or 1.0, record.series(name))
 
 

@@ -164,6 +164,7 @@ GROUPS = {
     "recording": ("The recording", RECORDING),
 }
 TIMES = (
+    Figure("dialled", "s", "This attempt began; before the others, if the call was redialled."),
     Figure("ready", "s", "Devices and connection were open, and sound flowed."),
     Figure("connected", "s", "The agent said that it could hear the caller."),
     Figure("first_agent_audio", "s", "The first of the agent's speech came."),

@@ -67,6 +67,8 @@ def _style() -> Markup:
 
 def _header(record: Fields, title: str) -> Markup:
     facts = [_began(record), record.text("dialect")]
+    if (attempt := record.number("attempt") or 1) > 1:
+        facts.append(f"attempt {attempt:.0f}")
     if call_id := record.text("call_id"):
         facts.append(f"call {call_id}")
     return tag(
@@ -92,7 +94,7 @@ def _cards(record: Fields) -> Markup:
         value = record.number(name)
         return NONE if value is None else shown(value, unit)
 
-    ready, ended = record.seconds("times.ready"), record.seconds("times.ended")
+    ready, ended = record.time("times.ready"), record.time("times.ended")
     lasted = NONE if ready is None or ended is None else clock(max(0.0, ended - ready), 1)
     slow = figure("conversation.response_p95", "s")
     shares = (

@@ -20,11 +20,13 @@ class Fields:
     A field in an object inside is named with points: ``"times.ended"``. One that is null is missing.
     """
 
-    def __init__(self, value: object, place: str) -> None:
+    def __init__(self, value: object, place: str, origin: float = 0.0) -> None:
         if not isinstance(value, dict):
             raise UsageError(f"{place} is {_shown(value)}, and should be an object: {REMEDY}")
         self._value = value
         self._place = place
+        self._origin = origin
+        """When the attempt began, on the call's clock."""
 
     def _get(self, name: str) -> object:
         value: object = self._value
@@ -55,6 +57,11 @@ class Fields:
             raise self._wrong(name, value, f"seconds, 0 to {MOST_SECONDS:.0f}")
         return value
 
+    def time(self, name: str) -> float | None:
+        """A time on the call's clock, as seconds since the attempt began."""
+        value = self.seconds(name)
+        return None if value is None else max(0.0, value - self._origin)
+
     def text(self, name: str) -> str:
         """Empty if it is missing; cut if it is too long to be read."""
         value = self._get(name)
@@ -75,14 +82,18 @@ class Fields:
     def objects(self, name: str) -> list["Fields"]:
         """A list of them."""
         return [
-            Fields(value, f"{self._place}: {name}[{index}]")
+            Fields(value, f"{self._place}: {name}[{index}]", self._origin)
             for index, value in enumerate(self._list(name))
         ]
+
+    def attempts(self) -> list["Fields"]:
+        """Those before this one, of a call that was redialled."""
+        return [_of_attempt(each._value, each._place) for each in self.objects("earlier")]
 
     def inside(self, name: str) -> "Fields | None":
         """The object of this name."""
         value = self._get(name)
-        return None if value is None else Fields(value, f"{self._place}: {name}")
+        return None if value is None else Fields(value, f"{self._place}: {name}", self._origin)
 
     def items(self) -> list[tuple[str, str]]:
         """All that is plain in it, as text."""
@@ -107,7 +118,11 @@ def checked(record: object, place: str) -> Fields:
     fields = Fields(record, place)
     if (fields.number("format") or 0) < FORMAT:
         raise UsageError(f"{place} is no record of a call: {REMEDY}")
-    return fields
+    return _of_attempt(record, place)
+
+
+def _of_attempt(record: object, place: str) -> Fields:
+    return Fields(record, place, Fields(record, place).seconds("times.dialled") or 0.0)
 
 
 def read_json(path: Path) -> object:

@@ -15,7 +15,7 @@ MOST_TICKS = 12
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From 0, when `open_call` was entered, to the end of the call."""
+    """From 0, when `open_call` was entered or this attempt began, to the end of the call."""
 
     seconds: float
     rows: int
@@ -35,8 +35,8 @@ class Scale:
 
 def scale_of(record: Fields, sound_ends: float = 0.0) -> Scale:
     """That of a call, whose recording may end later than its clock."""
-    told = [event.seconds("at") or 0.0 for event in record.objects("events")]
-    seconds = max(SHORTEST_SECONDS, sound_ends, record.seconds("times.ended") or 0.0, *told, 0.0)
+    told = [event.time("at") or 0.0 for event in record.objects("events")]
+    seconds = max(SHORTEST_SECONDS, sound_ends, record.time("times.ended") or 0.0, *told, 0.0)
     rows = min(MOST_ROWS, math.ceil(seconds / ROW_SECONDS))
     return Scale(seconds, rows, seconds / rows if rows == 1 else math.ceil(seconds / rows))
 

@@ -44,6 +44,19 @@ class Sound:
         return max(float(max(side.highest.max(), -side.lowest.min())) for side in sides)
 
 
+def attempt_recorded(path: Path, record: Fields) -> Fields:
+    """Of a call that was redialled, the record of the attempt of which this may be the recording. It may block.
+
+    Raises `AudioFileError`.
+    """
+    with open_stereo(path) as stereo:
+        frames = stereo.frames
+    attempts = (record, *record.attempts())
+    return next(
+        (each for each in attempts if each.number("recording.written_frames") == frames), record
+    )
+
+
 def read_sound(path: Path, record: Fields) -> Sound:
     """The recording that belongs to a record. It may block.
 
@@ -57,8 +70,8 @@ def read_sound(path: Path, record: Fields) -> Sound:
             raise UsageError(
                 f"{path} has {stereo.frames} frames, and the recording of the call had {written:.0f}: {SAME_CALL}"
             )
-        begins_at = record.seconds("recording.begins_at") or 0.0
-        agent_begins_at = record.seconds("recording.agent_begins_at")
+        begins_at = record.time("recording.begins_at") or 0.0
+        agent_begins_at = record.time("recording.agent_begins_at")
         begins = (begins_at, begins_at if agent_begins_at is None else agent_begins_at)
         scale = scale_of(record, max(begins) + stereo.frames / stereo.samplerate)
         caller, agent = (_Looker(stereo, at, scale) for at in begins)

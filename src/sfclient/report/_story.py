@@ -97,7 +97,7 @@ def read_story(record: Fields, scale: Scale) -> Story:
             spans.append(Span(kind, began, at, text))
 
     # Some are told when they are certain, which is later than others that came after them.
-    events = [(event.seconds("at") or 0.0, event) for event in record.objects("events")]
+    events = [(event.time("at") or 0.0, event) for event in record.objects("events")]
     for number, (at, event) in enumerate(sorted(events, key=lambda pair: pair[0]), 1):
         name, seconds = event.text("kind"), event.seconds("seconds") or 0.0
         whose = event.text("speaker") or event.text("direction")

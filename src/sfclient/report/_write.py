@@ -4,22 +4,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sfclient._call import Call
 from sfclient._events import Event
-from sfclient._stats import record_of, record_of_event
+from sfclient._interface import Call
+from sfclient._stats import record_of_call, record_of_event
 from sfclient._whole_file import write_whole
 from sfclient.report._page import make_page
 from sfclient.report._record import checked, read_json
-from sfclient.report._sound import read_sound
+from sfclient.report._sound import attempt_recorded, read_sound
 
 
 def make_record(call: Call, events: Iterable[Event]) -> dict[str, Any]:
     """The record of a call that this program holds or held, with the events that it has read.
 
     It is what ``--stats`` writes: plain values for JSON, and no secrets. Queue and delay are in it if the call was
-    opened with ``timeline=True``.
+    opened with ``timeline=True``. Of a call that was redialled it is that of the last attempt, and has those before it
+    as ``earlier``.
     """
-    return record_of(call.statistics(), map(record_of_event, events), call.timeline)
+    return record_of_call(call, map(record_of_event, events))
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
@@ -36,10 +37,14 @@ def write_report(
     """Write the page of a call, as a whole or not at all. It may block.
 
     `record` is what ``--stats`` wrote, and nothing in it is believed; `recording` the WAV file of the same call, if
-    there is one. The page is private to the user (0600), and takes the place of an older file of the name. Raises
-    `UsageError` for a record that is none, a recording of another call, or a page that cannot be written, and of these
-    `AudioFileError` for a recording that cannot be read.
+    there is one: of a call that was redialled, that of any attempt, which is then what the page is of. The page is
+    private to the user (0600), and takes the place of an older file of the name. Raises `UsageError` for a record that
+    is none, a recording of another call, or a page that cannot be written, and of these `AudioFileError` for a
+    recording that cannot be read.
     """
     fields = checked(record, "the record")
-    sound = read_sound(Path(recording), fields) if recording is not None else None
+    sound = None
+    if recording is not None:
+        fields = attempt_recorded(Path(recording), fields)
+        sound = read_sound(Path(recording), fields)
     write_whole(Path(path), make_page(fields, sound))

@@ -60,20 +60,21 @@ def answer(refusal: RefusalError, headers: Mapping[str, str] | None = None) -> J
     return JSONResponse(told, status, {**(headers or {}), **pause, "Cache-Control": "no-store"})
 
 
-# What Starlette calls for what was raised; each takes every exception, by its signature.
+# What Starlette calls for what was raised. Each takes every exception, by its signature; a plain function would be
+# called in a thread.
 
 
-def refused(request: Request, error: Exception) -> JSONResponse:
+async def refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RefusalError)
     return answer(error)
 
 
-def not_routed(request: Request, error: Exception) -> JSONResponse:
+async def not_routed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     codes = {status: code for code, (status, _) in REFUSALS.items()}
     return answer(RefusalError(codes.get(error.status_code, "bad_request")), error.headers)
 
 
-def broken(request: Request, error: Exception) -> JSONResponse:
+async def broken(request: Request, error: Exception) -> JSONResponse:
     """A fault of ours: the server that runs the app logs it."""
     return answer(RefusalError("out_of_order"))

@@ -77,6 +77,7 @@ async def test_who_asks_for_a_hundred_sessions_gets_five() -> None:
         assert visited.simulator.requests[TOKEN] == 5
         last = answers[-1]
         assert last.json()["error"] == "too_many_requests"
+        assert last.headers["Cache-Control"] == "no-store"
         assert 11 <= int(last.headers["Retry-After"]) == last.json()["retry_after"] <= 12
         assert (await visited.post("/session", by="192.0.2.2")).status_code == 200
 

@@ -3,10 +3,11 @@
 import hashlib
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 from dev.processes import ROOT, VENV, in_venv, quietly
-from dev.system import lacking, system_install
+from dev.system import BROWSER, NODE, browser, lacking, system_install
 
 # What is asked of pip; each holds the one before it.
 EXTRAS = ("simulator,screen", "test", "lint", "bench")
@@ -34,6 +35,16 @@ def install(extra: str, *, sound: bool = False) -> None:
             shutil.rmtree(leftover)  # It would bring back modules that are gone.
         pip_install(VENV, f"{ROOT}[{extra}]")
         mark.write_text(f"{digest} {extra}")
+
+
+def install_browser() -> None:
+    """Have a browser, what drives it, and Node.js for the page's modules, beside what `install` installs."""
+    there = {BROWSER: browser(), NODE: shutil.which("node")}
+    if missing := [name for name, program in there.items() if program is None]:
+        system_install(missing)
+    if not in_venv("playwright").exists():
+        metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        pip_install(VENV, *metadata["project"]["optional-dependencies"]["browser"])
 
 
 def digest_of_sources() -> str:

@@ -1,6 +1,6 @@
 """What is typed all day: the demo, the tests, the linters."""
 
-from dev.environment import install
+from dev.environment import install, install_browser
 from dev.processes import ROOT, VENV, run
 from dev.system import wants_sound
 
@@ -14,6 +14,8 @@ def demo(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """run the tests against the installed package"""
     install("test", sound=wants_sound(arguments))
+    if "--browser" in arguments:
+        install_browser()
     return run("python", "-m", "pytest", *arguments)
 
 

@@ -6,11 +6,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from dev.environment import install
+from dev.environment import install, install_browser
 from dev.processes import ROOT, in_venv, run, say
+from dev.system import browser
 
 DOCS = ROOT / "docs"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREEN_SIZE = (84, 18)  # columns and lines
 SCREEN_SECONDS = 30  # for the demo to come to its stall
 SCREEN_WORDS = (
@@ -21,10 +21,13 @@ REPORT_SIZE = (1180, 940)  # of the window: as far as the end of the time line
 
 
 def pictures(arguments: list[str]) -> int:
-    """make the pictures in docs/ anew: a demo call over a bad network, from a terminal (tmux) and a browser"""
+    """make the pictures in docs/ anew: a demo call over a bad network, in a terminal and as a page; the website"""
     install("test")
+    install_browser()
     DOCS.mkdir(exist_ok=True)
-    return max(screen(DOCS / "screen.svg"), report(DOCS / "report.png"))
+    return max(
+        screen(DOCS / "screen.svg"), report(DOCS / "report.png"), website(DOCS / "website.png")
+    )
 
 
 def screen(picture: Path) -> int:
@@ -61,10 +64,6 @@ def screen(picture: Path) -> int:
 
 def report(picture: Path) -> int:
     """That of a demo call over a bad network; the exit status."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        say(f"no browser is here: install one of {', '.join(BROWSERS)}")
-        return 1
     with tempfile.TemporaryDirectory() as folder:
         status = run("sfclient", "demo", "--bad-network", "--plain", cwd=Path(folder))
         if status:
@@ -76,9 +75,18 @@ def report(picture: Path) -> int:
             f"--screenshot={picture}",
         )
         page = (Path(folder) / "call.html").as_uri()
-        done = subprocess.run([browser, *options, page], capture_output=True, timeout=60)
+        program = browser() or ""
+        done = subprocess.run([program, *options, page], capture_output=True, timeout=60)
     if done.returncode or not picture.exists():
-        say(f"{browser} made no picture: {done.stderr.decode(errors='replace').strip()}")
+        say(f"{program} made no picture: {done.stderr.decode(errors='replace').strip()}")
         return 1
     say(f"made {picture.relative_to(ROOT)}")
     return 0
+
+
+def website(picture: Path) -> int:
+    """The website's page in a call; the exit status."""
+    status = run("python", "-m", "dev.website_picture", f"{picture}")
+    if status == 0:
+        say(f"made {picture.relative_to(ROOT)}")
+    return status

@@ -13,6 +13,8 @@ from dev.processes import quietly, say
 
 VENV_MODULE, COMPILER, HEADERS = "the venv module", "a C compiler", "Python's C headers"
 SOUND = "JACK and PortAudio"
+BROWSER, BROWSERS = "Chromium", ("chromium", "chromium-browser", "google-chrome")
+NODE = "Node.js"
 PYTHON = f"python3.{sys.version_info.minor}"
 # Where jackd2 does not bring jack_lsp and jack_connect itself, this package does.
 JACK_TOOLS = "jack-example-tools"
@@ -23,6 +25,8 @@ PACKAGES = {
         COMPILER: ["gcc", "libc6-dev"],
         HEADERS: [f"{PYTHON}-dev"],
         SOUND: ["jackd2", JACK_TOOLS, "jack-tools", "libportaudio2"],
+        BROWSER: ["chromium"],
+        NODE: ["nodejs"],
     },
     "dnf install -y": {COMPILER: ["gcc"], HEADERS: [f"{PYTHON}-devel"]},
 }
@@ -48,6 +52,11 @@ def lacking(*, sound: bool) -> list[str]:
     if sound and not (all(map(shutil.which, tools)) and ctypes.util.find_library("portaudio")):
         missing.append(SOUND)
     return missing
+
+
+def browser() -> str | None:
+    """The program, if there is one."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def system_install(missing: list[str]) -> None:

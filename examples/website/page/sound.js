@@ -51,7 +51,7 @@ export class Sound {
   /** Begins to record and to play at a dialect's rates. */
   start({ captureRate, playoutRate, chunkSeconds }) {
     this.capture = new AudioWorkletNode(this.context, "capture", {
-      numberOfOutputs: 0,
+      outputChannelCount: [1], // silent: some browsers run only what leads to a loudspeaker
       channelCount: 1,
       channelCountMode: "explicit",
       processorOptions: { wireRate: captureRate, chunkSeconds },
@@ -67,7 +67,7 @@ export class Sound {
       node.onprocessorerror = () => this.tell("failed", new Problem("page", { detail: "the audio thread failed" }));
     }
     this.source.connect(this.capture);
-    this.playout.connect(this.context.destination);
+    for (const node of [this.capture, this.playout]) node.connect(this.context.destination);
   }
 
   /** In seconds, of the clock that chunks are stamped by. */

@@ -36,7 +36,7 @@ OPTIONS = (
     "--host-resolver-rules=MAP site.test 127.0.0.1",  # another name than those that are secure
 )
 
-# Wraps what the page uses, before it does. What it sends, and what it plays, is kept; the browser's own processing of the
+# Wraps what the page uses, before it does. What it sends and what it plays is kept; the browser's own processing of the
 # voice, which would change every sample, is turned off.
 TAP = """
 const told = (globalThis.told = { sent: [], played: [], rate: 0 });
@@ -47,7 +47,7 @@ WebSocket.prototype.send = function (message) {
 };
 const connect = AudioNode.prototype.connect;
 AudioNode.prototype.connect = function (node, ...more) {
-  if (node === this.context.destination) {
+  if (node === this.context.destination && this.numberOfInputs === 0) {
     told.rate = this.context.sampleRate;
     this.context.audioWorklet.addModule("/tap.js").then(() => {
       const tap = new AudioWorkletNode(this.context, "tap", { numberOfOutputs: 0 });

@@ -19,6 +19,8 @@ AGENT_RATE = 16_000
 MESSAGE = 640  # bytes: 20 ms of the agent's speech
 SEEN_RATE = 8000  # at which sounds are compared
 WINDOW = SEEN_RATE // 10
+FIRST_REACH = 5 * SEEN_RATE // 2  # where the first window may be; it comes again after 6 s
+REACH = SEEN_RATE // 10  # and the next ones, from where the one before them was
 LOUD = 800  # RMS: somebody speaks
 ALIKE = 0.85  # a normalized correlation; half a sample of delay costs that much in an s
 
@@ -43,7 +45,7 @@ def seen(pcm: bytes, rate: int) -> Sound:
 def follow(said: Sound, heard: Sound) -> tuple[float, list[float]]:
     """How much of what was said was heard, window by window, and by how many seconds it shifts on the way."""
     found, shifts, at = [], [], 0
-    reach = 6 * SEEN_RATE  # where the first window may be; then near the one before it
+    reach = FIRST_REACH
     for begin in range(0, len(said) - WINDOW, WINDOW):
         window = said[begin : begin + WINDOW]
         low = max(0, begin + at - reach)
@@ -56,9 +58,9 @@ def follow(said: Sound, heard: Sound) -> tuple[float, list[float]]:
         found.append(likeness[best] > ALIKE)
         if likeness[best] > ALIKE:
             shift, at = low + best - begin - at, low + best - begin
-            if shift and reach == SEEN_RATE // 10:
+            if shift and reach == REACH:
                 shifts.append(shift / SEEN_RATE)
-            reach = SEEN_RATE // 10
+            reach = REACH
     return float(np.mean(found)), shifts
 
 
@@ -103,7 +105,7 @@ def test_a_minute_both_ways(visit: Callable[..., Visit], dialect: str) -> None:
     gaps, found = int(figures["Gaps of the network"]), holes(played, rate)
     print(
         f"\n{dialect}: {len(heard) // 2} frames heard, {share_heard:.1%} of the speech in them, shifted {shifts_heard}"
-        f"\ncontext of {rate} Hz: {share_played:.1%} of the agent's speech played, shifted {shifts_played}, {found} holes"
+        f"\nat {rate} Hz {share_played:.1%} of the agent's speech played, shifted {shifts_played}, {found} holes"
         f"\n{figures}"
     )
     assert share_heard > 0.95

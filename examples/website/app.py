@@ -138,7 +138,7 @@ class Desk:
         try:
             started = await session.start_call(server_name)
         except SfclientError as error:
-            raise refusal_of(error) from None
+            raise refusal_of(error, starting=True) from None
         return _told(sid=started.sid, url=started.url, call_id=started.call_id)
 
     def _check_origin(self, request: Request) -> None:

@@ -240,12 +240,14 @@ def test_a_service_that_is_down_is_told_as_unavailable(run: Callable[..., httpx.
     assert "127.0.0.1" not in answered.text
 
 
-async def test_a_service_that_asks_to_wait_is_passed_on() -> None:
-    serve = {"answers": {START: (503, {})}}
+@pytest.mark.parametrize(("status", "may_have_begun"), [(503, False), (500, True)])
+async def test_a_start_that_failed_is_not_tried_again(status: int, may_have_begun: bool) -> None:
+    serve = {"answers": {START: (status, {})}}
     async with visit("ws-media", serve=serve) as visited:
         handle = (await visited.post("/session")).json()["handle"]
         posted = {"handle": handle, "server_name": "nobody"}
-        assert (await visited.post("/start", posted)).status_code == 503
+        told = (await visited.post("/start", posted)).json()
+        assert told["may_have_begun"] is may_have_begun
         assert (await visited.post("/start", posted)).status_code == 410
         assert visited.simulator.requests[START] == 1
 

@@ -91,4 +91,4 @@ async def talk(url: str, dialect: str, audio: Audio) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    trio.run(talk, *sys.argv[1:], Audio())
+    trio.run(talk, sys.argv[1], sys.argv[2], Audio())

@@ -5,6 +5,8 @@ from functools import partial
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 import desktop
 from sfclient import Audio, NetworkError, ServiceError, SfclientError, UsageError
@@ -56,6 +58,13 @@ async def test_a_call_that_was_cut_is_redialled_with_a_new_session(
         assert len(visited.simulator.calls) == 2
     told = capsys.readouterr().out
     assert told.count("Disconnected from server (by agent") == 1
+
+
+@pytest.mark.parametrize("url", [f"{SITE}/talk", f"{SITE}/talk/"])
+async def test_the_website_may_be_mounted(serve: Serve, url: str) -> None:
+    async with visit() as visited:
+        serve(httpx.ASGITransport(Starlette(routes=[Mount("/talk", visited.app)])))
+        assert (await desktop.Backend(url).get_session()).url.startswith("ws://")
 
 
 async def test_it_has_no_key(serve: Serve, dialect: str) -> None:
@@ -124,7 +133,9 @@ async def test_a_website_that_does_not_answer_leaves_it_open(serve: Serve) -> No
 
 @pytest.mark.parametrize("body", ["", "<html>", "[]", "{}", "null"])
 @pytest.mark.parametrize(
-    ("status", "kind"), [(200, UsageError), (404, UsageError), (502, ServiceError)]
+    ("status", "kind"),
+    [(status, UsageError) for status in (200, 404, 500)]
+    + [(status, ServiceError) for status in (408, 429, 502, 503, 504)],
 )
 async def test_what_is_no_such_website_is_told(
     status: int, kind: type[SfclientError], body: str, serve: Serve

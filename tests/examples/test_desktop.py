@@ -42,6 +42,16 @@ async def test_it_holds_a_call(
     assert "Disconnected from server (by agent" in capsys.readouterr().out
 
 
+async def test_a_call_that_goes_on_at_another_url_is_held(
+    serve: Serve, fast_clock: UnhurriedClock
+) -> None:
+    agent = SpeakAgent(noise(0.1, 16_000), then="close")
+    async with visit("ws-media", serve={"agent": agent, "quirks": ["no_sid"]}) as visited:
+        serve(httpx.ASGITransport(visited.app))
+        await desktop.talk(SITE, "ws-media", Audio("none", "none"))
+        assert len(visited.simulator.calls) == 1
+
+
 async def test_a_call_that_was_cut_is_redialled_with_a_new_session(
     serve: Serve, dialect: str, fast_clock: UnhurriedClock, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,14 +43,6 @@ async def test_a_visitor_gets_a_session_and_holds_a_call(
         assert len(visited.simulator.calls) == 1
 
 
-async def test_a_call_that_goes_on_elsewhere_is_told_as_such() -> None:
-    async with visit("ws-media", serve={"quirks": ["no_sid"]}) as visited:
-        handle = (await visited.post("/session")).json()["handle"]
-        told = (await visited.post("/start", {"handle": handle, "server_name": "nobody"})).json()
-    assert told["sid"] == ""
-    assert told["url"].startswith("ws://")
-
-
 async def test_a_handle_starts_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     async with visit("ws-media") as visited:
         handle = (await visited.post("/session")).json()["handle"]

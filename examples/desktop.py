@@ -25,7 +25,8 @@ from sfclient import (
 )
 
 ANSWER_SECONDS = 30.0  # the service has 20 s to start a call
-MAY_GET_BETTER = (408, 429, 502, 503, 504)
+# What another try may mend, in HTTP; 410 comes from a website that was restarted in the midst of it.
+PASSING = (408, 410, 429, 502, 503, 504)
 
 
 class Backend:
@@ -37,7 +38,10 @@ class Backend:
         self._origin = f"{self._url.scheme}://{self._url.netloc.decode()}"
 
     async def get_session(self) -> Session:
-        """The right to hold one call: a `sfclient.GetSession`."""
+        """The right to hold one call: what `open_call` asks for, once for each attempt.
+
+        Raises `NetworkError` or `ServiceError`, after which a call is redialled, or `UsageError`.
+        """
         told = await self._ask("session")
         handle = told["handle"]
 
@@ -62,7 +66,7 @@ class Backend:
         told = _object(answer)
         if answer.status_code == 200 and told:
             return told
-        kind = ServiceError if answer.status_code in MAY_GET_BETTER else UsageError
+        kind = ServiceError if answer.status_code in PASSING else UsageError
         raise kind(
             f"{self._url.host} answered HTTP {answer.status_code}: "
             f"{told.get('message', 'is this the URL of the website?')}",
@@ -82,6 +86,7 @@ def _object(answer: httpx.Response) -> Mapping[str, Any]:
 
 
 async def talk(url: str, dialect: str, audio: Audio) -> None:
+    """Until somebody hangs up; what the network ends is redialled."""
     get_session = Backend(url).get_session
     async with open_call(get_session, audio, dialect=dialect, redial=Redial()) as call:
         async for event in call:

@@ -280,7 +280,7 @@ class Redialing(_Told):
 
     def __str__(self) -> str:
         why = f" ({self.ended.reason})" if self.ended.reason else ""
-        return f"The call is redialled in {self.pause_seconds:.0f} s, attempt {self.attempt}{why}"
+        return f"The call is redialled in {self.pause_seconds:.1f} s, attempt {self.attempt}{why}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -334,7 +334,7 @@ class Job(Generic[T]):
         if not self.is_over:
             if not self._values and not self._errors:
                 self._errors.append(forgetful(error))
-            self._function = None
+            self._function, self._end = None, _no  # which may know who keeps this job
             self.is_over = True
             assert self._thread is not None
             self._thread.ended(self)

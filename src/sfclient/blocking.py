@@ -9,8 +9,8 @@ holds it, in a trio of its own.
 
 - `open_call`, `Call`: a call, as a context manager; `Tap`: what both sides say
 - `StreamOutput`: what the agent says, block by block
-- `request_session`, `request_result`: from a key to a session, and to the record of a call; `Session`: with a plain
-  function as its ``start_call``
+- `request_session`, `request_result`: from a key to a session, and to the record of a call; `Session`: what starts
+  its call is a plain function
 
 The names, parameters, events and errors are those of `sfclient`, from where all else is taken too. The calls of a
 process share one thread, which lasts as long as they do. All methods may be called from any thread, also while another

@@ -120,7 +120,7 @@ async def test_a_call_that_may_have_begun_is_told_as_such(
             await session.start_call("nobody")
         assert type(told.value) is kind
         assert told.value.may_have_begun is may_have_begun
-        with pytest.raises(UsageError, match="410") as again:
+        with pytest.raises(ServiceError, match="410") as again:
             await session.start_call("nobody")
         assert again.value.may_have_begun is False
 
@@ -145,7 +145,7 @@ async def test_a_website_that_does_not_answer_leaves_it_open(serve: Serve) -> No
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(status, UsageError) for status in (200, 404, 500)]
-    + [(status, ServiceError) for status in (408, 429, 502, 503, 504)],
+    + [(status, ServiceError) for status in (408, 410, 429, 502, 503, 504)],
 )
 async def test_what_is_no_such_website_is_told(
     status: int, kind: type[SfclientError], body: str, serve: Serve

@@ -14,8 +14,7 @@
   ``_files``: which files may be either
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from sfaudio.stream import is_stuck
+from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices._choice import HANG_SECONDS, Device, Kind, list_devices
 from sfclient._devices._ends import (
     MemoryInput,
@@ -85,14 +85,14 @@ class Audio:
     not hear the agent, by `echo` or by itself; not with ``"gate"``. None: never."""
 
 
-@asynccontextmanager
+@frugal_asynccontextmanager
 async def open_lines(
     audio: Audio,
     input_samplerate: int,
     output_samplerate: int,
     *outputs: Path,
     chunk_seconds: float = BLOCK_SECONDS,
-) -> AsyncIterator[list[Line]]:
+) -> AsyncGenerator[list[Line], None]:
     """Open what `audio` names, at these rates in Hz if possible: one line for both directions, or
     one for each. Nothing of it is a file that is written as well, be it one of the further `outputs`.
 
@@ -114,19 +114,22 @@ async def open_lines(
         None if isinstance(source, Device) else source,
         None if isinstance(sink, Device) else sink,
     )
-    async with AsyncExitStack() as stack:
-        lines: list[Line] = []
-        if real:
-            rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
-            make = partial(PortAudioLine, real, rates, follow=audio.follow)
-            line = await in_thread(partial(_in_time, make))
-            stack.callback(line.close)
-            lines.append(line)
-        if virtual != (None, None):
-            block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
-            ends = open_virtual_line(*virtual, output_samplerate, block_seconds)
-            lines.append(await stack.enter_async_context(ends))
-        yield lines
+    devices: PortAudioLine | None = None
+    if real:
+        rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
+        make = partial(PortAudioLine, real, rates, follow=audio.follow)
+        devices = await in_thread(partial(_in_time, make))
+    lines: list[Line] = [] if devices is None else [devices]
+    try:
+        if virtual == (None, None):
+            yield lines
+            return
+        block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
+        async with open_virtual_line(*virtual, output_samplerate, block_seconds) as line:
+            yield [*lines, line]
+    finally:
+        if devices is not None:
+            devices.close()
 
 
 def _in_time(make: Callable[[], PortAudioLine]) -> PortAudioLine:

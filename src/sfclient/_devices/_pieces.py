@@ -66,19 +66,26 @@ class ThreadPieces:
         self._is_over = False
 
     async def pull(self, take: Take) -> bool:
-        return await trio.to_thread.run_sync(
-            partial(self._pull, take),
+        errors: list[Exception] = []
+        is_more = await trio.to_thread.run_sync(
+            partial(self._pull, take, errors),
             thread_name="sfclient input",
             abandon_on_cancel=True,
             limiter=trio.CapacityLimiter(1),  # one that is stuck keeps its token
         )
+        if errors:
+            raise errors.pop()  # which would hold itself otherwise
+        return is_more
 
-    def _pull(self, take: Take) -> bool:
-        with self._busy:
-            self._iterator = self._iterator or self._begin()
-            for piece in self._iterator:
-                if self._is_over or not take(piece):
-                    return True
+    def _pull(self, take: Take, errors: list[Exception]) -> bool:
+        try:
+            with self._busy:
+                self._iterator = self._iterator or self._begin()
+                for piece in self._iterator:
+                    if self._is_over or not take(piece):
+                        return True
+        except Exception as error:
+            errors.append(error)
         return False
 
     async def close(self) -> bool:

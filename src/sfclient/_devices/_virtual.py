@@ -1,7 +1,7 @@
 """A line without hardware, paced by trio's clock: from a source, to a sink."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from typing import NoReturn
 
 import numpy as np
@@ -9,6 +9,7 @@ import trio
 from numpy.typing import NDArray
 
 from sfclient._clock import Bell, shared_clock
+from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices._choice import Device, Kind
 from sfclient._devices._ends import Sink, Source
 from sfclient._devices._interface import NO_DEVICE, Queues, Tell
@@ -176,13 +177,13 @@ class VirtualLine:
             self._begin_reference()
 
 
-@asynccontextmanager
+@frugal_asynccontextmanager
 async def open_virtual_line(
     source: Source | None,
     sink: Sink | None,
     output_samplerate: int,
     block_seconds: float = BLOCK_SECONDS,
-) -> AsyncIterator[VirtualLine]:
+) -> AsyncGenerator[VirtualLine, None]:
     """A line from `source` and to `sink`, either of which may be missing. Raises `UsageError`, and what they raise."""
     input_samplerate = 0
     if source is not None:
@@ -206,8 +207,8 @@ async def open_virtual_line(
     await close_in_time(sink.close, _name(sink))
 
 
-@asynccontextmanager
-async def _fed(line: VirtualLine) -> AsyncIterator[VirtualLine]:
+@frugal_asynccontextmanager
+async def _fed(line: VirtualLine) -> AsyncGenerator[VirtualLine, None]:
     """While it is open, its source is fed, if that has something to do for it."""
     if not line.is_fed:
         yield line

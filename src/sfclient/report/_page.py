@@ -1,7 +1,7 @@
 """The report of a call as one page that needs nothing else: no script, no network, and no secret is in it."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 
@@ -80,9 +80,10 @@ def _header(record: Fields, title: str) -> Markup:
 
 
 def _began(record: Fields) -> str:
-    told = record.text("times.began")
+    told, dialled = record.text("times.began"), record.seconds("times.dialled") or 0.0
     try:
-        return f"{datetime.fromisoformat(told).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        began = datetime.fromisoformat(told).astimezone(UTC) + timedelta(seconds=dialled)
+        return f"{began:%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError):
         return told
 

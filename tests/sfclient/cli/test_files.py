@@ -368,6 +368,20 @@ class TestPlacesThatAreTaken:
         status, error = told(*NOWHERE, *SILENT, option, taken, "--overwrite")
         assert "is there already" not in error
 
+    @pytest.mark.parametrize("option", ["--record", "--report"])
+    def test_by_a_further_attempt_are_refused(
+        self, option: str, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SYNTHFLOW_API_KEY", KEY)
+        taken = tmp_path / "call-12.wav"
+        taken.write_text("earlier")
+        redialled = ("call", "a", "--base-url", "http://127.0.0.1:1", *SILENT, "--redial")
+        limits = ("--redial-in-a-row", "1", option, tmp_path / "call.wav")
+        status, error = told(*redialled, *limits)
+        assert status == 2
+        assert f"{taken} is there already" in error
+        assert taken.read_text() == "earlier"
+
     def test_are_passed_over_by_what_takes_the_next_free_name(self, tmp_path: Path) -> None:
         for name in ("call.wav", "call-2.wav", "call-3.wav"):
             assert next_free(tmp_path / "call.wav") == tmp_path / name

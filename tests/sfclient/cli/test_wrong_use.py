@@ -53,6 +53,7 @@ class TestWrongUse:
             (["--echo", "gate", *SILENT], "--echo gate is of sound devices at both ends"),
             (["--interrupt", "3", *SILENT], "--interrupt must be between 0.1 and 2 seconds, not 3"),
             (["--interrupt", "--echo", "gate"], "choose --echo cancel"),
+            (["--redial-an-hour", "3", *SILENT], "are limits of --redial: give that too"),
             (["--base-url", "http://192.0.2.1", *SILENT], "by name (--allow-insecure)"),
         ],
         ids=str,
@@ -68,7 +69,8 @@ class TestWrongUse:
         assert "_" not in line
 
     @pytest.mark.parametrize(
-        "option", ["--duration=abc", "--frob", "--volume=17", "--input-channel=0"]
+        "option",
+        ["--duration=abc", "--frob", "--volume=17", "--input-channel=0", "--redial-in-a-row=0"],
     )
     def test_is_told_in_a_line_that_says_where_to_look(
         self, option: str, capsys: pytest.CaptureFixture[str]

@@ -44,7 +44,7 @@ def test_a_microphone_that_is_refused_costs_no_session(visit: Visiting) -> None:
         visitor = visit(permissions=[])
         visitor.begin(site.url)
         visitor.sees("The microphone was refused.")
-        visitor.sees("Disconnected from server")
+        visitor.sees("Not connected")
         assert not site.simulator.requests
 
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "playout-quality": measuring.playout_quality,
     "playout-cost": measuring.playout_cost,
     "echo": measuring.echo,
+    "doors": measuring.doors,
     "scale": measuring.scale,
     "soak": measuring.soak,
     "clean": environment.clean,

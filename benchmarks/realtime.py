@@ -28,7 +28,6 @@ python-rtmixer plays and records through native callbacks too, without a call: i
 
 import argparse
 import ctypes
-import dataclasses
 import fcntl
 import json
 import os
@@ -51,7 +50,7 @@ from sfaudio import CaptureQueue, JitterBuffer, Meter, PlayoutEngine, StreamStat
 from sfaudio._callback import StreamCallback
 
 if TYPE_CHECKING:
-    from sfclient import Call
+    from sfclient import Call, CallStatistics, PlayoutStatistics
     from sfclient.cli._facts import Snapshot
 
 BLOCKSIZES = (480, 120)  # frames at 48 kHz: 10 and 2.5 ms
@@ -160,17 +159,35 @@ async def on_screen(call: "Call") -> AsyncIterator[None]:
         reader.terminate()
 
 
+def padded(playout: "PlayoutStatistics") -> int:
+    """Frames of silence or of concealment while speech was queued."""
+    concealed = playout.concealed_frames - playout.silent_concealed_frames
+    return playout.padded_frames + concealed
+
+
+def under_load(
+    before: "CallStatistics", after: "CallStatistics", end: "CallStatistics", seconds: float
+) -> dict[str, Any]:
+    """What became of a call while it was under load for so long; at the `end`, what it recorded then has been sent."""
+    first, last = (told.devices[0].streams[-1] for told in (before, after))
+    return {
+        "seconds": seconds,
+        "callbacks": last.callbacks - first.callbacks,
+        "underflows": last.output_underflows - first.output_underflows,
+        "overflows": last.input_overflows - first.input_overflows,
+        "padded": padded(after.playout) - padded(before.playout),
+        "lost": end.capture.dropped_frames,
+        "longest_gap": last.longest_gap,
+    }
+
+
 def call_under_load(
     url: str, native: bool, policy: str, seconds: float, screen: bool = False
 ) -> dict[str, Any]:
     """Hold a call through the JACK device, and say what became of it."""
     import trio
 
-    from sfclient import Audio, Connected, Device, PlayoutStatistics, open_call
-
-    def padded(playout: PlayoutStatistics) -> int:
-        concealed = playout.concealed_frames - playout.silent_concealed_frames
-        return playout.padded_frames + concealed
+    from sfclient import Audio, Connected, Device, open_call
 
     if not native:
         sfaudio.stream.StreamCallback = PythonCallback  # type: ignore[misc]
@@ -192,18 +209,7 @@ def call_under_load(
                     after = call.statistics()
                     took = time.perf_counter() - began
             await trio.sleep(2)
-            end = call.statistics()  # what was recorded under load has been sent by now
-        figures = dataclasses.asdict(after.devices[0].streams[-1])
-        first = dataclasses.asdict(before.devices[0].streams[-1])
-        return {
-            "seconds": took,
-            "callbacks": figures["callbacks"] - first["callbacks"],
-            "underflows": figures["output_underflows"] - first["output_underflows"],
-            "overflows": figures["input_overflows"] - first["input_overflows"],
-            "padded": padded(after.playout) - padded(before.playout),
-            "lost": end.capture.dropped_frames,
-            "longest_gap": figures["longest_gap"],
-        }
+            return under_load(before, after, call.statistics(), took)
 
     return trio.run(hold)
 
@@ -311,9 +317,9 @@ def jack_server(blocksize: int) -> Iterator[dict[str, str]]:
             server.terminate()
 
 
-def measured(env: dict[str, str], *arguments: object) -> dict[str, Any]:
+def measured(env: dict[str, str], *arguments: object, program: str = __file__) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
-    command = [sys.executable, __file__, "--one", json.dumps(arguments)]
+    command = [sys.executable, program, "--one", json.dumps(arguments)]
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
@@ -405,9 +411,10 @@ def serve(agent: str) -> None:
 
 
 @contextmanager
-def simulator(agent: str) -> Iterator[str]:
+def simulator(agent: str, program: str = __file__) -> Iterator[str]:
+    """The URL that a process prints which serves this agent."""
     pipe = subprocess.PIPE
-    command = [sys.executable, __file__, "--serve", agent]
+    command = [sys.executable, program, "--serve", agent]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

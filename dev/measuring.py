@@ -46,6 +46,12 @@ def pacing(arguments: list[str]) -> int:
     return run("python", "benchmarks/pacing.py", *arguments)
 
 
+def doors(arguments: list[str]) -> int:
+    """measure calls through each door beside the trio client, and with a host that is busy, for seven minutes"""
+    install("bench", sound=True)
+    return run("python", "benchmarks/doors.py", *arguments)
+
+
 def scale(arguments: list[str]) -> int:
     """measure what a headless call costs beside bare loops, for half an hour"""
     install("bench")

@@ -11,6 +11,7 @@ COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in te
 # Each program by a piece of it. Those with a stream run in tests/portaudio, for they need a sound device.
 NAMES = {
     "first": '    session = await request_session("ASSISTANT_ID"',
+    "bridge": "async def bridge",
     "tap": "async for sound in call.tap",
     "report": "make_record(call, events)",
     "ws-media": 'region="eu"',

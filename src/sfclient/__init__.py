@@ -15,8 +15,9 @@
   what was heard on both sides; `Levels` of `SideLevel`: how loud they are now (`_hearing`)
 - `Tap` of `Sound`, `TapStatistics`: what both sides say, while they say it (`_tap`)
 - `request_result`, `CallResult`: what became of a call (`_result`)
-- `Audio`, with `Device`, `MemoryInput`, `WavInput` or a `Source`, and `MemoryOutput`, `WavOutput`,
-  `NullOutput` or a `Sink`: where sound comes from and goes to (`_devices`)
+- `Audio`, with `Device`, `MemoryInput`, `StreamInput`, `WavInput` or a `Source`, and `MemoryOutput`, `StreamOutput`,
+  `WavOutput`, `NullOutput` or a `Sink`: where sound comes from and goes to (`_devices`); `StreamInputStatistics`,
+  `StreamOutputStatistics`: what became of a program's own
 - `SfclientError`: what can go wrong, by whose fault it is: `UsageError` (`AuthenticationError`,
   `AgentNotFoundError`, `InsecureURLError`, `AudioFileError`), `RemoteError` (`NetworkError`,
   `ServiceError`), `DeviceError` (`_errors`)
@@ -42,6 +43,10 @@ from sfclient._devices import (
     ReferenceStatistics,
     Sink,
     Source,
+    StreamInput,
+    StreamInputStatistics,
+    StreamOutput,
+    StreamOutputStatistics,
     WavInput,
     WavOutput,
 )
@@ -158,6 +163,10 @@ __all__ = [
     "SpeechEnded",
     "SpeechLate",
     "StartedCall",
+    "StreamInput",
+    "StreamInputStatistics",
+    "StreamOutput",
+    "StreamOutputStatistics",
     "Tap",
     "TapStatistics",
     "TimeLimits",

@@ -83,7 +83,12 @@ class HeldCall:
         """When it has begun."""
         self.is_failing = False
         """Whether the call ends by an error of its own."""
-        self.job: Job[None] = Job(partial(self._hold, args, kwargs), over, host.is_gone)
+        self._over = over
+        self.job: Job[None] = Job(partial(self._hold, args, kwargs), self._end)
+
+    def start(self) -> None:
+        """Once, from the program's thread."""
+        self.job.start(self._over, self._host.is_gone)
 
     async def _hold(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         serve(self._host)
@@ -113,11 +118,16 @@ class HeldCall:
         if self._has_block_failed:
             raise BlockFailed
 
+    def _end(self) -> bool:
+        """Nobody will leave the block, or too late."""
+        self._left.set()
+        return self.call is not None
+
     def begun(self) -> Call:
         assert self.call is not None
         return self.call
 
-    def leave(self, *, has_failed: bool) -> None:
+    def leave(self, has_failed: bool) -> None:
         """From the program's thread: its block was left, by an error or not."""
         self._has_block_failed = has_failed
         self.job.post(self._left.set)

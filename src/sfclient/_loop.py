@@ -180,13 +180,11 @@ async def finish(
         del cancelled
 
 
-async def in_trio(name: str, function: Callable[[], Awaitable[T]]) -> T:
-    """What the function returns or raises in trio's thread; when this is cancelled, when that has stopped."""
+async def in_trio(name: str, job: Job[T]) -> T:
+    """What it returns or raises; when this is cancelled, when that has stopped."""
     loop = running_loop(name)
     over = Signal(loop)
-    job = Job(function, over.set, loop.is_closed)
-    del function  # which may hold secrets
-    job.start()
+    job.start(over.set, loop.is_closed)
     if (cancelled := await finish(job, over.wait)) is not None:
         job.forget()
         try:

@@ -200,12 +200,12 @@ async def _run(
     """The whole of a call: open the devices, connect, hold it, close in the reverse order."""
     call: Call | None = None
     try:
-        async with AsyncExitStack() as files:
-            rates = dialect.capture_samplerate, dialect.playout_samplerate
-            written = [] if record is None else [record]
-            lines = await files.enter_async_context(
-                open_lines(audio, *rates, *written, chunk_seconds=chunk_seconds)
-            )
+        rates = dialect.capture_samplerate, dialect.playout_samplerate
+        written = [] if record is None else [record]
+        async with (
+            open_lines(audio, *rates, *written, chunk_seconds=chunk_seconds) as lines,
+            AsyncExitStack() as files,
+        ):
             recording = next(line for line in lines if line.input_samplerate)
             playing = next(line for line in lines if line.output_samplerate)
             recorder = None

@@ -133,6 +133,11 @@ class TrioThread:
         """Whether this is not a child that was forked from its process."""
         return self._pid == os.getpid()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it does what is posted."""
+        return self._thread.ident is not None
+
     def check_process(self) -> None:
         """Raises `UsageError` in a child that was forked from the process of this thread."""
         if not self.is_here:
@@ -222,38 +227,45 @@ class TrioThread:
         self._thread.start()
 
 
-class Job(Generic[T]):
-    """An async function for trio's thread, which runs in a copy of the context of who makes this.
+def _no() -> bool:
+    return False
 
-    `told` is called in that thread when it is over, and must not block; `is_orphan` now and then: whether it can be
-    told nobody any more. Then it is stopped.
+
+def with_its_call() -> bool:
+    """For jobs that wait for something of a call: they end when it does."""
+    return True
+
+
+class Job(Generic[T]):
+    """An async function for trio's thread, which runs in a copy of the context of who makes this. Kept by nobody when
+    it has begun, and in no repr: its arguments may hold secrets.
+
+    When the program is over, or it has nobody to tell, it is stopped, unless `end` says that it ends by itself then.
+    This, and what `start` is given, is called in trio's thread, and must not block.
     """
 
-    def __init__(
-        self,
-        function: Callable[[], Awaitable[T]],
-        told: Callable[[], object],
-        is_orphan: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, function: Callable[[], Awaitable[T]], end: Callable[[], bool] = _no) -> None:
         self._function: Callable[[], Awaitable[T]] | None = function
-        self.tell = told
-        self.is_orphan = is_orphan
+        self._told: Callable[[], object] = _no
+        self.is_orphan: Callable[[], bool] = _no
+        self._end = end
         self.context = copy_context()
         self._scope = trio.CancelScope()
         self._thread: TrioThread | None = None
+        self._is_enlisted = False
         self._is_begun = False
         self._values: list[T] = []
         self._errors: list[BaseException] = []
-        self._is_enlisted = False
         self.is_cancelled = False
         """Whether it was asked to stop."""
         self.is_over = False
 
     # For any thread.
 
-    def start(self) -> None:
-        """Once."""
+    def start(self, told: Callable[[], object], is_orphan: Callable[[], bool] = _no) -> None:
+        """Once. `told` is called when it is over, `is_orphan` now and then: whether nobody can be told any more."""
         global _shared
+        self._told, self.is_orphan = told, is_orphan
         with _lock:
             thread = self._thread = _shared or TrioThread()
             thread.post(self._begin)
@@ -270,8 +282,9 @@ class Job(Generic[T]):
     def cancel(self) -> None:
         """Have it stop; it is not over at once."""
         self.is_cancelled = True
-        if self._thread is not None:
-            self._thread.post(self._stop)
+        thread = self._thread
+        if thread is not None and thread.post(self._stop) and thread.has_begun:
+            self._is_enlisted = True  # now, if `start` was interrupted
 
     def post(self, work: Callable[[], None]) -> None:
         """Have this done in trio's thread, which must not raise, if the job is not over."""
@@ -309,8 +322,8 @@ class Job(Generic[T]):
     # For trio's.
 
     def stop(self, why: SfclientError) -> None:
-        """Cancel it, and have it raise this."""
-        if not self._scope.cancel_called:
+        """Have it end, or cancel it and have it raise this."""
+        if not self._end() and not self._scope.cancel_called:
             self.is_cancelled = True
             self._errors.append(why)
             self._scope.cancel()
@@ -341,6 +354,9 @@ class Job(Generic[T]):
             del function
             self.settle(error)
             del error
+
+    def tell(self) -> None:
+        self._told()
 
     def settle(self, error: BaseException) -> None:
         """It is over, with this if it has no result."""

@@ -36,7 +36,7 @@ from sfclient._result import request_result as trio_request_result
 from sfclient._session import Session, SessionRequest
 from sfclient._session import request_session as trio_request_session
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job
+from sfclient._trio_thread import Job, with_its_call
 
 __all__ = ["Call", "Tap", "open_call", "request_result", "request_session"]
 
@@ -51,7 +51,7 @@ class _StartCall:
         self.in_trio = in_trio
 
     async def __call__(self, server_name: str) -> StartedCall:
-        return await in_trio("request_session", partial(self.in_trio, server_name))
+        return await in_trio("request_session", Job(partial(self.in_trio, server_name)))
 
 
 def _for_trio(host: Host, session: Any) -> Any:
@@ -73,7 +73,7 @@ async def _asked(host: Host, request: Callable[[], Awaitable[Any]]) -> Any:
 @like(trio_request_session)
 async def request_session(*args: Any, **kwargs: Any) -> Session:
     """Ask the service for a session with an agent: see `sfclient.request_session`."""
-    request = partial(trio_request_session, *args, **kwargs)
+    request = Job(partial(trio_request_session, *args, **kwargs))
     del args, kwargs  # which hold the key
     session = await in_trio("request_session", request)
     if session.start_call is None:
@@ -84,7 +84,7 @@ async def request_session(*args: Any, **kwargs: Any) -> Session:
 @like(trio_request_result)
 async def request_result(*args: Any, **kwargs: Any) -> CallResult:
     """Ask the service what became of a call: see `sfclient.request_result`."""
-    request = partial(trio_request_result, *args, **kwargs)
+    request = Job(partial(trio_request_result, *args, **kwargs))
     del args, kwargs  # which hold the key
     return await in_trio("request_result", request)
 
@@ -114,7 +114,7 @@ class _Block(AbstractAsyncContextManager["Call"]):
         )
         del args, kwargs  # which hold secrets
         try:
-            held.job.start()
+            held.start()
             await begun.wait()
             if held.call is not None:
                 self._call = Call(held, loop)
@@ -148,7 +148,7 @@ class _Block(AbstractAsyncContextManager["Call"]):
                 error = None
             elif is_cancelled:
                 job.cancel()
-            self._held.leave(has_failed=error is not None)
+            self._held.leave(error is not None)
             cancelled = await self._finish()
             if error is None and cancelled and self._interruption.is_cancelled_otherwise:
                 raise cancelled
@@ -223,8 +223,8 @@ class _Stream(Generic[T]):
                 if self._held.job.is_over:
                     return self._held.do(lambda _: self._fetch_nowait())
                 over = Signal(self._loop)
-                job = Job(self._fetch, over.set, self._loop.is_closed)
-                job.start()
+                job = Job(self._fetch, with_its_call)
+                job.start(over.set, self._loop.is_closed)
                 self._asked = job, over
             job, over = self._asked
             await over.wait()
@@ -264,17 +264,17 @@ class Call(PlainCall):
     async def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device: see `sfclient.Call.use_input`."""
         self._check()
-        await in_trio("Call", partial(self._held.begun().use_input, device))
+        await in_trio("Call", Job(partial(self._held.begun().use_input, device), with_its_call))
 
     async def use_output(self, device: Device | str | int | None) -> None:
         """Play at another sound device: see `sfclient.Call.use_output`."""
         self._check()
-        await in_trio("Call", partial(self._held.begun().use_output, device))
+        await in_trio("Call", Job(partial(self._held.begun().use_output, device), with_its_call))
 
     async def wait_ended(self) -> Ended:
         """Wait until the call is over and the agent's last words have been played."""
         self._check()
-        return await in_trio("Call", self._held.begun().wait_ended)
+        return await in_trio("Call", Job(self._held.begun().wait_ended, with_its_call))
 
     @property
     def tap(self) -> "Tap":

@@ -43,7 +43,7 @@ from sfclient._result import request_result as trio_request_result
 from sfclient._secrets import Secrets
 from sfclient._session import request_session as trio_request_session
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job, Stopped, raise_once, wait
+from sfclient._trio_thread import Job, Stopped, raise_once, wait, with_its_call
 
 __all__ = ["Call", "Session", "Tap", "open_call", "request_result", "request_session"]
 
@@ -78,7 +78,9 @@ class _ThreadHost(Host):
                 if isinstance(given, Awaitable):
                     if isinstance(given, Coroutine):
                         given.close()
-                    raise UsageError("sfclient.blocking takes plain functions, not async ones")
+                    raise UsageError(
+                        "sfclient.blocking takes plain functions and iterators, not async ones"
+                    )
                 answer.give(given)
             except BaseException as error:
                 answer.fail(error)
@@ -101,45 +103,43 @@ def _may_block(name: str) -> None:
         )
 
 
-def _finish(job: Job[Any], over: threading.Event) -> None:
-    """Wait until it is over, and trio's thread gone if this was the last. Whatever interrupts that, such as
+def _finish(job: Job[Any], over: threading.Event, end: Callable[[], object]) -> None:
+    """End it, and wait until it is over, and trio's thread gone if this was the last. Whatever interrupts that, such as
     KeyboardInterrupt, cancels the job, and is raised then."""
     interrupts: list[BaseException] = []
-    while job.will_tell:
+    while True:
         try:
-            if interrupts:
-                job.cancel()
-            wait(over)
+            end()
+            if job.will_tell:
+                wait(over)
             job.leave()
             break
         except BaseException as error:
             interrupts[:] = [error]
+            end = job.cancel
     if interrupts:
         raise_once(interrupts)
 
 
 def _try_in_trio(
     name: str,
-    function: Callable[[], Awaitable[T]],
+    job: Job[T],
     seconds: float = math.inf,
     keep: Callable[[T], object] = lambda _: None,
 ) -> list[T]:
-    """A list of what the function returns in trio's thread, empty if that takes longer; or raises what it does.
+    """A list of what it returns, empty if that takes longer; or raises what it does.
 
     When this is interrupted, or too long, it has stopped; what came of it when this is interrupted is to be kept.
     """
     _may_block(name)
     over = threading.Event()
-    job = Job(function, over.set)
-    del function  # which may hold secrets
     try:
-        job.start()
+        job.start(over.set)
         if not wait(over, seconds):
             job.cancel()
             wait(over)
     except BaseException:
-        job.cancel()
-        _finish(job, over)
+        _finish(job, over, job.cancel)
         if job.is_over and job.error is None:
             keep(job.take())
         raise
@@ -150,8 +150,8 @@ def _try_in_trio(
         return []
 
 
-def _in_trio(name: str, function: Callable[[], Awaitable[T]]) -> T:
-    (result,) = _try_in_trio(name, function)
+def _in_trio(name: str, job: Job[T]) -> T:
+    (result,) = _try_in_trio(name, job)
     return result
 
 
@@ -162,7 +162,7 @@ class _StartCall:
         self.in_trio = in_trio
 
     def __call__(self, server_name: str) -> StartedCall:
-        return _in_trio("request_session", partial(self.in_trio, server_name))
+        return _in_trio("request_session", Job(partial(self.in_trio, server_name)))
 
 
 def _for_trio(host: Host, session: Any) -> Any:
@@ -196,7 +196,7 @@ async def _asked(host: Host, request: Callable[[], Any]) -> Any:
 @like(trio_request_session)
 def request_session(*args: Any, **kwargs: Any) -> Session:
     """Ask the service for a session with an agent: see `sfclient.request_session`."""
-    request = partial(trio_request_session, *args, **kwargs)
+    request = Job(partial(trio_request_session, *args, **kwargs))
     del args, kwargs  # which hold the key
     session = _in_trio("request_session", request)
     start_call = session.start_call and _StartCall(session.start_call)
@@ -214,7 +214,7 @@ def request_session(*args: Any, **kwargs: Any) -> Session:
 @like(trio_request_result)
 def request_result(*args: Any, **kwargs: Any) -> CallResult:
     """Ask the service what became of a call: see `sfclient.request_result`."""
-    request = partial(trio_request_result, *args, **kwargs)
+    request = Job(partial(trio_request_result, *args, **kwargs))
     del args, kwargs  # which hold the key
     return _in_trio("request_result", request)
 
@@ -242,15 +242,14 @@ class _Block(AbstractContextManager["Call"]):
         )
         del args, kwargs  # which hold secrets
         try:
-            held.job.start()
+            held.start()
             wait(begun)
             if held.call is not None:
                 return Call(held, over)  # nothing may come behind it
         except BaseException:
-            held.job.cancel()
-            _finish(held.job, over)
+            _finish(held.job, over, held.job.cancel)
             raise
-        _finish(held.job, over)
+        _finish(held.job, over, _nothing)
         held.job.take()
         raise AssertionError("a call that never begins raises why")
 
@@ -262,12 +261,11 @@ class _Block(AbstractContextManager["Call"]):
     ) -> None:
         job = self._held.job
         try:
+            _finish(job, self._over, partial(self._held.leave, error is not None))
             if error is None:
                 job.check_process()
-            self._held.leave(has_failed=error is not None)
-            _finish(job, self._over)
-            if error is None and job.error is not None:
-                raise_as_it_is(job.error)
+                if job.error is not None:
+                    raise_as_it_is(job.error)
         finally:
             job.forget()
             del error, traceback
@@ -280,7 +278,7 @@ class _Block(AbstractContextManager["Call"]):
 
 
 def _nothing() -> None:
-    """Who waits for a call that fails finds out."""
+    """It ends by itself."""
 
 
 def _set(*events: threading.Event) -> None:
@@ -341,7 +339,7 @@ class _Stream(Generic[T]):
                 return self._held.do(lambda _: self._fetch_nowait())
             return None
         try:
-            came = _try_in_trio("Call", self._fetch, seconds, self._kept.append)
+            came = _try_in_trio("Call", Job(self._fetch, with_its_call), seconds, self._kept.append)
         except StopAsyncIteration:
             _raise_failure(self._held, self._over)
             raise
@@ -409,7 +407,9 @@ class Call(PlainCall):
     def _wait(self, function: Callable[[], Awaitable[T]], timeout: float | None = None) -> list[T]:
         _raise_failure(self._held, self._over)
         try:
-            return _try_in_trio("Call", function, math.inf if timeout is None else timeout)
+            return _try_in_trio(
+                "Call", Job(function, with_its_call), math.inf if timeout is None else timeout
+            )
         finally:
             _raise_failure(self._held, self._over)
 

@@ -15,13 +15,12 @@ class CountedSource:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.has_end = getattr(source, "has_end", False)
         self.samplerate = 0
         self.frames = 0
 
-    @property
-    def waiting_frames(self) -> int:
-        return getattr(self._source, "waiting_frames", 0)
+    def __getattr__(self, name: str) -> Any:
+        """What a source may have besides."""
+        return getattr(self._source, name)
 
     def open(self) -> int:
         self.samplerate = self._source.open()

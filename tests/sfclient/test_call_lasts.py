@@ -6,7 +6,7 @@ import math
 import re
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -20,6 +20,9 @@ from sfclient import (
     MemoryOutput,
     NetworkError,
     ServiceError,
+    SfclientError,
+    StreamInput,
+    StreamOutput,
     TimeLimits,
     UsageError,
     _open,
@@ -312,6 +315,17 @@ def accept_and(script: Script, reads: bool) -> Script:
     return serve
 
 
+def endless() -> Iterator[bytes]:
+    while True:
+        yield bytes(640)
+
+
+async def awaited(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        await trio.lowlevel.checkpoint()
+        yield piece
+
+
 class Deaf:
     """A model that never hears a voice."""
 
@@ -328,9 +342,13 @@ async def test_failed_call_leaves_no_cycle_with_its_queues(
     async def fail() -> None:
         for parts in ({}, {"echo": "cancel", "interrupt_after": 0.25}):
             await fail_with(Audio(MemoryInput(), MemoryOutput(), **parts))
+        for pieces in (endless(), awaited(endless())):
+            await fail_with(Audio(StreamInput(pieces, samplerate=16_000), StreamOutput()))
+        failing = StreamInput((bytes(1 // n) for n in (1, 0)), samplerate=16_000)
+        await fail_with(Audio(failing, StreamOutput()), UsageError)
 
-    async def fail_with(audio: Audio) -> None:
-        with pytest.raises(NetworkError):
+    async def fail_with(audio: Audio, error: type[SfclientError] = NetworkError) -> None:
+        with pytest.raises(error):
             async with open_call(
                 f"ws://{peer.authority}/",
                 audio,
@@ -353,7 +371,7 @@ async def test_failed_call_leaves_no_cycle_with_its_queues(
             gc.enable()
     assert not left & {
         *("Call", "Playout", "Uplink", "Recorder", "VirtualLine", "MemoryOutput"),
-        *("EchoFree", "Reference", "Interruption"),
+        *("EchoFree", "Reference", "Interruption", "StreamInput", "StreamOutput"),
     }
 
 

@@ -12,7 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from sfclient.simulator import EchoAgent, Simulator, SpeakAgent, open_simulator
 from sfclient.testing import Link, Network, open_proxy
 
 from ..readme import BLOCKS, COMMANDS, NAMES, PROGRAMS, README, ROOT, program
-from .conftest import UnhurriedClock, noise, session_of, write_wav
+from .conftest import UnhurriedClock, noise, session_of, without_silence, write_wav
 
 QUESTION = noise(0.3, 48_000)
 
@@ -78,6 +78,27 @@ async def test_the_first_program_ends_by_itself_and_leaves_the_answer(
     assert "Disconnected from server (by caller" in told
     assert "CallStatistics(" in told
     assert (tmp_path / "answer.wav").stat().st_size > 16_000
+
+
+async def test_a_phone_is_bridged(fast_clock: UnhurriedClock) -> None:
+    """It hears its own words, by an agent that gives them back."""
+    words = noise(0.3, 8000)
+    heard = bytearray()
+
+    class Phone:
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for at in range(0, len(words), 320):
+                yield words[at : at + 320]
+
+        async def send(self, pcm: bytes) -> None:
+            heard.extend(pcm)
+
+    async with open_simulator(EchoAgent()) as simulator:
+        made = await run("bridge")
+        await made["bridge"](simulator.new_session_url(), Phone())
+    (simulated,) = simulator.calls
+    assert len(without_silence(bytes(simulated.received_audio))) > 0.9 * 6 * len(words)
+    assert len(without_silence(bytes(heard))) > 0.9 * len(words)
 
 
 async def test_the_tap_gives_what_the_agent_says(fast_clock: UnhurriedClock) -> None:

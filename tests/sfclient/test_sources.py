@@ -25,7 +25,7 @@ from sfclient._devices import NullOutput, _files, open_lines
 from sfclient._spool import CLOSE_SECONDS
 from sfclient.simulator import open_simulator
 
-from .conftest import exactly, listen, noise, write_wav
+from .conftest import exactly, listen, noise, without_silence, write_wav
 
 NOWHERE = "ws://127.0.0.1:1/"
 SPOKEN = np.array([1, -2, 300, -32768], np.int16)
@@ -122,6 +122,29 @@ class TestSamples:
             source.read(4)[:] = 7
         assert pcm == SPOKEN.tobytes()
         assert MemoryInput().read(4).tolist() == [0] * 4
+
+    def test_is_said_whole_from_another_thread(self) -> None:
+        """While it is read, in pieces of odd lengths."""
+        whole = noise(1, 48_000)
+        source = MemoryInput()
+
+        def say() -> None:
+            for at in range(0, len(whole), 151):
+                source.say(whole[at : at + 151])
+
+        speaker = threading.Thread(target=say)
+        said = b""
+        switch = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            speaker.start()
+            while speaker.is_alive() or source.waiting_frames:
+                assert source.waiting_frames >= 0
+                said += without_silence(source.read(160).tobytes())
+            speaker.join()
+        finally:
+            sys.setswitchinterval(switch)
+        assert said == whole
 
 
 class TestRates:

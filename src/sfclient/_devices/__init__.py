@@ -7,13 +7,14 @@
 - ``_reference``: what was played while a frame was recorded; ``_played``: that between its frames, ``_device_clock``:
   two devices' clocks
 - ``_ends``: where sound comes from and goes to without them: memory, files, nothing
+- ``_stream_input``, ``_stream_output``: what a program says, and hears, while it makes or takes it; ``_pieces``: by
+  what it gives sound, ``_samples``: as what
 - ``_virtual``: the line between these, paced by trio's clock
 - ``_wav``: WAV files in, ``_sound_files``: others, ``_shared`` among calls; ``_wav_writer``: WAV files out;
   ``_files``: which files may be either
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from sfaudio.stream import is_stuck
+from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices._choice import HANG_SECONDS, Device, Kind, list_devices
 from sfclient._devices._ends import (
     MemoryInput,
@@ -37,6 +39,13 @@ from sfclient._devices._listen import listen
 from sfclient._devices._portaudio import HANGS, MOST_VOLUME, PortAudioLine
 from sfclient._devices._reference import Reference, ReferenceStatistics
 from sfclient._devices._sound_files import file_input, is_sound_file
+from sfclient._devices._stream_input import StreamInput, StreamInputStatistics
+from sfclient._devices._stream_output import (
+    Block,
+    BlockQueue,
+    StreamOutput,
+    StreamOutputStatistics,
+)
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
 from sfclient._devices._wav import StereoSound, open_stereo
 from sfclient._devices._wav_writer import SpooledWav
@@ -56,7 +65,8 @@ class Audio:
 
     Each is a `Device`, or its index or a part of its name; a path ending in ``.wav``, or for the input
     in ``.flac``, ``.ogg``, ``.mp3`` and the like, with the extra ``files``; ``"none"``, silence or nobody;
-    a `Source` or `Sink`, such as `MemoryInput` and `MemoryOutput`; or None, the default device.
+    a `Source` or `Sink`, such as `MemoryInput` and `MemoryOutput`, `StreamInput` and `StreamOutput`; or None, the
+    default device.
     """
 
     input: Source | Device | Path | str | int | None = None
@@ -75,14 +85,14 @@ class Audio:
     not hear the agent, by `echo` or by itself; not with ``"gate"``. None: never."""
 
 
-@asynccontextmanager
+@frugal_asynccontextmanager
 async def open_lines(
     audio: Audio,
     input_samplerate: int,
     output_samplerate: int,
     *outputs: Path,
     chunk_seconds: float = BLOCK_SECONDS,
-) -> AsyncIterator[list[Line]]:
+) -> AsyncGenerator[list[Line], None]:
     """Open what `audio` names, at these rates in Hz if possible: one line for both directions, or
     one for each. Nothing of it is a file that is written as well, be it one of the further `outputs`.
 
@@ -104,17 +114,17 @@ async def open_lines(
         None if isinstance(source, Device) else source,
         None if isinstance(sink, Device) else sink,
     )
-    async with AsyncExitStack() as stack:
-        lines: list[Line] = []
-        if real:
-            rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
-            make = partial(PortAudioLine, real, rates, follow=audio.follow)
-            lines.append(await in_thread(partial(_in_time, make)))
-        if virtual != (None, None):
-            block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
-            line = open_virtual_line(*virtual, output_samplerate, block_seconds)
-            lines.append(await stack.enter_async_context(line))
+    lines: list[Line] = []
+    if real:
+        rates: dict[Kind, int] = {"input": input_samplerate, "output": output_samplerate}
+        make = partial(PortAudioLine, real, rates, follow=audio.follow)
+        lines.append(await in_thread(partial(_in_time, make)))
+    if virtual == (None, None):
         yield lines
+        return
+    block_seconds = BLOCK_SECONDS if lines else _part(chunk_seconds)
+    async with open_virtual_line(*virtual, output_samplerate, block_seconds) as line:
+        yield [*lines, line]
 
 
 def _in_time(make: Callable[[], PortAudioLine]) -> PortAudioLine:
@@ -154,6 +164,8 @@ __all__ = [
     "HANGS",
     "MOST_VOLUME",
     "Audio",
+    "Block",
+    "BlockQueue",
     "Device",
     "DeviceStatistics",
     "DeviceWaits",
@@ -170,6 +182,10 @@ __all__ = [
     "Source",
     "SpooledWav",
     "StereoSound",
+    "StreamInput",
+    "StreamInputStatistics",
+    "StreamOutput",
+    "StreamOutputStatistics",
     "Waits",
     "WavInput",
     "WavOutput",

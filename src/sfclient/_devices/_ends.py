@@ -1,22 +1,15 @@
 """Where the sound of a call comes from and goes to when no device is asked: memory, WAV files, nothing."""
 
-import sys
-from collections import deque
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sfclient._devices._samples import Pcm16, PcmQueue, pcm16
 from sfclient._devices._wav import read_wav
 from sfclient._devices._wav_writer import SpooledWav
 from sfclient._rates import whole_rate
-
-# Of raw bytes, and of native int16, as the buffer protocol tells them.
-PCM16_FORMATS = ("B", "b", "c", "h", "=h", "@h", "<h" if sys.byteorder == "little" else ">h")
-
-# Of bytes, or of int16 in the order of the machine.
-Pcm16 = bytes | bytearray | memoryview | NDArray[np.int16]
 
 
 class Source(Protocol):
@@ -25,7 +18,8 @@ class Source(Protocol):
     `open` may block: it is called in a thread of its own. `read` must not: it is called where trio runs.
 
     It may have `waiting_frames`, how many are left to be said, and `has_end`, whether the call is to end by itself when
-    none is, as it does behind a file.
+    none is, as it does behind a file. It may have an async function `feed` without arguments, which trio runs while
+    sound flows and then cancels: until that returns, more may come.
     """
 
     def open(self) -> int:
@@ -67,39 +61,26 @@ class MemoryInput:
 
     def __init__(self, pcm: Pcm16 = b"", *, samplerate: int = 48_000) -> None:
         self._samplerate = whole_rate(samplerate, "the samplerate of a MemoryInput")
-        self._pieces: deque[memoryview] = deque()
-        self._waiting_bytes = 0
-        self._add(_pcm16(pcm))
+        self._queue = PcmQueue()
+        self.say(pcm)
 
     def say(self, pcm: Pcm16) -> None:
-        """Say this, after what is still to be said. Bytes may be split anywhere."""
-        self._add(_pcm16(pcm))
+        """Say this, after what is still to be said. Bytes may be split anywhere.
 
-    def _add(self, piece: memoryview) -> None:
-        if piece:
-            self._pieces.append(piece)
-            self._waiting_bytes += len(piece)
+        From any thread, while the call goes on, but from one at a time.
+        """
+        self._queue.put(pcm16(pcm))
 
     @property
     def waiting_frames(self) -> int:
         """Frames still to be said."""
-        return self._waiting_bytes // 2
+        return self._queue.waiting_bytes // 2
 
     def open(self) -> int:
         return self._samplerate
 
     def read(self, frames: int) -> NDArray[np.int16]:
-        wanted = 2 * min(frames, self.waiting_frames)
-        self._waiting_bytes -= wanted
-        block = bytearray()
-        while len(block) < wanted:
-            piece = self._pieces.popleft()
-            taken = piece[: wanted - len(block)]
-            block += taken
-            if len(taken) < len(piece):
-                self._pieces.appendleft(piece[len(taken) :])
-        block += bytes(2 * frames - wanted)
-        return np.frombuffer(block, np.int16)
+        return self._queue.read(frames)
 
 
 class WavInput(MemoryInput):
@@ -116,8 +97,8 @@ class WavInput(MemoryInput):
 
     def open(self) -> int:
         self._samplerate, samples = self._read_file()
-        self._pieces = deque([samples.data.cast("B")])
-        self._waiting_bytes = samples.nbytes
+        self._queue = PcmQueue()
+        self._queue.put(samples.data.cast("B"))
         return self._samplerate
 
     def _read_file(self) -> tuple[int, NDArray[np.int16]]:
@@ -186,21 +167,3 @@ class NullOutput:
 
     def close(self) -> None:
         pass
-
-
-def _pcm16(pcm: Pcm16) -> memoryview:
-    """Its bytes, which nobody will change."""
-    try:
-        view = memoryview(pcm)  # type: ignore[arg-type]
-    except (TypeError, ValueError, BufferError):
-        raise TypeError(
-            f"pcm must be bytes of PCM16 or an array of int16, not {type(pcm).__name__}"
-        ) from None
-    if view.format not in PCM16_FORMATS:
-        raise TypeError(
-            f"pcm must hold native int16 samples (or raw bytes of them), not items of format {view.format!r}:"
-            " convert them, as with sfaudio.float32_to_int16 or numpy's astype"
-        )
-    if view.ndim != 1 and (view.shape or ())[1:] != (1,):
-        raise ValueError(f"pcm must be mono, not of shape {view.shape}: see sfaudio.to_mono")
-    return view if isinstance(pcm, bytes) else memoryview(view.tobytes())

@@ -1,7 +1,7 @@
 """A line without hardware, paced by trio's clock: from a source, to a sink."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from typing import NoReturn
 
 import numpy as np
@@ -9,6 +9,7 @@ import trio
 from numpy.typing import NDArray
 
 from sfclient._clock import Bell, shared_clock
+from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices._choice import Device, Kind
 from sfclient._devices._ends import Sink, Source
 from sfclient._devices._interface import NO_DEVICE, Queues, Tell
@@ -44,6 +45,7 @@ class VirtualLine:
         self._source = source
         self._sink = sink
         self.has_end = getattr(source, "has_end", False)
+        self._feed: Callable[[], Awaitable[None]] | None = getattr(source, "feed", None)
         self.input_samplerate = input_samplerate
         self.output_samplerate = output_samplerate
         self._block_seconds = block_seconds
@@ -52,8 +54,20 @@ class VirtualLine:
         self._own_task = Bell()
 
     @property
+    def is_fed(self) -> bool:
+        """Whether its source has more to come, by `feed`."""
+        return self._feed is not None
+
+    async def feed(self) -> None:
+        """For as long as the line is open. Raises what the source does."""
+        if self._feed is not None:
+            await self._feed()
+            self._feed = None
+
+    @property
     def is_said(self) -> bool:
-        return not getattr(self._source, "waiting_frames", 0)  # a program's own may not tell
+        # A program's own may not tell.
+        return not self.is_fed and not getattr(self._source, "waiting_frames", 0)
 
     def statistics(self) -> None:
         """There is no device."""
@@ -163,31 +177,46 @@ class VirtualLine:
             self._begin_reference()
 
 
-@asynccontextmanager
+@frugal_asynccontextmanager
 async def open_virtual_line(
     source: Source | None,
     sink: Sink | None,
     output_samplerate: int,
     block_seconds: float = BLOCK_SECONDS,
-) -> AsyncIterator[VirtualLine]:
+) -> AsyncGenerator[VirtualLine, None]:
     """A line from `source` and to `sink`, either of which may be missing. Raises `UsageError`, and what they raise."""
     input_samplerate = 0
     if source is not None:
         told = await in_thread(source.open)
         input_samplerate = whole_rate(told, f"the rate that {_name(source)}.open told")
     if sink is None:
-        yield VirtualLine(source, None, input_samplerate, 0, block_seconds)
+        async with _fed(VirtualLine(source, None, input_samplerate, 0, block_seconds)) as line:
+            yield line
         return
     told = await in_thread(lambda: sink.open(output_samplerate), undo=lambda _: sink.close())
     try:
         if told is not None:  # some do not tell
             output_samplerate = whole_rate(told, f"the rate that {_name(sink)}.open told")
-        yield VirtualLine(source, sink, input_samplerate, output_samplerate, block_seconds)
+        line = VirtualLine(source, sink, input_samplerate, output_samplerate, block_seconds)
+        async with _fed(line):
+            yield line
     except BaseException:
         with suppress(SfclientError):  # what went wrong before is what is told
             await close_in_time(sink.close, _name(sink))
         raise
     await close_in_time(sink.close, _name(sink))
+
+
+@frugal_asynccontextmanager
+async def _fed(line: VirtualLine) -> AsyncGenerator[VirtualLine, None]:
+    """While it is open, its source is fed, if that has something to do for it."""
+    if not line.is_fed:
+        yield line
+        return
+    async with open_unwrapped_nursery() as nursery:
+        nursery.start_soon(line.feed)
+        yield line
+        nursery.cancel_scope.cancel()
 
 
 async def close_in_time(close: Callable[[], None], what: str) -> None:

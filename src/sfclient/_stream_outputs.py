@@ -1,0 +1,50 @@
+"""`StreamOutput` for programs that are not trio's: the queue is the same, and each waits in its own way."""
+
+import asyncio
+import threading
+from functools import partial
+from typing import Self
+
+from sfclient._devices import Block, BlockQueue
+
+LOOK_SECONDS = 0.1  # after which Ctrl-C is seen on Windows, where it does not end a wait
+
+
+class AsyncioStreamOutput(BlockQueue):
+    """What the agent says, block by block, for tasks of asyncio: ``async for block in output``.
+
+    Otherwise as `sfclient.StreamOutput`; for tasks of one loop.
+    """
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Block:
+        loop = asyncio.get_running_loop()
+        while True:
+            news = asyncio.Event()
+            block = self._next(partial(loop.call_soon_threadsafe, news.set))
+            if block is not None:
+                return block
+            await news.wait()
+
+
+class BlockingStreamOutput(BlockQueue):
+    """What the agent says, block by block, for any one thread: ``for block in output``.
+
+    Otherwise as `sfclient.StreamOutput`.
+    """
+
+    _end = StopIteration
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Block:
+        while True:
+            news = threading.Event()
+            block = self._next(news.set)
+            if block is not None:
+                return block
+            while not news.wait(LOOK_SECONDS):
+                pass

@@ -1,0 +1,115 @@
+"""A call that is given up at any moment, by whatever way a program has to, leaves nothing behind."""
+
+import asyncio
+import gc
+import os
+import random
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from sfclient.simulator import SpeakAgent
+
+from ..conftest import noise
+from .conftest import Hold
+from .doors import RATE, threads_of_trio
+from .far_side import FarSide, open_far_side
+
+MOMENTS = pytest.mark.parametrize("moments", [6, pytest.param(200, marks=pytest.mark.slow)])
+LONGEST_SECONDS = 0.06  # of real time: about as long as a whole call takes
+DESCRIPTORS = Path("/proc/self/fd")
+
+Program = Callable[[], Awaitable[None]]
+
+
+async def give_up_trio(program: Program, seconds: float, again: float) -> None:
+    with trio.move_on_after(seconds * RATE):
+        await program()
+
+
+async def give_up_asyncio(program: Program, seconds: float, again: float) -> None:
+    """And once more, while it is about to stop."""
+    task = asyncio.ensure_future(program())
+    for pause in (seconds, again):
+        await asyncio.wait([task], timeout=pause)
+        task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+
+
+async def give_up_blocking(program: Program, seconds: float, again: float) -> None:
+    """By Ctrl-C, or what the main thread takes for it."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        await program()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+GIVE_UP = {
+    "trio": give_up_trio,
+    "asyncio": give_up_asyncio,
+    "uvloop": give_up_asyncio,
+    "blocking": give_up_blocking,
+}
+
+
+async def hold_a_call(hold: Hold, far: FarSide, how: int) -> None:
+    """In one of several ways."""
+    session = await hold.session(far)
+    async with hold.door.open_call(session, hold.audio()) as call:
+        if how == 0:
+            async for _ in call:
+                pass
+        elif how == 1:
+            await call.wait_ended()
+        elif how == 2:
+            await anext(call)
+            call.flush()
+        else:
+            await hold.door.sleep(1)
+
+
+def what_is_there() -> dict[str, Any]:
+    gc.collect()
+    return {
+        "threads": {each for each in threading.enumerate() if not each.name.startswith("Trio")},
+        "descriptors": len(os.listdir(DESCRIPTORS)) if DESCRIPTORS.exists() else 0,
+        "calls": sum(type(each).__name__.endswith("Call") for each in gc.get_objects()),
+    }
+
+
+@MOMENTS
+def test_a_call_given_up_at_any_moment_leaves_nothing(hold: Hold, moments: int) -> None:
+    chance = random.Random(17)
+    late: list[int] = []
+
+    async def give_up_all() -> None:
+        with open_far_side(SpeakAgent(noise(0.2, 16_000), then="close")) as far:
+            await hold_a_call(hold, far, 0)
+            before = what_is_there()
+            for moment in range(moments):
+                seconds, again = (chance.uniform(0.001, LONGEST_SECONDS) for _ in range(2))
+                program = partial(hold_a_call, hold, far, chance.randrange(4))
+                await GIVE_UP[hold.door.name](program, seconds, again / 10)
+                if threads_of_trio():
+                    late.append(moment)
+            for number in range(len(far.simulator.calls)):
+                far.ended(number)
+            after = what_is_there()
+            after["calls"] -= len(far.simulator.calls) - 1
+            assert after == before
+
+    hold.door.run(give_up_all)
+    assert late == []

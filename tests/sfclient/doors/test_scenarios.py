@@ -1,0 +1,520 @@
+"""The same calls through every door: what one hears, is told, and may do is the same everywhere."""
+
+import wave
+from contextvars import ContextVar
+from functools import partial
+from pathlib import Path
+from traceback import TracebackException
+
+import pytest
+
+from sfclient import (
+    AgentNotFoundError,
+    Audio,
+    AudioFileError,
+    AuthenticationError,
+    Connected,
+    Connecting,
+    Disconnected,
+    Ended,
+    MemoryInput,
+    MemoryOutput,
+    MessageReceived,
+    NetworkError,
+    RemoteError,
+    ServiceError,
+    UsageError,
+)
+from sfclient.simulator import EchoAgent, SimulatedCall, SpeakAgent
+
+from ..conftest import listen, noise, without_silence
+from .conftest import through_every_door
+from .far_side import open_far_side
+
+WORDS = noise(0.3, 16_000)
+WRONG_KEY = "wrong".rjust(20, "-")
+MONOLOGUE = noise(60, 16_000, seed=3)
+
+
+class MistakeError(Exception):
+    """Of the program."""
+
+
+def told_by(error: BaseException) -> str:
+    """All of its traceback, with what is in its frames, but for those of the tests."""
+    told = TracebackException.from_exception(error, capture_locals=True)
+    here = str(Path(__file__).parent)
+    told.stack[:] = [frame for frame in told.stack if not frame.filename.startswith(here)]
+    return "".join(told.format())
+
+
+async def connected(call) -> None:
+    async for event in call:
+        if isinstance(event, Connected):
+            return
+
+
+async def tell_then_listen(call: SimulatedCall) -> None:
+    await call.client_ready()
+    for number in range(3):
+        await call.send(f'{{"type": "note", "number": {number}}}')
+    await call.send_audio(WORDS)
+    await call.wait_ended()
+
+
+@through_every_door
+async def test_the_agent_is_heard_to_the_last_word(hold):
+    async with hold(SpeakAgent(WORDS, then="close")) as held:
+        events = [event async for event in held.call]
+    assert held.heard == WORDS
+    assert held.call.ended == Ended("agent", 1000, "", "drained")
+    assert events[0] == Connecting()
+    assert sum(isinstance(event, Connected) for event in events) == 1
+    assert events[-1] == Disconnected(held.call.ended)
+
+
+@through_every_door
+async def test_waiting_for_the_end_plays_the_last_word(hold):
+    async with hold(SpeakAgent(WORDS, "burst", then="close")) as held:
+        ended = await held.call.wait_ended()
+        assert ended is await held.call.wait_ended() is held.call.ended
+    assert held.heard == WORDS
+
+
+@through_every_door
+async def test_the_caller_is_heard_and_answered(hold):
+    said = noise(0.3, hold.capture_samplerate)
+    async with hold(EchoAgent(), say=said) as held:
+        await hold.door.sleep(1)
+        assert held.call.connected
+        held.call.hang_up()
+    assert held.simulated.received_audio.startswith(said)
+    if hold.capture_samplerate == hold.playout_samplerate:
+        assert held.heard == said
+    assert held.heard
+
+
+@through_every_door
+async def test_who_hangs_up_is_told_so(hold):
+    async with hold() as held:
+        await connected(held.call)
+        held.call.hang_up()
+        assert await held.call.wait_ended() == Ended("caller", 1000, "hung up", "drained")
+        assert [event async for event in held.call] == [Disconnected(held.call.ended)]
+    assert held.simulated.ended.code == 1000
+
+
+@through_every_door
+async def test_a_flush_drops_what_is_queued_and_the_call_goes_on(hold):
+    async def speak_again(call: SimulatedCall) -> None:
+        await call.client_ready()
+        await call.send_audio(MONOLOGUE)
+        while "again" not in call.transcript:
+            await anext(audio := call.audio())
+        del audio
+        await call.send_audio(WORDS)
+
+    async with hold(speak_again) as held:
+        while not held.call.statistics().playout.queued_frames:
+            await hold.door.sleep(0.1)
+        held.call.flush()
+        held.simulated.transcript = "again"
+        assert (await held.call.wait_ended()).audio == "drained"
+    assert held.call.statistics().playout.dropped_frames > 50 * 16_000
+    assert held.heard.endswith(WORDS)
+
+
+@through_every_door
+async def test_who_is_muted_sends_silence(hold):
+    said = noise(20, hold.capture_samplerate)
+    async with hold(say=said) as held:
+        held.call.mute()
+        assert held.call.muted
+        await hold.door.sleep(1)
+        silent = held.simulated.received_audio[-3200:]
+        held.call.mute(False)
+        assert not held.call.muted
+        await hold.door.sleep(1)
+        loud = held.simulated.received_audio[-3200:]
+    assert not any(silent)
+    assert all(loud[0::2]) or any(loud)
+
+
+@through_every_door
+async def test_who_waits_for_an_event_gets_the_error_of_the_call(hold):
+    calls, seen = [], []
+
+    async def read() -> None:
+        async with hold() as held:
+            calls.append(held.call)
+            await connected(held.call)
+            held.far.do(held.far.proxy.reset)
+            async for event in held.call:
+                seen.append(event)
+
+    with pytest.raises(NetworkError, match="in mid-call") as caught:
+        await read()
+    (call,) = calls
+    assert call.ended.by == "network"
+    assert caught.value.call_id == call.call_id
+    assert seen in ([], [Disconnected(call.ended)])
+
+
+@through_every_door
+async def test_who_waits_for_the_end_gets_the_error_of_the_call(hold):
+    async def wait() -> None:
+        async with hold() as held:
+            await connected(held.call)
+            held.far.do(held.far.proxy.reset)
+            assert (await held.call.wait_ended()).by == "network"  # under trio, and on the way out
+
+    with pytest.raises(NetworkError, match="in mid-call"):
+        await wait()
+
+
+@through_every_door
+async def test_who_waits_for_something_else_gets_the_error_of_the_call(hold):
+    """A loop takes the block out of its sleep; without one the block comes to its end first."""
+
+    async def sleep() -> None:
+        async with hold() as held:
+            await connected(held.call)
+            held.far.do(held.far.proxy.reset)
+            while held.call.ended is None or hold.door.name != "blocking":
+                await hold.door.sleep(0.1)
+
+    with pytest.raises(NetworkError, match="in mid-call"):
+        await sleep()
+
+
+@pytest.mark.parametrize("dialect", ["widget"])
+@through_every_door
+async def test_an_agent_that_fails_is_told(hold):
+    async def fail(call: SimulatedCall) -> None:
+        await call.client_ready()
+        await call.close(1011, "out of order")
+
+    async def read() -> None:
+        async with hold(fail) as held:
+            async for _ in held.call:
+                pass
+
+    with pytest.raises(ServiceError, match="out of order") as caught:
+        await read()
+    assert caught.value.status == 1011
+
+
+@through_every_door
+async def test_a_refused_key_is_told_and_not_shown(hold):
+    with open_far_side(listen) as far:
+        with pytest.raises(AuthenticationError) as caught:
+            await hold.session(far, api_key=WRONG_KEY)
+        assert WRONG_KEY not in told_by(caught.value)
+
+
+@pytest.mark.parametrize("dialect", ["widget"])
+@through_every_door
+async def test_an_agent_that_is_unknown_is_told(hold):
+    with open_far_side(listen, assistant_id="somebody") as far:
+        with pytest.raises(AgentNotFoundError):
+            await hold.session(far)
+
+
+@pytest.mark.parametrize("dialect", ["widget"])
+@through_every_door
+async def test_a_session_is_good_for_one_call(hold):
+    with open_far_side(listen) as far:
+        session = await hold.session(far)
+        async with hold.door.open_call(session, hold.audio()) as call:
+            await connected(call)
+        with pytest.raises(RemoteError) as caught:
+            async with hold.door.open_call(session, hold.audio()):
+                raise AssertionError("a block without a call")
+        assert len(far.simulator.calls) == 1
+        assert session.url not in str(caught.value)
+
+
+@through_every_door
+async def test_a_file_that_is_missing_is_told_before_anything_is_asked_for(hold, tmp_path):
+    with open_far_side(listen) as far:
+        session = await hold.session(far)
+        audio = Audio(tmp_path / "missing.wav", "none")
+        with pytest.raises(AudioFileError, match=r"missing\.wav"):
+            async with hold.door.open_call(session, audio):
+                raise AssertionError("a block without a call")
+        assert far.simulator.calls == []
+
+
+@through_every_door
+async def test_a_source_that_fails_in_mid_call_ends_it(hold):
+    class Broken(MemoryInput):
+        reads = 0
+
+        def read(self, frames):
+            self.reads += 1
+            if self.reads == 20:
+                raise MistakeError("of the source")
+            return super().read(frames)
+
+    with pytest.raises(MistakeError, match="of the source"):
+        async with hold(microphone=Broken(samplerate=hold.capture_samplerate)) as held:
+            await held.call.wait_ended()
+
+
+@through_every_door
+async def test_what_a_call_leaves_behind_is_whole(hold, tmp_path):
+    path = tmp_path / "both.wav"
+    said = noise(0.3, hold.capture_samplerate)
+    options = {"record": path, "timeline": True, "tap": True}
+    async with hold(SpeakAgent(WORDS, then="close"), say=said, **options) as held:
+        sounds = [sound async for sound in held.call.tap]
+    for speaker, words in (("agent", WORDS), ("caller", said)):
+        tapped = b"".join(sound.pcm for sound in sounds if sound.speaker == speaker)
+        assert words.startswith(without_silence(tapped))
+        assert tapped
+    figures = held.call.statistics()
+    assert figures.ended == held.call.ended
+    assert figures.recording.written_frames > 0
+    assert figures.tap.dropped_bytes == 0
+    assert len(held.call.timeline.queued_seconds) > 1
+    with wave.open(str(path)) as file:
+        assert file.getnframes() == figures.recording.written_frames
+        assert file.getnchannels() == 2
+
+
+@through_every_door
+async def test_what_was_not_read_can_be_read_after_the_end(hold):
+    async with hold(tell_then_listen) as held:
+        while not held.call.statistics().playout.received_frames:
+            await hold.door.sleep(0.1)
+    events = [event async for event in held.call]
+    told = [event.fields["number"] for event in events if isinstance(event, MessageReceived)]
+    assert told == [0, 1, 2]
+    assert events[0] == Connecting()
+    assert events[-1] == Disconnected(held.call.ended)
+    assert [event async for event in held.call] == []
+
+
+@through_every_door
+async def test_a_program_that_never_reads_events_loses_no_sound(hold, monkeypatch):
+    monkeypatch.setattr("sfclient._event_queue.UNREAD_EVENTS", 10)
+
+    async def chat(call: SimulatedCall) -> None:
+        await call.client_ready()
+        for _ in range(50):
+            await call.send('{"type": "note"}')
+        await call.send_audio(WORDS)
+
+    async with hold(chat) as held:
+        while held.call.ended is None:
+            await hold.door.sleep(0.1)
+        events = [event async for event in held.call]
+    assert held.heard == WORDS
+    assert len(events) == 11
+    assert held.call.statistics().dropped_events >= 40
+    assert isinstance(events[-1], Disconnected)
+
+
+@through_every_door
+async def test_who_leaves_early_waits_for_no_speech(hold):
+    async with hold(SpeakAgent(MONOLOGUE, "burst")) as held:
+        while held.call.statistics().playout.queued_frames < 5 * 16_000:
+            await hold.door.sleep(0.1)
+    assert held.call.ended == Ended("caller", 1000, "hung up", "cut")
+    assert len(held.speaker.played) < len(MONOLOGUE) / 2
+
+
+@through_every_door
+async def test_an_error_of_the_program_hangs_up_and_is_raised_as_it_was(hold):
+    mistake, calls = MistakeError("in the block"), []
+
+    async def err() -> None:
+        async with hold(SpeakAgent(MONOLOGUE, "burst")) as held:
+            calls.append(held.call)
+            await connected(held.call)
+            raise mistake
+
+    with pytest.raises(MistakeError) as caught:
+        await err()
+    assert caught.value is mistake
+    assert [call.ended.by for call in calls] == ["caller"]
+
+
+@through_every_door
+async def test_an_error_of_the_program_goes_before_that_of_the_call(hold):
+    async def err() -> None:
+        async with hold() as held:
+            await connected(held.call)
+            held.far.do(held.far.proxy.reset)
+            try:
+                await held.call.wait_ended()
+            finally:
+                raise MistakeError
+
+    with pytest.raises(MistakeError):
+        await err()
+
+
+@through_every_door
+async def test_an_event_that_nobody_waits_for_any_more_is_not_lost(hold):
+    async def tell_late(call: SimulatedCall) -> None:
+        await call.client_ready()
+        async for _ in call.audio():
+            if call.transcript:
+                break
+        await call.send('{"type": "note"}')
+        await call.wait_ended()
+
+    async with hold(tell_late) as held:
+        await connected(held.call)
+        for _ in range(5):
+            assert await hold.door.event(held.call, 0.2) is None
+        held.simulated.transcript = "now"
+        event = None
+        while event is None:
+            event = await hold.door.event(held.call, 0.02)
+        assert event.fields == {"type": "note"}
+        held.call.hang_up()
+        assert await anext(held.call) == Disconnected(await held.call.wait_ended())
+
+
+@through_every_door
+async def test_what_a_call_refuses_leaves_it_going_on(hold):
+    async with hold(SpeakAgent(WORDS, then="close")) as held:
+        for use in (held.call.use_input, held.call.use_output):
+            with pytest.raises(UsageError, match="no sound device"):
+                await use(None)
+        with pytest.raises(UsageError, match="no sound device"):
+            held.call.volume = 0.5
+        with pytest.raises(UsageError, match="tap=True"):
+            held.call.tap  # noqa: B018
+        await held.call.wait_ended()
+    assert held.heard == WORDS
+
+
+@through_every_door
+async def test_a_call_that_is_over_still_answers(hold):
+    async with hold(SpeakAgent(WORDS, then="close"), timeline=True) as held:
+        await held.call.wait_ended()
+    call = held.call
+    figures = call.statistics()
+    for _ in range(2):
+        call.hang_up()
+        call.flush()
+        call.mute()
+        assert call.muted
+        assert await call.wait_ended() is call.ended
+    assert call.ended.by == "agent"
+    assert call.statistics().playout == figures.playout
+    assert call.network() == figures.network
+    assert call.echo() is None
+    assert call.levels().agent.rms_dbfs <= 0
+    assert call.connected
+    assert call.seconds >= figures.times.ended
+    assert call.timeline.queued_seconds
+    assert call.volume == 1
+    with pytest.raises(UsageError):
+        await call.use_input(None)
+
+
+@pytest.mark.parametrize("dialect", ["ws-media"])
+@through_every_door
+async def test_an_own_backend_is_asked_where_the_program_is(hold):
+    asked_by = ContextVar("asked_by", default="nobody")
+    told = []
+
+    with open_far_side(listen) as far:
+        kept = await hold.session(far)
+
+        async def ask(server_name: str):
+            told.append((server_name, asked_by.get()))
+            return await hold.door.taken(kept.start_call)(server_name)
+
+        session = hold.door.session(kept.url, "ws-media", start_call=hold.door.given(ask))
+        asked_by.set("a context")
+        ids = []
+        async with hold.door.open_call(session, hold.audio(), on_call_id=ids.append) as call:
+            await connected(call)
+            assert ids == [call.call_id]
+        assert [context for _, context in told] == ["a context"]
+        record = await hold.door.request_result(
+            call.call_id, api_key=far.simulator.key, base_url=far.base_url
+        )
+        assert record.call_id == call.call_id
+
+
+@pytest.mark.parametrize("dialect", ["ws-media"])
+@through_every_door
+async def test_a_backend_that_fails_ends_the_call_with_its_error(hold):
+    async def fail(server_name: str):
+        raise MistakeError(server_name)
+
+    with open_far_side(listen) as far:
+        kept = await hold.session(far)
+        session = hold.door.session(kept.url, "ws-media", start_call=hold.door.given(fail))
+        with pytest.raises(MistakeError):
+            async with hold.door.open_call(session, hold.audio()):
+                raise AssertionError("a block without a call")
+
+
+@through_every_door
+async def test_who_plays_the_sound_may_hang_up(hold):
+    """In the thread that carries the call, where nothing may be waited for."""
+
+    class Once(MemoryOutput):
+        def write(self, block):
+            super().write(block)
+            if any(self.played):
+                calls[0].hang_up()
+
+    calls = []
+    with open_far_side(SpeakAgent(MONOLOGUE)) as far:
+        audio = Audio(MemoryInput(), Once())
+        async with hold.door.open_call(await hold.session(far), audio) as call:
+            calls.append(call)
+            assert (await call.wait_ended()).reason == "hung up"
+
+
+@through_every_door
+async def test_two_calls_of_one_program_know_nothing_of_each_other(hold):
+    with open_far_side(SpeakAgent(WORDS)) as far:
+        async with hold.door.open_call(await hold.session(far), hold.audio()) as outer:
+            async with hold.door.open_call(await hold.session(far), hold.audio()) as inner:
+                await connected(inner)
+                inner.hang_up()
+                await inner.wait_ended()
+            await connected(outer)
+            assert outer.ended is None
+            inner.hang_up()
+            await hold.door.sleep(0.5)
+            assert outer.ended is None
+        assert outer.ended.by == "caller"
+
+
+@pytest.mark.parametrize("dialect", ["widget", pytest.param("ws-media", marks=pytest.mark.slow)])
+@through_every_door
+async def test_twenty_calls_at_once_each_hear_their_own(hold):
+    async def count(call: SimulatedCall) -> None:
+        await call.client_ready()
+        number = next(numbers)
+        await call.send(str(number))
+        await call.send_audio(noise(0.1, call.agent_samplerate, seed=number))
+
+    numbers = iter(range(20))
+    heard = {}
+
+    async def listen_in(far) -> None:
+        speaker = MemoryOutput()
+        async with hold.door.open_call(
+            await hold.session(far), Audio(MemoryInput(), speaker)
+        ) as call:
+            (number,) = [
+                int(event.text) async for event in call if isinstance(event, MessageReceived)
+            ]
+        heard[number] = speaker.played
+
+    with open_far_side(count) as far:
+        await hold.door.together(*[partial(listen_in, far)] * 20)
+    assert sorted(heard) == list(range(20))
+    for number, played in heard.items():
+        assert noise(0.1, 16_000, seed=number) in played

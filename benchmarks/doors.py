@@ -46,7 +46,7 @@ from sfclient.simulator import SpeakAgent, open_simulator
 DOORS = ("trio", "aio", "blocking")
 DIALECTS = ("widget", "ws-media")
 MOST_RATIO = 1.1  # of a door's cost to trio's
-CALLS, SECONDS, TURNS = 20, 5.0, 5
+CALLS, SECONDS, TURNS = 20, 8.0, 4
 BUSY_SECONDS = 2.0
 HOLD_MICROSECONDS = 100_000
 BREATH_SECONDS = 0.05  # for the loop, between two times

@@ -1,19 +1,32 @@
-"""A desktop app that holds calls and no key: its sessions come from the server in `website/`.
+"""A desktop app, or a kiosk, that holds calls and no key: its sessions come from the server in `website/`.
 
     python desktop.py https://example.org/talk/ ws-media
 
-It needs httpx, or any other library for HTTP in its place.
+When the network or the service ends the call, it is redialled. It needs httpx, or any other library for HTTP in its
+place.
 """
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import trio
 
-from sfclient import Audio, NetworkError, ServiceError, Session, StartedCall, open_call
+from sfclient import (
+    Audio,
+    NetworkError,
+    Redial,
+    ServiceError,
+    Session,
+    StartedCall,
+    UsageError,
+    open_call,
+)
 
 ANSWER_SECONDS = 30.0  # the service has 20 s to start a call
+# What another try may mend, in HTTP; 410 comes from a website that was restarted in the midst of it.
+PASSING = (408, 410, 429, 502, 503, 504)
 
 
 class Backend:
@@ -25,7 +38,10 @@ class Backend:
         self._origin = f"{self._url.scheme}://{self._url.netloc.decode()}"
 
     async def get_session(self) -> Session:
-        """The right to hold one call. Raises `NetworkError` or `ServiceError`."""
+        """The right to hold one call: what `open_call` asks for, once for each attempt.
+
+        Raises `NetworkError` or `ServiceError`, after which a call is redialled, or `UsageError`.
+        """
         told = await self._ask("session")
         handle = told["handle"]
 
@@ -35,33 +51,49 @@ class Backend:
         starts = start_call if handle else None
         return Session(told["url"], told["dialect"], told["codec"], told["framing"], starts)
 
-    async def _ask(self, what: str, **posted: str) -> dict[str, Any]:
+    async def _ask(self, what: str, **posted: str) -> Mapping[str, Any]:
         try:
             async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as http:
                 answer = await http.post(
                     self._url.join(what), json=posted, headers={"Origin": self._origin}
                 )
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NetworkError(
+                f"no way to {self._url.host}: {error}", may_have_begun=False
+            ) from None
         except httpx.HTTPError as error:
             raise NetworkError(f"no answer from {self._url.host}: {error}") from None
-        try:
-            told: dict[str, Any] = answer.json()
-            if answer.status_code == 200:
-                return told
-            message, retry_after = told["message"], told["retry_after"]
-        except (ValueError, KeyError, TypeError):
-            message, retry_after = "is this the website's URL?", None
-        raise ServiceError(
-            f"{self._url.host} answered HTTP {answer.status_code}: {message}",
+        told = _object(answer)
+        if answer.status_code == 200 and told:
+            return told
+        kind = ServiceError if answer.status_code in PASSING else UsageError
+        raise kind(
+            f"{self._url.host} answered HTTP {answer.status_code}: "
+            f"{told.get('message', 'is this the URL of the website?')}",
             status=answer.status_code,
-            retry_after=retry_after,
+            retry_after=told.get("retry_after"),
+            may_have_begun=told.get("may_have_begun"),
         )
 
 
-async def talk(url: str, audio: Audio) -> None:
-    async with open_call(await Backend(url).get_session(), audio) as call:
+def _object(answer: httpx.Response) -> Mapping[str, Any]:
+    """The JSON object that was answered; empty if it was none, as of another server than the website."""
+    try:
+        told = answer.json()
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+async def talk(url: str, dialect: str, audio: Audio) -> None:
+    """Until somebody hangs up; what the network ends is redialled."""
+    get_session = Backend(url).get_session
+    async with open_call(get_session, audio, dialect=dialect, redial=Redial()) as call:
         async for event in call:
             print(event)
 
 
 if __name__ == "__main__":
-    trio.run(talk, sys.argv[1], Audio())
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    trio.run(talk, sys.argv[1], sys.argv[2], Audio())

@@ -18,6 +18,7 @@ NAMES = {
     "report": "make_record(call, events)",
     "ws-media": 'region="eu"',
     "backend": "async def ask_backend",
+    "redial": "redial=Redial(",
     "website": 'app.mount("/talk"',
     "stream": "print(stream.statistics())",
     "engine": "engine.statistics()",

@@ -13,7 +13,7 @@ from sfclient._dialects import Dialect
 from sfclient._echo import open_captured
 from sfclient._errors import SfclientError, UsageError
 from sfclient._event_queue import EventQueue
-from sfclient._events import Disconnected, Ended
+from sfclient._events import Disconnected
 from sfclient._handshake import Handshake
 from sfclient._interruption import NO_DETECTOR
 from sfclient._limits import TimeLimits
@@ -64,11 +64,11 @@ class Outlet:
         self._tap.listen(recorder)
         return self._tap
 
-    def close(self, ended: Ended, at: float) -> None:
-        """There is no more to come."""
+    def close(self, last: Disconnected) -> None:
+        """There is no more to come but this event."""
         if self._tap is not None:
             self._tap.close()
-        self.events.close(Disconnected(ended, at=at))
+        self.events.close(last)
 
 
 class Attempt:

@@ -26,6 +26,7 @@ from sfclient._events import (
     DeviceChanged,
     DeviceLost,
     DeviceReturned,
+    Disconnected,
     Ended,
     Event,
     RecordingFailed,
@@ -404,11 +405,11 @@ class HeldCall(Call):
         self._closed = self._closed or (by, code, reason)
 
     @property
-    def _end(self) -> tuple[Ended, float]:
+    def _end(self) -> Disconnected | None:
         """How it has ended, and when."""
-        assert self._ended is not None
-        assert self._ended_at is not None
-        return self._ended, self._ended_at
+        if self._ended is None or self._ended_at is None:
+            return None
+        return Disconnected(self._ended, at=self._ended_at)
 
     @property
     def _held_seconds(self) -> float:
@@ -439,4 +440,6 @@ class HeldCall(Call):
         self._stop.set()
         self._watch.look()
         self._hearing.close()
+        if self._timeline:
+            self._timeline.close()
         self._over.set()

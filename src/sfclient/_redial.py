@@ -3,7 +3,7 @@
 =====================================================  ========================================
 the call ended                                         it is redialled
 =====================================================  ========================================
-in order, whoever hung up                              never
+in order, as the dialect has it, whoever hung up       never
 by `UsageError`: a refused key, an unknown agent ...   never
 by `DeviceError`                                       never
 by an error that is not ours                           never

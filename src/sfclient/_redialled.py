@@ -20,7 +20,7 @@ from sfclient._call import HeldCall
 from sfclient._devices import Device, Line
 from sfclient._echo import EchoStatistics
 from sfclient._errors import RemoteError
-from sfclient._events import Ended, Event, Redialing
+from sfclient._events import Disconnected, Ended, Event, Redialing
 from sfclient._hearing import Levels
 from sfclient._interface import Call, PastAttempt
 from sfclient._network import NetworkStatistics
@@ -54,9 +54,7 @@ class RedialledCall(Call):
         self._was_hung_up = False
         self._holds = False
         self._until_held = trio.CancelScope()
-        self._between: Ended | None = (
-            None  # how it has ended if the present attempt is the last, and over
-        )
+        self._is_between = False  # attempts: the present one is over
         self._ended: Ended | None = None
         self._over = trio.Event()
         self._first_recording_error: str | None = None
@@ -67,10 +65,11 @@ class RedialledCall(Call):
         return await self._events.receive()
 
     def hang_up(self) -> None:
-        self._was_hung_up = True
-        self._present.hang_up()
-        if not self._holds:
-            self._until_held.cancel()
+        if self._ended is None:
+            self._was_hung_up = True
+            self._present.hang_up()
+            if not self._holds:
+                self._until_held.cancel()
 
     def flush(self) -> None:
         self._present.flush()
@@ -158,11 +157,13 @@ class RedialledCall(Call):
                     if self._was_hung_up:
                         return
         finally:
-            if self._number:
-                between = self._between and (HUNG_UP if self._was_hung_up else CANCELLED)
-                ended, at = self._present._end
-                self._ended = between or ended
-                self._outlet.close(self._ended, self._clock.now if between else at)
+            last = self._present._end if self._number else None
+            if last is not None:
+                if self._is_between:
+                    ended = HUNG_UP if self._was_hung_up else CANCELLED
+                    last = Disconnected(ended, at=self._clock.now)
+                self._ended = last.ended
+                self._outlet.close(last)
                 self._over.set()
 
     async def _attempt(
@@ -177,7 +178,7 @@ class RedialledCall(Call):
                 Attempt(self._dialling, self._outlet, number, dialled_at) as attempt,
             ):
                 async with attempt.open(lines) as call:
-                    self._present, self._number, self._between = call, number, None
+                    self._present, self._number, self._is_between = call, number, False
                     call.mute(self._is_muted)
                     if number == 1:
                         task_status.started(self)
@@ -191,11 +192,11 @@ class RedialledCall(Call):
                 raise
         else:
             return None
-        ended, _ = self._present._end
-        self._between = ended
+        self._is_between = True
         self._earlier.append(PastAttempt(self._present.statistics(), self._present.timeline))
         self._first_recording_error = self._recording_error
-        self._events.tell(Redialing(ended, pause, number + 1, at=now))
+        if (last := self._present._end) is not None:
+            self._events.tell(Redialing(last.ended, pause, number + 1, at=now))
         return pause
 
     @property

@@ -39,6 +39,10 @@ class Timeline:
         self.queued_seconds += [queued] * missing
         self.delay_seconds += [delay] * missing
 
+    def close(self) -> None:
+        """The call is over: what it was made of is not kept along."""
+        del self._network, self._playing
+
     def _halve(self) -> None:
         """Of two steps the greater counts."""
         self.begins_at += self.step_seconds / 2

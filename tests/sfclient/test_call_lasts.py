@@ -9,6 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -16,18 +17,22 @@ import trio
 from sfclient import (
     Audio,
     Call,
+    GetSession,
     MemoryInput,
     MemoryOutput,
     NetworkError,
+    Redial,
     ServiceError,
+    Session,
     SfclientError,
     StreamInput,
     StreamOutput,
     TimeLimits,
     UsageError,
-    _open,
+    _attempt,
     open_call,
 )
+from sfclient._call import HeldCall
 from sfclient._voice import VoiceDetector
 
 from .raw_servers import accepted, frame, read_head, serving
@@ -273,7 +278,7 @@ class TestEndings:
         def interrupt(_: Call) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(Call, "_finish", interrupt)
+        monkeypatch.setattr(HeldCall, "_finish", interrupt)
         async with serving(accept_and_reset) as peer:
             with pytest.raises(KeyboardInterrupt):
                 async with open_call(
@@ -337,7 +342,7 @@ async def test_failed_call_leaves_no_cycle_with_its_queues(
     fast_clock, tmp_path, monkeypatch
 ) -> None:
     """A kiosk that calls again and again must not need the garbage collector to give megabytes back."""
-    monkeypatch.setattr(_open, "load_voice_detector", partial(VoiceDetector, Deaf()))
+    monkeypatch.setattr(_attempt, "load_voice_detector", partial(VoiceDetector, Deaf()))
 
     async def fail() -> None:
         for parts in ({}, {"echo": "cancel", "interrupt_after": 0.25}):
@@ -346,13 +351,26 @@ async def test_failed_call_leaves_no_cycle_with_its_queues(
             await fail_with(Audio(StreamInput(pieces, samplerate=16_000), StreamOutput()))
         failing = StreamInput((bytes(1 // n) for n in (1, 0)), samplerate=16_000)
         await fail_with(Audio(failing, StreamOutput()), UsageError)
+        redial = Redial(first_pause=0.01, most_in_a_row=2)
+        await fail_with(Audio(MemoryInput(), MemoryOutput()), session=fetch, redial=redial)
 
-    async def fail_with(audio: Audio, error: type[SfclientError] = NetworkError) -> None:
+    async def fetch() -> Session:
+        return Session(f"ws://{peer.authority}/")
+
+    async def fail_with(
+        audio: Audio,
+        error: type[SfclientError] = NetworkError,
+        *,
+        session: GetSession | None = None,
+        **options: Any,
+    ) -> None:
         with pytest.raises(error):
             async with open_call(
-                f"ws://{peer.authority}/",
+                session or f"ws://{peer.authority}/",
                 audio,
                 record=tmp_path / "call.wav",
+                timeline=True,
+                **options,
             ):
                 await trio.sleep_forever()
 
@@ -370,7 +388,17 @@ async def test_failed_call_leaves_no_cycle_with_its_queues(
             gc.garbage.clear()
             gc.enable()
     assert not left & {
-        *("Call", "Playout", "Uplink", "Recorder", "VirtualLine", "MemoryOutput"),
+        *(
+            "HeldCall",
+            "RedialledCall",
+            "Attempt",
+            "Timeline",
+            "Playout",
+            "Uplink",
+            "Recorder",
+            "VirtualLine",
+            "MemoryOutput",
+        ),
         *("EchoFree", "Reference", "Interruption", "StreamInput", "StreamOutput"),
     }
 

@@ -270,6 +270,28 @@ async def test_a_process_that_cannot_be_started_is_told(
         )
 
 
+async def test_devices_and_volume_go_on_over_the_attempts_of_a_call(
+    hardware: Hardware, autojump_clock: MockClock
+) -> None:
+    """Who asks for another between two of them gets it in the next."""
+    run = Running(make_line())
+    run.line.volume = 0.5
+    async with trio.open_nursery() as program:
+        for chosen in ([["desk"], ["speaker"]], [["headset"], ["speaker"]]):
+            async with trio.open_nursery() as attempt:
+                await attempt.start(run.line.run, run.queues, run.told.append)
+                await trio.sleep(1)
+                assert hardware.names == chosen
+                assert {stream.output_gain for stream in hardware.open} == {0.5}
+                attempt.cancel_scope.cancel()
+            assert hardware.names == []
+            if chosen == [["desk"], ["speaker"]]:
+                program.start_soon(run.line.use, "input", "headset")
+                await trio.sleep(1)
+    assert DeviceChanged("input", "headset") in run.told
+    run.line.close()
+
+
 async def test_nothing_is_changed_when_the_call_is_over(
     hardware: Hardware, autojump_clock: MockClock
 ) -> None:

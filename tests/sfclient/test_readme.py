@@ -25,7 +25,7 @@ from sfclient import Audio, MemoryInput, MemoryOutput, Session, open_call, reque
 from sfclient._dialects._widget import WidgetOrder
 from sfclient._dialects._ws_media_http import WsMediaOrder
 from sfclient.cli._arguments import make_parser
-from sfclient.simulator import EchoAgent, Simulator, SpeakAgent, open_simulator
+from sfclient.simulator import EchoAgent, SimulatedCall, Simulator, SpeakAgent, open_simulator
 from sfclient.testing import Link, Network, open_proxy
 
 from ..readme import BLOCKS, COMMANDS, NAMES, PROGRAMS, README, ROOT, program
@@ -168,6 +168,29 @@ async def test_a_website_is_mounted(lead: Callable[[Simulator], None]) -> None:
             told = (await http.post("/talk/session", **asking)).json()
     assert told["url"].startswith("ws://127.0.0.1")
     assert told["dialect"] == "widget"
+
+
+async def test_a_kiosk_redials(
+    monkeypatch: pytest.MonkeyPatch, fast_clock: UnhurriedClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    httpx = pytest.importorskip("httpx")
+
+    async def agent(call: SimulatedCall) -> None:
+        await call.client_ready()
+        await call.close(1000 if len(simulator.calls) == 2 else 1011, "")
+
+    async with open_simulator(agent) as simulator:
+
+        async def answer(request: Any) -> Any:
+            assert request.url == "https://backend.example/session"
+            return httpx.Response(200, json={"url": simulator.new_session_url()})
+
+        backend = partial(httpx.AsyncClient, transport=httpx.MockTransport(answer))
+        monkeypatch.setattr(httpx, "AsyncClient", backend)
+        made = await run("redial")
+        await made["stand"](Audio("none", "none"))
+        assert len(simulator.calls) == 2
+    assert capsys.readouterr().out.startswith("Back in 1")
 
 
 async def test_the_canceller_finds_the_echo() -> None:

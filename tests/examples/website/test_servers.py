@@ -77,7 +77,7 @@ async def test_a_visitor_holds_a_call_and_the_log_has_no_secret(
     caplog.set_level(logging.DEBUG)
     agent = SpeakAgent(noise(0.1, 16_000), pace="burst", then="close")
     async with visit(dialect, serve={"agent": agent}) as visited, serve(visited.app) as url:
-        await desktop.talk(url, Audio("none", "none"))
+        await desktop.talk(url, dialect, Audio("none", "none"))
         assert len(visited.simulator.calls) == 1
     # The simulator's own websockets tell all that is said on them.
     told = [record for record in caplog.records if not record.name.startswith("websockets")]

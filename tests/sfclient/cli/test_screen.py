@@ -9,17 +9,20 @@ from hypothesis import strategies as st
 from sfclient import (
     AgentAwaited,
     Connected,
+    Connecting,
     DeviceLost,
     DeviceReturned,
     EchoCancelled,
     EchoGated,
     EchoStatistics,
+    Ended,
     Interrupted,
     MessageReceived,
     MicrophoneReturned,
     MicrophoneSilent,
     NetworkReturned,
     NetworkStalled,
+    Redialing,
     ReferenceStatistics,
     Responded,
     SpeechBegan,
@@ -29,6 +32,7 @@ from sfclient import (
 from sfclient.cli._facts import Answers, Facts, Late, Note, Side, Snapshot, State
 from sfclient.cli._screen import ASCII, UNICODE, draw
 
+LOST = Ended("network", None, "the connection was lost in mid-call", "cut")
 KEYS = (("m", "mute"), ("i", "interrupt"), ("d", "next input"), ("q", "hang up"))
 SPOKEN = Snapshot(
     "agent-7, widget",
@@ -155,6 +159,7 @@ class TestFacts:
             (EchoGated(at=2), EchoCancelled(at=5), "not heard while the agent speaks"),
             (AgentAwaited(5.0, at=2), Connected(at=5), "Waiting for the agent"),
             (AgentAwaited(5.0, at=2), SpeechBegan("agent", at=5), "Waiting for the agent"),
+            (Redialing(LOST, 9.0, 2, at=2), Connecting(at=11), "redialled in 9.0 s, attempt 2"),
         ):
             facts.learn(begins)
             (told,) = facts.troubles(4.2)
@@ -182,6 +187,11 @@ class TestFacts:
             (SpeechEnded("caller", 1.0), False, State.LISTENS),
             (NetworkStalled("down"), False, State.STALLED),
             (NetworkReturned("down", 2.0), False, State.LISTENS),
+            (SpeechBegan("agent"), False, State.AGENT_SPEAKS),
+            (NetworkStalled("down"), False, State.STALLED),
+            (Redialing(LOST, 9.0, 2), False, State.PAUSED),
+            (Connecting(), False, State.WAITING),
+            (Connected(), False, State.LISTENS),
         ):
             facts.learn(event)
             assert facts.state(muted) is state

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import numpy as np
@@ -322,6 +322,24 @@ class TestEnd:
         async with feeding(endless()) as source:
             await read(source, 80)
         assert closed == [None]
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    async def test_of_the_call_tells_what_closing_raised(self, is_async: bool) -> None:
+        def endless() -> Iterator[bytes]:
+            try:
+                while True:
+                    yield SPOKEN
+            finally:
+                _ = 1 / 0
+
+        async def endless_as_well() -> AsyncIterator[bytes]:
+            with closing(endless()) as pieces:
+                for piece in pieces:
+                    yield piece
+
+        made = endless_as_well() if is_async else endless()
+        async with ending_with("raised ZeroDivisionError"), feeding(made) as source:
+            await said_some(source)
 
     async def test_of_the_call_is_told_to_who_sends_by_a_channel(self) -> None:
         send, receive = trio.open_memory_channel[bytes](0)

@@ -202,11 +202,6 @@ def _no() -> bool:
     return False
 
 
-def with_its_call() -> bool:
-    """For jobs that wait for something of a call: they end when it does."""
-    return True
-
-
 class Job(Generic[T]):
     """An async function for trio's thread, which runs in a copy of the context of who makes this. Kept by nobody when
     it has begun, and in no repr: its arguments may hold secrets.

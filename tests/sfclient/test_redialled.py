@@ -34,6 +34,8 @@ from sfclient import (
     open_call,
     request_session,
 )
+from sfclient._dialects import HttpRequest
+from sfclient._http import service_at
 from sfclient.report import make_record, write_report
 from sfclient.simulator import SimulatedCall, Simulator, open_simulator
 from sfclient.testing import Proxy, open_proxy
@@ -195,6 +197,20 @@ async def test_who_hangs_up_while_it_is_dialled_is_not_kept_waiting(fast_clock) 
     assert call.attempt == 1
 
 
+async def test_what_fails_at_the_moment_at_which_it_is_hung_up_is_no_error(fast_clock) -> None:
+    entered = trio.Event()
+
+    async def fetch() -> Session:
+        await entered.wait()
+        call.hang_up()
+        raise NetworkError("too late to matter")
+
+    async with open_call(fetch, Audio("none", "none"), redial=AT_ONCE) as call:
+        entered.set()
+        await call.wait_ended()
+    assert (call.ended.by, call.ended.reason, call.attempt) == ("caller", "hung up", 1)
+
+
 async def test_what_either_side_ends_in_order_is_not_redialled(kiosk, fast_clock) -> None:
     async def agent(call: SimulatedCall) -> None:
         await call.client_ready()
@@ -295,6 +311,12 @@ class TestPost:
             assert told.value.may_have_begun
             assert it.simulator.requests[START] == 1
 
+    async def test_one_that_reaches_nobody_certainly_did_nothing(self) -> None:
+        service = service_at("http://127.0.0.1:1", "key", None, None, allow_insecure=False)
+        with pytest.raises(NetworkError) as told:
+            await service.ask(HttpRequest("POST", "/"))
+        assert told.value.may_have_begun is False
+
     @ws_media_only
     @pytest.mark.parametrize(
         ("said", "redialled"), [(None, False), (True, False), (False, True)], ids=str
@@ -345,7 +367,9 @@ class TestPost:
 
 
 @widget_only
-async def test_mute_and_tap_go_on_and_the_service_gets_silence(kiosk, fast_clock) -> None:
+async def test_mute_and_tap_go_on_and_the_service_gets_silence(
+    kiosk, fast_clock, tmp_path: Path
+) -> None:
     async def agent(call: SimulatedCall) -> None:
         await call.client_ready()
         await call.send_audio(noise(0.2, 16_000))
@@ -357,7 +381,7 @@ async def test_mute_and_tap_go_on_and_the_service_gets_silence(kiosk, fast_clock
 
     async with kiosk(agent) as it:
         audio = Audio(MemoryInput(noise(60, 48_000)), NullOutput())
-        async with it.call(audio, tap=True) as call:
+        async with it.call(audio, tap=True, record=tmp_path / "both.wav") as call:
             call.mute()
             times = [sound.at async for sound in call.tap if any(sound.pcm)]
         assert not any(b"".join(each.received_audio for each in it.simulator.calls))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -435,6 +436,7 @@ class TestFunction:
             (UsageError("not you"), UsageError, "not you"),
             (ConnectionRefusedError(111, "Connection refused"), NetworkError, "Connection refused"),
             (TimeoutError(), NetworkError, "TimeoutError"),
+            (trio.TooSlowError(), NetworkError, "TooSlowError"),
             (KeyError("secret"), UsageError, "raised KeyError"),
         ],
         ids=repr,
@@ -470,6 +472,21 @@ class TestFunction:
             async with open_call(fetch, Audio("none", "none")):
                 raise AssertionError
         assert "secret" not in str(error.value)
+
+    async def test_the_key_that_it_holds_is_in_no_frame_of_an_error(self) -> None:
+        fetch = partial(request_session, "agent", api_key="key-7731", base_url="http://127.0.0.1:1")
+
+        async def call(**options: Any) -> None:
+            async with open_call(fetch, Audio("none", "none"), **options) as held:
+                await held.wait_ended()
+
+        for options in ({}, {"redial": Redial(first_pause=0.01, most_in_a_row=1)}):
+            with pytest.raises(NetworkError) as error:
+                await call(**options)
+            shown = traceback.TracebackException.from_exception(error.value, capture_locals=True)
+            ours = [frame for frame in shown.stack if "site-packages" in frame.filename]
+            assert len(ours) > 5
+            assert "key-7731" not in "".join(str(frame.locals) for frame in ours)
 
     async def test_a_codec_that_it_was_not_told_of(self) -> None:
         async def fetch() -> Session:

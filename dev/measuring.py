@@ -47,7 +47,7 @@ def pacing(arguments: list[str]) -> int:
 
 
 def doors(arguments: list[str]) -> int:
-    """measure calls through each door beside the trio client, and with a host that is busy, for seven minutes"""
+    """measure calls through each door beside the trio client, and with a host that is busy, for ten minutes"""
     install("bench", sound=True)
     return run("python", "benchmarks/doors.py", *arguments)
 

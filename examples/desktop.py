@@ -1,11 +1,13 @@
-"""A desktop app that holds calls and no key: its sessions come from the server in `website/`.
+"""A desktop app, or a kiosk, that holds calls and no key: its sessions come from the server in `website/`.
 
     python desktop.py https://example.org/talk/ ws-media
 
-It needs httpx, or any other library for HTTP in its place.
+When the network or the service ends the call, it is redialled. It needs httpx, or any other library for HTTP in its
+place.
 """
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -23,7 +25,8 @@ from sfclient import (
 )
 
 ANSWER_SECONDS = 30.0  # the service has 20 s to start a call
-PASSING = (408, 410, 429, 502, 503, 504)  # HTTP statuses of what may be better at the next try
+# What another try may mend, in HTTP; 410 comes from a website that was restarted in the midst of it.
+PASSING = (408, 410, 429, 502, 503, 504)
 
 
 class Backend:
@@ -48,33 +51,38 @@ class Backend:
         starts = start_call if handle else None
         return Session(told["url"], told["dialect"], told["codec"], told["framing"], starts)
 
-    async def _ask(self, what: str, **posted: str) -> dict[str, Any]:
+    async def _ask(self, what: str, **posted: str) -> Mapping[str, Any]:
         try:
             async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as http:
                 answer = await http.post(
                     self._url.join(what), json=posted, headers={"Origin": self._origin}
                 )
-        except httpx.HTTPError as error:
-            # Only who was not reached has certainly not started a call: no other start is tried again.
-            was_reached = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise NetworkError(
-                f"no answer from {self._url.host}: {error}",
-                may_have_begun=None if was_reached else False,
+                f"no way to {self._url.host}: {error}", may_have_begun=False
             ) from None
-        try:
-            told: dict[str, Any] = answer.json()
-            if answer.status_code == 200:
-                return told
-            message, retry_after = told["message"], told["retry_after"]
-        except (ValueError, KeyError, TypeError):
-            message, retry_after = "is this the website's URL?", None
+        except httpx.HTTPError as error:
+            raise NetworkError(f"no answer from {self._url.host}: {error}") from None
+        told = _object(answer)
+        if answer.status_code == 200 and told:
+            return told
         kind = ServiceError if answer.status_code in PASSING else UsageError
         raise kind(
-            f"{self._url.host} answered HTTP {answer.status_code}: {message}",
+            f"{self._url.host} answered HTTP {answer.status_code}: "
+            f"{told.get('message', 'is this the URL of the website?')}",
             status=answer.status_code,
-            retry_after=retry_after,
-            may_have_begun=False if answer.status_code < 500 else None,
+            retry_after=told.get("retry_after"),
+            may_have_begun=told.get("may_have_begun"),
         )
+
+
+def _object(answer: httpx.Response) -> Mapping[str, Any]:
+    """The JSON object that was answered; empty if it was none, as of another server than the website."""
+    try:
+        told = answer.json()
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 async def talk(url: str, dialect: str, audio: Audio) -> None:
@@ -86,4 +94,6 @@ async def talk(url: str, dialect: str, audio: Audio) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     trio.run(talk, sys.argv[1], sys.argv[2], Audio())

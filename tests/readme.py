@@ -10,7 +10,9 @@ PROGRAMS = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
 # Each program by a piece of it. Those with a stream run in tests/portaudio, for they need a sound device.
 NAMES = {
-    "first": '    session = await request_session("ASSISTANT_ID"',
+    "first": "trio.run(main)",
+    "asyncio": "from sfclient.aio import",
+    "blocking": "from sfclient.blocking import",
     "bridge": "async def bridge",
     "tap": "async for sound in call.tap",
     "report": "make_record(call, events)",

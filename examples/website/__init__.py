@@ -7,7 +7,7 @@
 - `page/`: what browsers get
 """
 
-from website.admission import Rate
-from website.app import website
+from .admission import Rate
+from .app import website
 
 __all__ = ["Rate", "website"]

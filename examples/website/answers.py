@@ -34,28 +34,41 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
 
 
 class RefusalError(Exception):
-    """An answer instead of what was asked for; `code` is one of the table, `retry_after` in seconds."""
+    """An answer instead of what was asked for.
 
-    def __init__(self, code: str, retry_after: float | None = None) -> None:
+    `code` is one of the table, `retry_after` in seconds; `may_have_begun`: whether there may be a call that nobody
+    holds, so that another one should not be begun without being asked to.
+    """
+
+    def __init__(
+        self, code: str, retry_after: float | None = None, *, may_have_begun: bool = False
+    ) -> None:
         super().__init__(code)
         self.code = code
+        self.may_have_begun = may_have_begun
         self.retry_after = None if retry_after is None else max(1, math.ceil(retry_after))
 
 
-def refusal_of(error: SfclientError) -> RefusalError:
+def refusal_of(error: SfclientError, *, starting: bool = False) -> RefusalError:
     """What is told of an error of the client; the owner, whose fault a `UsageError` is, reads it in the log."""
+    may_have_begun = starting and error.may_have_begun is not False
     if isinstance(error, UsageError):
         _logger.error("no call can be held: %s", error)
-        return RefusalError("out_of_order")
+        return RefusalError("out_of_order", may_have_begun=may_have_begun)
     _logger.warning("no call for a visitor: %s", error)
-    if isinstance(error, ServiceError) and error.status in (429, 503):
-        return RefusalError("service_busy", error.retry_after)
-    return RefusalError("unavailable", error.retry_after)
+    is_busy = isinstance(error, ServiceError) and error.status in (429, 503)
+    code = "service_busy" if is_busy else "unavailable"
+    return RefusalError(code, error.retry_after, may_have_begun=may_have_begun)
 
 
 def answer(refusal: RefusalError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     status, message = REFUSALS[refusal.code]
-    told = {"error": refusal.code, "message": message, "retry_after": refusal.retry_after}
+    told = {
+        "error": refusal.code,
+        "message": message,
+        "retry_after": refusal.retry_after,
+        "may_have_begun": refusal.may_have_begun,
+    }
     pause = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
     return JSONResponse(told, status, {**(headers or {}), **pause, "Cache-Control": "no-store"})
 

@@ -6,6 +6,7 @@ with it, starts the call when its websocket is open. The key is in neither answe
 
 import json
 import mimetypes
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import aclosing
@@ -25,15 +26,17 @@ from starlette.types import ASGIApp
 import sfclient
 import sfclient.aio
 from sfclient import Session, SfclientError
-from website import answers
-from website.admission import Admission, Rate, visitor_at
-from website.answers import RefusalError, refusal_of
-from website.handles import Handles
-from website.headers import ANYWHERE, THIS_MACHINE, SafeHeaders
+
+from . import answers
+from .admission import Admission, Rate, visitor_at
+from .answers import RefusalError, refusal_of
+from .handles import Handles
+from .headers import ANYWHERE, THIS_MACHINE, SafeHeaders
 
 PAGE = Path(__file__).parent / "page"
 LONGEST_BODY = 4096  # bytes; a handle and the name of a server are some hundred
 BODY_SECONDS = 10.0  # for them to come
+ORIGIN = re.compile("https?://[^/]+")
 EACH_VISITOR = Rate(5, 60.0)  # an office may be one visitor
 IN_ALL = Rate(60, 60.0)
 
@@ -63,7 +66,13 @@ def website(
         asked.
     each_visitor, in_all
         How often sessions are given out. A visitor is an address, as the server tells it; of IPv6 a /64.
+
+    Raises `ValueError` for an origin that no browser would send. What is wrong with the rest is known, and logged, when
+    the first visitor asks.
     """
+    for origin in origins or ():
+        if not ORIGIN.fullmatch(origin):
+            raise ValueError(f"origins are a list of such as https://example.org, not {origin!r}")
 
     async def request_session() -> Session:
         in_trio = trio.lowlevel.in_trio_run()
@@ -138,7 +147,7 @@ class Desk:
         try:
             started = await session.start_call(server_name)
         except SfclientError as error:
-            raise refusal_of(error) from None
+            raise refusal_of(error, starting=True) from None
         return _told(sid=started.sid, url=started.url, call_id=started.call_id)
 
     def _check_origin(self, request: Request) -> None:

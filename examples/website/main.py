@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from website.app import website
+from .app import website
 
 ORDER = {
     "SYNTHFLOW_DIALECT": "dialect",

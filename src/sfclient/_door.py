@@ -5,7 +5,7 @@ A door adds how its program waits. Nothing of a call is done here: all is `sfcli
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -132,6 +132,19 @@ class CarriedCall:
         self._has_block_failed = has_failed
         self.job.post(self._left.set)
 
+    def job_of(self, function: Callable[[], Awaitable[T]]) -> Job[T]:
+        """One that waits for something of the call: it ends when the call does, and if that has failed, when
+        `is_failing` says so."""
+        return Job(partial(self._wait_for, function), _by_itself)
+
+    async def _wait_for(self, function: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await function()
+        finally:
+            if self.begun().ended is not None:
+                # Who waits for a call is woken in the same pass of trio's loop as its block.
+                await trio.lowlevel.cancel_shielded_checkpoint()
+
     def do(self, function: Callable[[Call], T]) -> T:
         """Where it may be done: in trio's thread, or here when all is over."""
         call = self.begun()
@@ -140,6 +153,10 @@ class CarriedCall:
             return self.job.run(partial(function, call))
         with self._lock:
             return function(call)
+
+
+def _by_itself() -> bool:
+    return True
 
 
 def like(function: Callable[P, object]) -> Callable[[Callable[..., T]], Callable[P, T]]:

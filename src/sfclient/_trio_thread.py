@@ -202,11 +202,6 @@ def _no() -> bool:
     return False
 
 
-def with_its_call() -> bool:
-    """For jobs that wait for something of a call: they end when it does."""
-    return True
-
-
 class Job(Generic[T]):
     """An async function for trio's thread, which runs in a copy of the context of who makes this. Kept by nobody when
     it has begun, and in no repr: its arguments may hold secrets.
@@ -334,7 +329,7 @@ class Job(Generic[T]):
         if not self.is_over:
             if not self._values and not self._errors:
                 self._errors.append(forgetful(error))
-            self._function = None
+            self._function, self._end = None, _no  # which may know who keeps this job
             self.is_over = True
             assert self._thread is not None
             self._thread.ended(self)

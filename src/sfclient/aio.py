@@ -39,7 +39,7 @@ from sfclient._session import Session
 from sfclient._session import request_session as trio_request_session
 from sfclient._stream_outputs import AsyncioStreamOutput
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job, with_its_call
+from sfclient._trio_thread import Job
 
 __all__ = ["Call", "StreamOutput", "Tap", "open_call", "request_result", "request_session"]
 
@@ -226,7 +226,7 @@ class _Stream(Generic[_T]):
                 if self._carried.job.is_over:
                     return self._carried.do(lambda _: self._fetch_nowait())
                 over = Signal(self._loop)
-                job = Job(self._fetch, with_its_call)
+                job = self._carried.job_of(self._fetch)
                 job.start(over.set, self._loop.is_closed)
                 self._asked = job, over
             job, over = self._asked
@@ -267,17 +267,21 @@ class Call(PlainCall):
     async def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device: see `sfclient.Call.use_input`."""
         self._check()
-        await in_trio("Call", Job(partial(self._carried.begun().use_input, device), with_its_call))
+        await in_trio(
+            "Call", self._carried.job_of(partial(self._carried.begun().use_input, device))
+        )
 
     async def use_output(self, device: Device | str | int | None) -> None:
         """Play at another sound device: see `sfclient.Call.use_output`."""
         self._check()
-        await in_trio("Call", Job(partial(self._carried.begun().use_output, device), with_its_call))
+        await in_trio(
+            "Call", self._carried.job_of(partial(self._carried.begun().use_output, device))
+        )
 
     async def wait_ended(self) -> Ended:
         """Wait until the call is over and the agent's last words have been played."""
         self._check()
-        return await in_trio("Call", Job(self._carried.begun().wait_ended, with_its_call))
+        return await in_trio("Call", self._carried.job_of(self._carried.begun().wait_ended))
 
     @property
     def tap(self) -> "Tap":

@@ -9,8 +9,8 @@ holds it, in a trio of its own.
 
 - `open_call`, `Call`: a call, as a context manager; `Tap`: what both sides say
 - `StreamOutput`: what the agent says, block by block
-- `request_session`, `request_result`: from a key to a session, and to the record of a call; `Session`: with a plain
-  function as its `start_call`
+- `request_session`, `request_result`: from a key to a session, and to the record of a call; `Session`: what starts
+  its call is a plain function
 
 The names, parameters, events and errors are those of `sfclient`, from where all else is taken too. The calls of a
 process share one thread, which lasts as long as they do. All methods may be called from any thread, also while another
@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 import trio
 
@@ -44,7 +44,7 @@ from sfclient._secrets import Secrets
 from sfclient._session import request_session as trio_request_session
 from sfclient._stream_outputs import BlockingStreamOutput
 from sfclient._tap import Sound, TapStatistics
-from sfclient._trio_thread import Job, with_its_call
+from sfclient._trio_thread import Job
 from sfclient._waiting import ThreadHost, check_may_block, finish, in_trio, try_in_trio
 
 __all__ = [
@@ -264,7 +264,9 @@ class _Stream(Generic[_T]):
                 return self._carried.do(lambda _: self._fetch_nowait())
             return None
         try:
-            came = try_in_trio("Call", Job(self._fetch, with_its_call), seconds, self._kept.append)
+            came = try_in_trio(
+                "Call", self._carried.job_of(self._fetch), seconds, self._kept.append
+            )
         except StopAsyncIteration:
             _raise_failure(self._carried, self._over)
             raise
@@ -294,6 +296,7 @@ class Call(PlainCall):
         self._over = over
         call = carried.begun()
         self._events = _Stream(carried, over, call.__anext__, call._events.receive_nowait)
+        self._tap: Tap | None = None
 
     def __iter__(self) -> "Call":
         return self
@@ -323,11 +326,17 @@ class Call(PlainCall):
         """Play at another sound device: see `sfclient.Call.use_output`."""
         self._wait(partial(self._carried.begun().use_output, device))
 
+    @overload
+    def wait_ended(self, timeout: None = None) -> Ended: ...
+
+    @overload
+    def wait_ended(self, timeout: float) -> Ended | None: ...
+
     def wait_ended(self, timeout: float | None = None) -> Ended | None:
         """Wait until the call is over and the agent's last words have been played; None if that takes longer than
         `timeout` seconds."""
         ended = self._wait(self._carried.begun().wait_ended, timeout)
-        return ended[0] if ended else None
+        return ended[0] if ended else self.ended
 
     def _wait(
         self, function: Callable[[], Awaitable[_T]], timeout: float | None = None
@@ -335,7 +344,7 @@ class Call(PlainCall):
         _raise_failure(self._carried, self._over)
         try:
             return try_in_trio(
-                "Call", Job(function, with_its_call), math.inf if timeout is None else timeout
+                "Call", self._carried.job_of(function), math.inf if timeout is None else timeout
             )
         finally:
             _raise_failure(self._carried, self._over)
@@ -343,7 +352,8 @@ class Call(PlainCall):
     @property
     def tap(self) -> "Tap":
         """What both sides say: ``for sound in call.tap``. Raises `UsageError` unless `open_call` was asked for it."""
-        return Tap(self._carried, self._over)
+        self._tap = self._tap or Tap(self._carried, self._over)
+        return self._tap
 
 
 class Tap:

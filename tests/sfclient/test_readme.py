@@ -60,7 +60,9 @@ def test_every_program_has_a_test() -> None:
     assert len(PROGRAMS) == len({program(name) for name in NAMES}) == len(NAMES)
 
 
-async def test_the_first_program_ends_by_itself_and_leaves_the_answer(
+@pytest.mark.parametrize("name", ["first", "asyncio", "blocking"])
+async def test_a_first_program_ends_by_itself_and_leaves_the_answer(
+    name: str,
     lead: Callable[[Simulator], None],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -72,11 +74,11 @@ async def test_the_first_program_ends_by_itself_and_leaves_the_answer(
     write_wav(tmp_path / "question.wav", QUESTION, 48_000)
     async with open_simulator(EchoAgent()) as simulator:
         lead(simulator)
-        await trio.to_thread.run_sync(exec, program("first"), {"__name__": "__main__"})
+        await trio.to_thread.run_sync(exec, program(name), {"__name__": "__main__"})
     told = capsys.readouterr().out
     assert "All of the input was said" in told
     assert "Disconnected from server (by caller" in told
-    assert "CallStatistics(" in told
+    assert ("CallStatistics(" in told) == (name == "first")
     assert (tmp_path / "answer.wav").stat().st_size > 16_000
 
 

@@ -22,6 +22,7 @@ from sfclient import (
     open_call,
 )
 from sfclient._devices import NullOutput, _files, open_lines
+from sfclient._devices._samples import PcmQueue
 from sfclient._spool import CLOSE_SECONDS
 from sfclient.simulator import open_simulator
 
@@ -139,12 +140,29 @@ class TestSamples:
         try:
             speaker.start()
             while speaker.is_alive() or source.waiting_frames:
-                assert source.waiting_frames >= 0
                 said += without_silence(source.read(160).tobytes())
             speaker.join()
         finally:
             sys.setswitchinterval(switch)
         assert said == whole
+
+    def test_never_less_waits_than_nothing(self) -> None:
+        """Whoever asks while it is said and read."""
+
+        class Overtaken(PcmQueue):
+            now = 0
+
+            @property
+            def put_bytes(self) -> int:
+                put, self.now = self.now, 100
+                self.read_bytes = 100
+                return put
+
+            @put_bytes.setter
+            def put_bytes(self, put: int) -> None:
+                self.now = put
+
+        assert Overtaken().waiting_bytes == 0
 
 
 class TestRates:

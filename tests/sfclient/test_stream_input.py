@@ -16,8 +16,9 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfaudio import float32_to_int16
-from sfclient import Audio, InputEnded, StreamInput, UsageError, open_call
+from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine, float32_to_int16
+from sfclient import Audio, InputEnded, StreamInput, StreamOutput, UsageError, open_call
+from sfclient._devices import Queues, open_lines
 from sfclient._devices._stream_input import ENOUGH_SECONDS, FEW_SECONDS
 from sfclient._host import serve
 from sfclient._loop import LoopHost
@@ -333,7 +334,6 @@ class TestEnd:
         async with feeding(queue.Queue()) as source:
             await read(source, 80)
         assert not source.statistics().was_abandoned
-        assert "sfclient input" not in {thread.name for thread in threading.enumerate()}
 
     async def test_of_the_call_leaves_alone_what_is_stuck_and_says_so(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -358,6 +358,22 @@ class TestEnd:
         let.set()
         assert closed.wait(20)
         assert source.statistics().taken_frames == 0
+
+    async def test_does_not_come_with_that_of_an_attempt(self, autojump_clock: Any) -> None:
+        """A call that is redialled runs its line again, and waits in between."""
+        words = noise(1, RATE)
+        capture = CaptureQueue(2 * RATE)
+        queues = Queues(capture, PlayoutEngine(JitterBuffer(RATE)), None)
+        pieces = one_after_another(words[at : at + 160] for at in range(0, len(words), 160))
+        source = StreamInput(pieces, samplerate=RATE)
+        async with open_lines(Audio(source, StreamOutput()), RATE, RATE) as [line]:
+            for _ in range(2):
+                with trio.move_on_after(0.75):
+                    await line.run(queues, lambda _: None)
+                await trio.sleep(5)
+            assert line.is_said
+        assert without_silence(capture.read(2 * RATE)) == words
+        assert source.statistics().padded_frames == 0
 
     @pytest.mark.skipif(not hasattr(queue, "ShutDown"), reason="since Python 3.13")
     async def test_comes_with_the_shutdown_of_a_queue(self) -> None:

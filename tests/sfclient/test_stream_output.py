@@ -12,6 +12,7 @@ import trio
 
 from sfaudio import int16_to_float32
 from sfclient import Audio, StreamOutput, StreamOutputStatistics, UsageError, open_call
+from sfclient._devices import BlockQueue
 from sfclient._stream_outputs import AsyncioStreamOutput, BlockingStreamOutput
 from sfclient.simulator import SpeakAgent, open_simulator
 
@@ -172,6 +173,26 @@ class TestReading:
         assert sum(map(len, heard)) == told.read_frames
         assert (told.played_frames, told.unread_frames) == (number * BLOCK, 0)
         assert unread(told) == 0
+
+
+def test_block_that_comes_when_the_reader_has_just_looked_is_not_overlooked() -> None:
+    """Nor the end behind it."""
+
+    class Overtaken(BlockQueue):
+        def _oldest(self) -> Any:
+            found = super()._oldest()
+            if found is None and not self._is_over:
+                self.write(next(blocks(1)))
+                self.close()
+            return found
+
+    output = Overtaken()
+    output.open(RATE)
+    block = output._next(lambda: None)
+    assert block is not None
+    assert block.tolist() == next(blocks(1)).tolist()
+    with pytest.raises(StopAsyncIteration):
+        output._next(lambda: None)
 
 
 class TestUse:

@@ -85,7 +85,7 @@ export class Call {
   }
 
   /** Tells of what a promise has come to: as this event, or as "failed". */
-  async await(promise, event) {
+  async follow(promise, event) {
     try {
       this.take(event, await promise);
     } catch (error) {
@@ -96,11 +96,11 @@ export class Call {
   // The steps to a call.
 
   openSound() {
-    this.await(this.sound.open(), "sound");
+    this.follow(this.sound.open(), "sound");
   }
 
   askForSession() {
-    this.await(this.post("session", {}), "session");
+    this.follow(this.post("session", {}), "session");
   }
 
   connect(session) {

@@ -23,6 +23,8 @@ document.addEventListener("visibilitychange", keepAwake); // a lock ends when th
 function begin() {
   $("problem").replaceChildren();
   $("notices").replaceChildren();
+  $("clock").textContent = "";
+  $("details").hidden = true;
   mute(false);
   call = new Call(hear);
   call.begin();
@@ -39,7 +41,7 @@ function mute(muted) {
 }
 
 function showState(state) {
-  const [words, tone] = STATES[state];
+  const [words, tone] = STATES[state === "over" && !began ? "never connected" : state];
   if ($("words").textContent !== words) $("words").textContent = words; // said again by a screen reader otherwise
   $("status").dataset.tone = tone;
   $("sides").dataset.live = ["established", "connected", "draining"].includes(state);

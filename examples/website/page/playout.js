@@ -60,6 +60,8 @@ export class Playout {
     this.sinceRemoved = 0; // blocks
     this.clock = new Pace(wireRate);
 
+    for (let i = 0; i < 3; i++) this.period(this.ahead, 0, 1); // until it is compiled it is slow, too slow for a gap
+
     this.resampler = new Resampler(wireRate, deviceRate);
     this.made = new Float32Array(1 << 12); // resampled, not yet read
     this.ready = 0;
@@ -230,14 +232,15 @@ export class Playout {
   period(sound, begin, direction) {
     const [shortest, longest] = this.periods;
     const best = { lag: shortest, likeness: -1 };
+    // Every other sample will do, and it must be quick.
+    let here = 1e-9;
+    for (let i = 0; i < this.block.length; i += 2) here += sound[begin + i] ** 2;
     for (let lag = shortest; lag <= longest; lag++) {
       const other = begin + direction * lag;
       let product = 0;
-      let here = 1e-9;
       let there = 1e-9;
-      for (let i = 0; i < this.block.length; i += 2) { // half of the samples will do, and it must be quick
+      for (let i = 0; i < this.block.length; i += 2) {
         product += sound[begin + i] * sound[other + i];
-        here += sound[begin + i] ** 2;
         there += sound[other + i] ** 2;
       }
       const likeness = product / Math.sqrt(here * there);

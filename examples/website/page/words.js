@@ -10,6 +10,7 @@ export const STATES = {
   connected: ["Connected to call", "good"],
   draining: ["Disconnected from server", "over"],
   over: ["Disconnected from server", "over"],
+  "never connected": ["Not connected", "over"],
 };
 
 export const ENDED = {

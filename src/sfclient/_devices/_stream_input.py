@@ -76,7 +76,8 @@ class StreamInput:
     the call ends first, the iterator is closed (``aclose`` or ``close``) where that can be; one in a thread that does
     not come back for 2 s is left alone there, which is logged and told by `statistics`.
 
-    Use it for one call. Raises `UsageError` for what is no such thing, and for no whole rate.
+    Use it for one call, which may be redialled: it goes on where it was. Raises `UsageError` for what is no such thing,
+    and for no whole rate.
     """
 
     has_end = True

@@ -221,7 +221,7 @@ class Visit:
         page.on("pageerror", lambda error: self.told.append(f"{error}"))
         page.on("request", lambda request: self.told.append(f"{request.url} {request.headers}"))
         page.on("response", self._keep)
-        page.on("websocket", lambda socket: self.told.append(socket.url))
+        page.on("websocket", self._listen)
         self.faults: list[str] = []
         page.on("pageerror", lambda error: self.faults.append(f"{error}"))
         page.on(
@@ -232,6 +232,11 @@ class Visit:
     def _keep(self, response: Any) -> None:
         self.told.append(f"{response.url} {response.headers}")
         self.told.append(response.text())
+
+    def _listen(self, socket: Any) -> None:
+        self.told.append(socket.url)
+        for event in ("framesent", "framereceived"):
+            socket.on(event, lambda frame: isinstance(frame, str) and self.told.append(frame))
 
     def begin(self, url: str) -> None:
         self.page.goto(f"{url}/")

@@ -28,6 +28,15 @@ AudioContext.prototype.resume = function () {
 SILENT = """
 MediaDevices.prototype.getUserMedia = async () => new AudioContext().createMediaStreamDestination().stream;
 """
+KEEPS_CONTEXT = """
+const Context = AudioContext;
+globalThis.AudioContext = class extends Context {
+  constructor(options) {
+    super(options);
+    globalThis.context = this;
+  }
+};
+"""
 KEEPS_TRACKS = """
 const open = MediaDevices.prototype.getUserMedia;
 globalThis.tracks = [];
@@ -44,7 +53,7 @@ def test_a_microphone_that_is_refused_costs_no_session(visit: Visiting) -> None:
         visitor = visit(permissions=[])
         visitor.begin(site.url)
         visitor.sees("The microphone was refused.")
-        visitor.sees("Disconnected from server")
+        visitor.sees("Not connected")
         assert not site.simulator.requests
 
 
@@ -172,6 +181,44 @@ def test_a_microphone_that_is_unplugged_is_replaced(visit: Visiting) -> None:
         visitor.page.wait_for_timeout(1500)
         assert np.frombuffer(call.received_audio[before:], "<i2").any()
         assert visitor.page.evaluate("tracks.length") == 2
+
+
+def test_a_microphone_that_the_system_mutes_is_told_until_it_is_back(visit: Visiting) -> None:
+    with open_site(listen) as site:
+        visitor = visit(script=KEEPS_TRACKS)
+        visitor.begin(site.url)
+        visitor.sees("Connected to call")
+        visitor.page.evaluate("tracks[0].onmute()")
+        visitor.sees("Your microphone was muted by the system.")
+        visitor.page.evaluate("tracks[0].onunmute()")
+        visitor.page.wait_for_selector("#notice-microphone-muted", state="detached")
+
+
+def test_a_browser_that_paused_the_sound_is_told_of(visit: Visiting) -> None:
+    """As phones do with a page in the background."""
+    with open_site(listen) as site:
+        visitor = visit(script=KEEPS_CONTEXT)
+        visitor.begin(site.url)
+        visitor.sees("Connected to call")
+        visitor.page.wait_for_timeout(1500)
+        visitor.page.evaluate("context.suspend()")
+        visitor.sees("Your browser holds the sound back.")
+        visitor.page.wait_for_timeout(2000)
+        visitor.page.evaluate("context.resume()")
+        visitor.sees("Your browser paused the sound.")
+        assert visitor.page.locator("#notice-suspended").count() == 0
+
+
+def test_a_network_that_is_gone_for_a_while_is_told_until_it_is_back(visit: Visiting) -> None:
+    with open_site(listen) as site:
+        visitor = visit()
+        visitor.begin(site.url)
+        visitor.sees("Connected to call")
+        visitor.page.context.set_offline(True)
+        visitor.sees("The network does not take your words.")
+        visitor.page.context.set_offline(False)
+        visitor.page.wait_for_selector("#notice-stalled", state="detached")
+        visitor.sees("Connected to call")
 
 
 def test_who_mutes_is_not_heard_and_is_heard_again(visit: Visiting) -> None:

@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from website import website
+
 from .conftest import SITE, visit
 
 
@@ -63,3 +65,11 @@ async def test_a_fault_of_ours_tells_the_visitor_nothing(monkeypatch: pytest.Mon
             answered = await http.post("/session", json={}, headers={"Origin": SITE})
     assert (answered.status_code, answered.json()["error"]) == (500, "out_of_order")
     assert "division" not in answered.text
+
+
+@pytest.mark.parametrize(
+    "origins", [["https://example.org/"], ["example.org"], ["null"], [""], "https://example.org"]
+)
+def test_what_is_no_origin_is_refused(origins: list[str] | str) -> None:
+    with pytest.raises(ValueError, match=r"such as https://example\.org, not"):
+        website("agent", api_key="key", origins=origins)

@@ -70,14 +70,23 @@ async def test_two_starts_at_once_start_one_call() -> None:
         assert visited.simulator.requests[START] == 1
 
 
-async def test_who_asks_for_a_hundred_sessions_gets_five() -> None:
+async def test_who_asks_for_a_hundred_sessions_at_once_gets_five() -> None:
+    answers: list[httpx.Response] = []
+
+    async def ask() -> None:
+        answers.append(await visited.post("/session"))
+
     async with visit() as visited:
-        answers = [await visited.post("/session") for _ in range(100)]
-        assert [answered.status_code for answered in answers] == [200] * 5 + [429] * 95
+        async with trio.open_nursery() as nursery:
+            for _ in range(100):
+                nursery.start_soon(ask)
+        statuses = sorted(answered.status_code for answered in answers)
+        assert statuses == [200] * 5 + [429] * 95
         assert visited.simulator.requests[TOKEN] == 5
-        last = answers[-1]
-        assert last.json()["error"] == "too_many_requests"
-        assert 11 <= int(last.headers["Retry-After"]) == last.json()["retry_after"] <= 12
+        refused = await visited.post("/session")
+        assert refused.json()["error"] == "too_many_requests"
+        assert refused.headers["Cache-Control"] == "no-store"
+        assert 11 <= int(refused.headers["Retry-After"]) == refused.json()["retry_after"] <= 12
         assert (await visited.post("/session", by="192.0.2.2")).status_code == 200
 
 
@@ -239,12 +248,14 @@ def test_a_service_that_is_down_is_told_as_unavailable(run: Callable[..., httpx.
     assert "127.0.0.1" not in answered.text
 
 
-async def test_a_service_that_asks_to_wait_is_passed_on() -> None:
-    serve = {"answers": {START: (503, {})}}
+@pytest.mark.parametrize(("status", "may_have_begun"), [(503, False), (500, True)])
+async def test_a_start_that_failed_is_not_tried_again(status: int, may_have_begun: bool) -> None:
+    serve = {"answers": {START: (status, {})}}
     async with visit("ws-media", serve=serve) as visited:
         handle = (await visited.post("/session")).json()["handle"]
         posted = {"handle": handle, "server_name": "nobody"}
-        assert (await visited.post("/start", posted)).status_code == 503
+        told = (await visited.post("/start", posted)).json()
+        assert told["may_have_begun"] is may_have_begun
         assert (await visited.post("/start", posted)).status_code == 410
         assert visited.simulator.requests[START] == 1
 

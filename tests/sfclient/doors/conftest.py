@@ -21,7 +21,7 @@ from .far_side import FarSide, open_far_side
 class Held:
     """A call that is held, and both its sides."""
 
-    def __init__(self, call: Any, far: FarSide, index: int, speaker: MemoryOutput) -> None:
+    def __init__(self, call: Any, far: FarSide, index: int, speaker: Any) -> None:
         self.call = call
         self.far = far
         self.speaker = speaker
@@ -55,16 +55,19 @@ class Hold:
         *,
         say: bytes = b"",
         microphone: Any = None,
+        speaker: Any = None,
         far: FarSide | None = None,
         **options: Any,
     ) -> AsyncIterator[Held]:
         """`say` is at the wire's rate; `far` is one that was there before; `options` go to `open_call`."""
         if far is None:
             with open_far_side(agent) as far:
-                async with self(say=say, microphone=microphone, far=far, **options) as held:
+                async with self(
+                    say=say, microphone=microphone, speaker=speaker, far=far, **options
+                ) as held:
                     yield held
             return
-        speaker = MemoryOutput()
+        speaker = speaker or MemoryOutput()
         source = CountedSource(microphone or MemoryInput(say, samplerate=self.capture_samplerate))
         sink = CountedSink(speaker)
         call = None

@@ -9,7 +9,7 @@ import inspect
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from types import ModuleType
@@ -62,6 +62,20 @@ class TrioDoor:
     def given(self, function: Callable[..., Awaitable[Any]]) -> Any:
         """What this door takes from a program in place of an async function."""
         return function
+
+    def pieces(self, pieces: Iterable[Any]) -> Any:
+        """An iterator as a program of this door has it."""
+
+        async def one_by_one() -> AsyncIterator[Any]:
+            for piece in pieces:
+                yield piece
+
+        return one_by_one()
+
+    def stream_output(self, **options: Any) -> tuple[Any, Any]:
+        """A sink, and what a scenario iterates over."""
+        output = self.module.StreamOutput(**options)
+        return output, output
 
     def taken(self, function: Any) -> Callable[..., Awaitable[Any]]:
         """As an async function, what this door gives in place of one."""
@@ -154,6 +168,13 @@ class BlockingDoor(TrioDoor):
             return self._drive(function(*arguments))
 
         return given
+
+    def pieces(self, pieces: Iterable[Any]) -> Any:
+        return iter(pieces)
+
+    def stream_output(self, **options: Any) -> tuple[Any, Any]:
+        output = self.module.StreamOutput(**options)
+        return output, Awaited(output)
 
     def taken(self, function: Any) -> Callable[..., Awaitable[Any]]:
         return _coroutine(function)

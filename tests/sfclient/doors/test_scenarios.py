@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from traceback import TracebackException
 
+import numpy as np
 import pytest
 
 from sfclient import (
@@ -17,12 +18,16 @@ from sfclient import (
     Connecting,
     Disconnected,
     Ended,
+    InputEnded,
     MemoryInput,
     MemoryOutput,
     MessageReceived,
     NetworkError,
+    Redial,
+    Redialing,
     RemoteError,
     ServiceError,
+    StreamInput,
     UsageError,
 )
 from sfclient.simulator import EchoAgent, SimulatedCall, SpeakAgent
@@ -329,7 +334,7 @@ async def test_an_error_of_the_program_hangs_up_and_is_raised_as_it_was(hold):
     mistake, calls = MistakeError("in the block"), []
 
     async def err() -> None:
-        async with hold(SpeakAgent(MONOLOGUE, "burst")) as held:
+        async with hold() as held:
             calls.append(held.call)
             await connected(held.call)
             raise mistake
@@ -458,13 +463,50 @@ async def test_a_backend_that_fails_ends_the_call_with_its_error(hold):
 
 
 @through_every_door
+async def test_a_program_brings_its_own_sound_and_takes_the_agent_s(hold):
+    said = noise(0.3, hold.capture_samplerate)
+    pieces = hold.door.pieces([said[:1001], said[1001:5000], said[5000:]])
+    microphone = StreamInput(pieces, samplerate=hold.capture_samplerate)
+    speaker, blocks = hold.door.stream_output()
+    sound = {"microphone": microphone, "speaker": speaker, "silence_seconds": 0.5}
+    async with hold(EchoAgent(), **sound) as held:
+        heard = np.concatenate([block async for block in blocks])
+        assert (await held.call.wait_ended()).by == "caller"
+    assert without_silence(held.simulated.received_audio) == said
+    if hold.capture_samplerate == hold.playout_samplerate:
+        assert without_silence(heard.tobytes()) == said
+    assert any(heard)
+    assert microphone.statistics().has_ended
+    assert speaker.statistics().dropped_frames == 0
+    assert any(isinstance(event, InputEnded) for event in [event async for event in held.call])
+
+
+@through_every_door
+async def test_sound_of_the_program_that_fails_ends_the_call(hold):
+    def fail():
+        yield noise(0.1, hold.capture_samplerate)
+        raise MistakeError("in the midst")
+
+    async def listen_in() -> None:
+        async with hold(
+            microphone=StreamInput(hold.door.pieces(fail()), samplerate=hold.capture_samplerate)
+        ) as held:
+            async for _ in held.call:
+                pass
+
+    with pytest.raises(UsageError) as caught:
+        await listen_in()
+    assert isinstance(caught.value.__cause__, MistakeError)
+
+
+@through_every_door
 async def test_who_plays_the_sound_may_hang_up(hold):
     """In the thread that carries the call, where nothing may be waited for."""
 
     class Once(MemoryOutput):
         def write(self, block):
             super().write(block)
-            if any(self.played):
+            if calls and any(block):
                 calls[0].hang_up()
 
     calls = []
@@ -473,6 +515,40 @@ async def test_who_plays_the_sound_may_hang_up(hold):
         async with hold.door.open_call(await hold.session(far), audio) as call:
             calls.append(call)
             assert (await call.wait_ended()).reason == "hung up"
+
+
+@through_every_door
+async def test_a_call_that_the_network_ends_is_redialled(hold):
+    asked = []
+
+    async def fetch():
+        asked.append(len(asked) + 1)
+        return await hold.session(far)
+
+    with open_far_side(SpeakAgent(WORDS)) as far:
+        get_session = hold.door.given(fetch)
+        options = {"dialect": hold.dialect, "redial": Redial(first_pause=0.1)}
+        events, speaker = [], MemoryOutput()
+        audio = Audio(MemoryInput(), speaker)
+        async with hold.door.open_call(get_session, audio, **options) as call:
+            async for event in call:
+                events.append(event)
+                connections = [each for each in events if isinstance(each, Connected)]
+                if isinstance(event, Connected) and len(connections) == 1:
+                    far.do(far.proxy.reset)
+                elif isinstance(event, Connected):
+                    assert call.ended is None
+                    await hold.door.sleep(0.5)
+                    call.hang_up()
+    assert asked == [1, 2]
+    assert len(far.simulator.calls) == 2
+    (redialling,) = [event for event in events if isinstance(event, Redialing)]
+    assert redialling.ended.by == "network"
+    assert redialling.attempt == call.attempt == 2
+    assert [attempt.statistics.ended for attempt in call.earlier] == [redialling.ended]
+    assert events[-1] == Disconnected(call.ended)
+    assert call.ended.by == "caller"
+    assert without_silence(speaker.played).endswith(WORDS)
 
 
 @through_every_door

@@ -126,6 +126,14 @@ test("a call goes its way, and sends only when the socket is open and something 
   assert.deepEqual([end(), call.by, socket.closedWith, sound.closed], [null, "caller", 1000, true]);
 });
 
+test("a microphone that is slower than the socket is waited for", async () => {
+  const { socket, chunk } = await begun();
+  socket.onopen();
+  assert.deepEqual(socket.sent, []);
+  chunk({ pcm: Int16Array.of(1) });
+  assert.deepEqual(socket.sent, ['{"type":"status_client_ready"}', Uint8Array.of(1, 0)]);
+});
+
 test("a ws-media call is started once, with the handle that came with the session", async () => {
   const { socket, chunk } = await talkingWsMedia();
   assert.deepEqual(asked, [["session", {}], ["start", { handle: "h", server_name: "n" }]]);
@@ -245,7 +253,7 @@ test("a browser that is offline says so, and the call is lost if it stays so", a
 });
 
 test("on a steady clock what is late is left out; the widget sends it all the same", async () => {
-  for (const [make, late] of [[talkingWsMedia, 1], [talking, 0]]) {
+  for (const [make, late] of [[talking, 0], [talkingWsMedia, 1]]) {
     told = [];
     const { call, sound, chunk } = await make();
     sound.now = 5.3;

@@ -51,6 +51,9 @@ function find(part, sound) {
 }
 
 const asFloats = (ints) => Float32Array.from(ints, (sample) => sample / 32768);
+/** The greatest change of slope, in which a click stands out. */
+const sharpest = (sound) =>
+  sound.reduce((most, x, i) => Math.max(most, i > 1 ? Math.abs(x - 2 * sound[i - 1] + sound[i - 2]) : 0), 0);
 const steepest = (sound) => sound.reduce((most, x, i) => Math.max(most, i ? Math.abs(x - sound[i - 1]) : 0), 0);
 
 test("speech that comes as it is spoken is played as it is, less than 0.1 s later", () => {
@@ -78,6 +81,28 @@ test("a short answer begins although less comes than is gathered", () => {
   const speech = voice(0.03);
   const { heard } = play(speech, 0.5, () => speech.length);
   assert.ok(find(asFloats(speech), heard) > 0);
+});
+
+test("what is there begins at once if nothing more is to come", () => {
+  const playout = new Playout(RATE, RATE);
+  playout.write(voice(0.03));
+  playout.end();
+  const { heard } = play(new Int16Array(0), 0.5, () => 0, { playout });
+  assert.equal(find(asFloats(voice(0.03)), heard), 0);
+  assert.ok(playout.drained);
+});
+
+test("more is gathered after gaps, and less again after a while without one", () => {
+  const speech = voice(30);
+  const stalls = [1, 5]; // seconds; by the second one, some of what the first has left is made up for
+  const arrive = (now) => (stalls.includes(Math.floor(now)) ? Math.floor(now) * RATE : asSpoken(now));
+  const { playout } = play(speech, 10, arrive);
+  assert.equal(playout.statistics.gaps, 2);
+  assert.equal(playout.wait, 0.135 * RATE);
+  play(new Int16Array(0), 1, () => 0, { playout }); // a third one
+  assert.equal(playout.wait, 0.2025 * RATE);
+  play(new Int16Array(0), 20, () => 0, { playout });
+  assert.equal(playout.wait, 0.135 * RATE);
 });
 
 test("a gap of the network is not silence, and does not click", () => {
@@ -112,7 +137,7 @@ test("delay that a stall has left is made up for, by leaving out whole periods",
   assert.ok(waiting[Math.floor((3.2 * RATE) / QUANTUM)] > 0.4);
   assert.ok(waiting.at(-1) < 0.16, `${waiting.at(-1)}`);
   assert.ok(statistics.removed > 0.3 * RATE);
-  assert.ok(steepest(heard) < 1.5 * steepest(asFloats(speech)));
+  assert.ok(sharpest(heard.subarray(3 * RATE)) < 1.5 * sharpest(asFloats(speech)));
 });
 
 test("delay does not grow where the agent's clock is a little faster", () => {

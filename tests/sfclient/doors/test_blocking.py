@@ -1,0 +1,180 @@
+"""What holds of the door for programs without a loop alone: its waits, its threads, Ctrl-C."""
+
+import gc
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+
+import pytest
+
+import sfclient
+from sfclient import (
+    Audio,
+    Connected,
+    Connecting,
+    Disconnected,
+    MemoryInput,
+    NetworkError,
+    NullOutput,
+    UsageError,
+    blocking,
+)
+from sfclient.simulator import SpeakAgent
+
+from ..conftest import NUMBERS, listen, noise
+from .doors import threads_of_trio
+from .far_side import FarSide, open_far_side
+
+WORDS = noise(0.2, 16_000)
+colour: ContextVar[str] = ContextVar("colour", default="none")
+
+
+def audio() -> Audio:
+    return Audio(MemoryInput(), NullOutput())
+
+
+def new_url(far: FarSide) -> str:
+    return far.do(far.simulator.new_session_url)
+
+
+def new_session(far: FarSide) -> blocking.Session:
+    order = {"api_key": far.simulator.key, "base_url": far.base_url, "dialect": "ws-media"}
+    return blocking.request_session("agent", **order, **NUMBERS)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    yield
+    assert threads_of_trio() == []
+
+
+def test_events_wait_no_longer_than_asked():
+    with open_far_side(SpeakAgent(WORDS)) as far:
+        with blocking.open_call(new_url(far), audio()) as call:
+            events = []
+            while not any(isinstance(event, Connected) for event in events):
+                events += call.events(timeout=0)
+            events += call.events(timeout=0.1)
+            assert not any(isinstance(event, Disconnected) for event in events)
+            assert list(call.events(timeout=0)) == []
+            assert call.wait_ended(timeout=0.01) is None
+            call.hang_up()
+            events += call.events(timeout=60)
+            assert list(call.events(timeout=0)) == list(call) == []
+            assert call.wait_ended(timeout=0).by == "caller"
+        names = "Connecting Connected SpeechBegan SpeechEnded Disconnected"
+        assert " ".join(type(event).__name__ for event in events) == names
+
+
+def test_threads_that_iterate_at_the_same_time_share_the_events():
+    with open_far_side(SpeakAgent(WORDS, then="close")) as far:
+        with blocking.open_call(new_url(far), audio()) as call, ThreadPoolExecutor() as pool:
+            shares = [pool.submit(list, call) for _ in range(3)]
+            events = [event for share in shares for event in share.result()]
+    assert [type(event) for event in events].count(Disconnected) == 1
+    assert len(set(map(id, events))) == len(events)
+
+
+def test_who_waits_when_a_call_fails_gets_the_error_in_every_thread():
+    with open_far_side(listen) as far, ThreadPoolExecutor() as pool:
+        url = far.proxy.through(new_url(far))
+
+        def hold():
+            with blocking.open_call(url, audio()) as call:
+                while not call.connected:
+                    next(call)
+                waits.append(pool.submit(call.wait_ended))
+                waits.append(pool.submit(list, call))
+                far.do(far.proxy.reset)
+                for wait in waits:
+                    errors.append(wait.exception())
+                assert call.ended.by == "network"
+
+        waits, errors = [], []
+        with pytest.raises(NetworkError) as raised:
+            hold()
+        assert errors == [raised.value, raised.value]
+
+
+def test_what_was_not_read_of_a_call_that_failed_can_be_read():
+    with open_far_side(listen) as far:
+        url = far.proxy.through(new_url(far))
+
+        def hold():
+            with blocking.open_call(url, audio()) as call:
+                calls.append(call)
+                while not call.connected:
+                    pass
+                far.do(far.proxy.reset)
+                call.wait_ended()
+
+        calls = []
+        with pytest.raises(NetworkError):
+            hold()
+        assert calls[0].wait_ended().by == "network"
+        events = list(calls[0])
+        assert isinstance(events[0], Connecting)
+        assert isinstance(events[-1], Disconnected)
+
+
+def test_functions_of_the_program_get_a_thread_with_its_context_variables():
+    def start(server_name):
+        seen.append((colour.get(), server_name))
+        return kept.start_call(server_name)  # a wait, which no loop forbids here
+
+    seen = []
+    with open_far_side(listen) as far:
+        kept = new_session(far)
+        token = colour.set("green")
+        try:
+            session = blocking.Session(kept.url, "ws-media", start_call=start)
+            with blocking.open_call(
+                session, audio(), on_call_id=lambda call_id: seen.append((colour.get(), call_id))
+            ) as call:
+                assert [one[0] for one in seen] == ["green", "green"]
+                assert call.call_id == seen[1][1]
+        finally:
+            colour.reset(token)
+
+
+@pytest.mark.parametrize("kind", [sfclient.Session, blocking.Session])
+def test_an_async_function_is_refused(kind):
+    async def start(server_name):
+        raise AssertionError
+
+    with open_far_side(listen) as far:
+        session = kind(new_session(far).url, "ws-media", start_call=start)
+        with pytest.raises(UsageError, match="plain function"):
+            blocking.open_call(session, audio()).__enter__()
+
+
+def test_a_block_is_entered_once():
+    with open_far_side(listen) as far:
+        block = blocking.open_call(new_url(far), audio())
+        with block:
+            with pytest.raises(UsageError, match="entered once"):
+                block.__enter__()
+
+
+def test_a_call_that_is_over_is_kept_by_nobody():
+    with open_far_side(SpeakAgent(WORDS, then="close")) as far:
+        gc.collect()
+        gc.disable()
+        try:
+            with blocking.open_call(new_url(far), audio()) as call:
+                there = weakref.ref(call._carried.call._uplink)
+                call.wait_ended()
+            del call
+            assert there() is None
+            try:
+                with blocking.open_call(far.proxy.through(new_url(far)), audio()) as call:
+                    there = weakref.ref(call._carried.call._uplink)
+                    for event in call:
+                        if isinstance(event, Connected):
+                            far.do(far.proxy.reset)
+            except NetworkError:
+                pass
+            del call, event
+            assert there() is None
+        finally:
+            gc.enable()

@@ -371,6 +371,7 @@ def test_a_call_that_is_over_is_kept_by_nobody():
             except NetworkError:
                 pass
             del call, event
+            await asyncio.sleep(0)  # asyncio keeps the cancellation until the task waits
             assert there() is None
         finally:
             gc.enable()

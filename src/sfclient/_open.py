@@ -192,5 +192,5 @@ async def _hold(dialling: Dialling, *, task_status: trio.TaskStatus[HeldCall]) -
             async with dialling.open_lines() as lines, attempt.open(lines) as call:
                 await attempt.dial(call, partial(task_status.started, call))
     finally:
-        if attempt.call is not None and (last := attempt.call._end) is not None:
+        if attempt.call is not None and (last := attempt.call._last) is not None:
             outlet.close(last)

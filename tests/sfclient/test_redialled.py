@@ -15,6 +15,7 @@ import trio
 
 from sfclient import (
     Audio,
+    AudioFileError,
     AuthenticationError,
     Call,
     Connected,
@@ -121,7 +122,9 @@ async def test_a_call_goes_on_until_it_ends_in_order(kiosk, fast_clock, tmp_path
     events: list[Any] = []
     async with kiosk(agent) as it:
         audio = Audio(MemoryInput(), heard)
-        async with it.call(audio, record=tmp_path / "both.wav", timeline=True) as call:
+        redial = Redial(first_pause=0.5, jitter=0.0, steady_seconds=0.3)
+        options = {"record": tmp_path / "both.wav", "timeline": True, "redial": redial}
+        async with it.call(audio, **options) as call:
             async for event in call:
                 events.append(event)
                 assert call.ended is None or isinstance(event, Disconnected)
@@ -135,6 +138,7 @@ async def test_a_call_goes_on_until_it_ends_in_order(kiosk, fast_clock, tmp_path
     assert [event.at for event in told] == sorted(event.at for event in told)
     first = told[2]
     assert (first.attempt, first.pause_seconds, first.ended.by) == (2, 0.5, "network")
+    assert told[5].pause_seconds == 0.5  # it had held
     assert "redialled in 0.5 s" in str(first)
     assert told[3].at == pytest.approx(first.at + 0.5, abs=0.2)
     assert call.ended == told[-1].ended
@@ -182,6 +186,36 @@ async def test_the_block_is_entered_without_a_network_and_a_pause_can_be_hung_up
             assert kinds([each async for each in call]) == [Disconnected]
         assert it.fetched == 1
     assert (call.ended.by, call.ended.code, call.ended.reason) == ("caller", 1000, "hung up")
+
+
+async def test_who_hangs_up_in_the_pause_after_a_call_that_held_is_not_kept_waiting(
+    kiosk, fast_clock
+) -> None:
+    async with kiosk() as it:
+        async with it.call(redial=Redial(first_pause=60)) as call:
+            await until(call, Connected)
+            it.proxy.reset()
+            await until(call, Redialing)
+            with trio.fail_after(10):
+                call.hang_up()
+                await call.wait_ended()
+        assert (call.ended.reason, it.fetched) == ("hung up", 1)
+
+
+@widget_only
+async def test_a_file_of_the_next_attempt_that_cannot_be_written_ends_it(
+    kiosk, fast_clock, tmp_path: Path
+) -> None:
+    (tmp_path / "both-2.wav").mkdir()
+    async with kiosk() as it:
+        with pytest.raises(AudioFileError, match=r"both-2\.wav"):
+            async with it.call(record=tmp_path / "both.wav") as call:
+                await until(call, Connected)
+                it.proxy.reset()
+                await call.wait_ended()
+        assert it.fetched == 1
+    assert call.ended.by == "caller"
+    assert "both-2.wav" in call.ended.reason
 
 
 async def test_who_hangs_up_while_it_is_dialled_is_not_kept_waiting(fast_clock) -> None:

@@ -207,11 +207,13 @@ async def test_a_file_of_the_next_attempt_that_cannot_be_written_ends_it(
     kiosk, fast_clock, tmp_path: Path
 ) -> None:
     (tmp_path / "both-2.wav").mkdir()
-    async with kiosk() as it:
+
+    async def agent(call: SimulatedCall) -> None:
+        it.proxy.reset()
+
+    async with kiosk(agent) as it:
         with pytest.raises(AudioFileError, match=r"both-2\.wav"):
             async with it.call(record=tmp_path / "both.wav") as call:
-                await until(call, Connected)
-                it.proxy.reset()
                 await call.wait_ended()
         assert it.fetched == 1
     assert call.ended.by == "caller"

@@ -27,6 +27,7 @@ from sfclient import (
     Redialing,
     RemoteError,
     ServiceError,
+    SpeechEnded,
     StreamInput,
     TimeLimits,
     UsageError,
@@ -562,7 +563,7 @@ async def test_a_call_that_the_network_ends_is_redialled(hold):
                 connections = [each for each in events if isinstance(each, Connected)]
                 if isinstance(event, Connected) and len(connections) == 1:
                     far.do(far.proxy.reset)
-                elif isinstance(event, Connected):
+                elif isinstance(event, SpeechEnded) and len(connections) == 2:
                     assert call.ended is None
                     while not without_silence(speaker.played).endswith(WORDS):
                         await hold.door.sleep(0.1)

@@ -8,17 +8,35 @@ from typing import NoReturn
 from sfclient._errors import SfclientError
 
 POLL_SECONDS = 0.25  # of waits: on Windows a lock that is waited for lets no Ctrl-C through
+# Of waits in threads that no Ctrl-C interrupts: for when one has hit the main thread while that had the flag's lock.
+CALM_POLL_SECONDS = 2.0
 
 
-def wait(event: threading.Event, seconds: float = inf) -> bool:
-    """As `threading.Event.wait`, but Ctrl-C ends it on every system."""
-    if threading.current_thread() is not threading.main_thread():  # which alone is interrupted
-        return event.wait(None if seconds == inf else seconds)
-    deadline = time.monotonic() + seconds
-    while not event.wait(max(0.0, min(POLL_SECONDS, deadline - time.monotonic()))):
-        if time.monotonic() >= deadline:
-            return event.is_set()
-    return True
+class Flag:
+    """Set by one thread, for good, and waited for by others, which an interrupt such as Ctrl-C may hit at any bytecode.
+
+    A `threading.Event` raises RuntimeError instead where it is hit while it gets its lock back.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._lock = threading.Lock()  # taken until it is set
+        self._lock.acquire()
+
+    def set(self) -> None:
+        if not self._is_set:
+            self._is_set = True
+            self._lock.release()
+
+    def wait(self, seconds: float = inf) -> bool:
+        """Whether it was set within so many seconds. Ctrl-C ends it on every system."""
+        is_main = threading.current_thread() is threading.main_thread()
+        poll = POLL_SECONDS if is_main else CALM_POLL_SECONDS
+        deadline = time.monotonic() + seconds
+        while not self._is_set and (left := deadline - time.monotonic()) > 0:
+            if self._lock.acquire(timeout=min(poll, left)):
+                self._lock.release()  # for the next who waits
+        return self._is_set
 
 
 def forgetful(error: BaseException) -> BaseException:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trio
 
-from sfclient._attempt import Attempt, Dialling, Outlet
+from sfclient._attempt import Attempt, Dialling, Outlet, check_numbered
 from sfclient._call import HeldCall
 from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices import Audio
@@ -72,7 +72,8 @@ async def open_call(
         What is spoken on a session given as URL or as function.
     redial
         When the network or the service ends the call, go on with another session from the function, after a pause: see
-        `Redial`. The block is entered when devices and files are open, be there a network or not. None: never.
+        `Redial`. The block is entered when devices and files are open, be there a network or not. What is said, be it
+        a file, goes on where it was. None: never.
     chunk_seconds
         Of speech in each message to the agent, 0.005 to 1; what is usual in the dialect if None.
     record
@@ -95,7 +96,7 @@ async def open_call(
     limits
         How long each step may take; `TimeLimits()` if None.
     max_seconds
-        Hang up when sound has flowed for so long.
+        Hang up when sound has flowed for so long, in one attempt of a call that is redialled.
     silence_seconds
         Hang up when all was said (`InputEnded`) and the agent has been silent for so long. If None, 8 where the input
         is a file, and else never; where it is no file, all was said while the caller is silent.
@@ -147,12 +148,15 @@ async def open_call(
     check_seconds("max_seconds", max_seconds)
     check_seconds("silence_seconds", silence_seconds)
     limits = limits or TimeLimits()
+    record = Path(record) if record is not None else None
+    if record is not None and redial is not None:
+        check_numbered(record, audio)
     dialling = Dialling(
         session,
         new_dialect,
         audio,
         chunk_seconds,
-        Path(record) if record is not None else None,
+        record,
         playout,
         partial(
             open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure, limits=limits

@@ -12,6 +12,7 @@
 """
 
 from collections import deque
+from dataclasses import replace
 
 import trio
 
@@ -19,7 +20,7 @@ from sfclient._attempt import Attempt, Dialling, Outlet
 from sfclient._call import HeldCall
 from sfclient._devices import Device, Line
 from sfclient._echo import EchoStatistics
-from sfclient._errors import RemoteError
+from sfclient._errors import RemoteError, SfclientError
 from sfclient._events import Disconnected, Ended, Event, Redialing
 from sfclient._hearing import Levels
 from sfclient._interface import Call, PastAttempt
@@ -55,6 +56,7 @@ class RedialledCall(Call):
         self._holds = False
         self._until_held = trio.CancelScope()
         self._is_between = False  # attempts: the present one is over
+        self._failed: Ended | None = None  # also by what is no attempt's, such as a line
         self._ended: Ended | None = None
         self._over = trio.Event()
         self._first_recording_error: str | None = None
@@ -156,12 +158,17 @@ class RedialledCall(Call):
                         await trio.sleep(pause)
                     if self._was_hung_up:
                         return
+        except SfclientError as error:
+            self._failed = Ended(error.party, error.status, str(error), "drained")
+            raise
         finally:
             last = self._present._end if self._number else None
             if last is not None:
                 if self._is_between:
                     ended = HUNG_UP if self._was_hung_up else CANCELLED
                     last = Disconnected(ended, at=self._clock.now)
+                if self._failed and replace(last.ended, audio="drained") == CANCELLED:
+                    last = replace(last, ended=replace(self._failed, audio=last.ended.audio))
                 self._ended = last.ended
                 self._outlet.close(last)
                 self._over.set()
@@ -170,7 +177,6 @@ class RedialledCall(Call):
         self, lines: list[Line], task_status: trio.TaskStatus["RedialledCall"]
     ) -> float | None:
         """One more; after how many seconds to redial, None when the call is over. Raises what has ended it for good."""
-        self._holds = False
         number, dialled_at = self._number + 1, self._clock.now if self._number else 0.0
         try:
             with (
@@ -192,7 +198,7 @@ class RedialledCall(Call):
                 raise
         else:
             return None
-        self._is_between = True
+        self._is_between, self._holds = True, False
         self._earlier.append(PastAttempt(self._present.statistics(), self._present.timeline))
         self._first_recording_error = self._recording_error
         if (last := self._present._end) is not None:

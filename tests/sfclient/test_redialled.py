@@ -14,6 +14,7 @@ import trio
 
 from sfclient import (
     Audio,
+    AudioFileError,
     AuthenticationError,
     Call,
     Connected,
@@ -29,6 +30,7 @@ from sfclient import (
     ServiceError,
     Session,
     StartedCall,
+    StreamInput,
     TimeLimits,
     UsageError,
     open_call,
@@ -193,6 +195,65 @@ async def test_who_hangs_up_while_it_is_dialled_is_not_kept_waiting(fast_clock) 
             await call.wait_ended()
     assert call.ended.reason == "hung up"
     assert call.attempt == 1
+
+
+@widget_only
+async def test_a_pause_is_hung_up_at_once_whether_sound_had_flowed_or_not(
+    kiosk, fast_clock
+) -> None:
+    async with kiosk() as it:
+        async with it.call(redial=Redial(first_pause=60, jitter=0)) as call:
+            await until(call, Connected)
+            it.proxy.reset()
+            pause = await until(call, Redialing)
+        assert call.seconds < pause.at + pause.pause_seconds
+    assert (call.ended.by, call.ended.reason, call.attempt) == ("caller", "hung up", 1)
+
+
+@widget_only
+@pytest.mark.parametrize("redial", [None, AT_ONCE], ids=["once", "redialled"])
+async def test_what_fails_beside_the_attempts_is_told_as_the_reason(
+    kiosk, fast_clock, redial
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield noise(0.1, 8000)
+        raise ZeroDivisionError("no model")
+
+    async with kiosk() as it:
+        with pytest.raises(UsageError, match="no model") as told:
+            async with it.call(
+                Audio(StreamInput(pieces(), samplerate=8000), "none"), redial=redial
+            ) as call:
+                await call.wait_ended()
+    assert (call.ended.by, call.ended.reason) == ("caller", str(told.value))
+
+
+@widget_only
+async def test_a_further_recording_that_cannot_be_is_told_as_the_reason(
+    kiosk, fast_clock, tmp_path: Path
+) -> None:
+    async def agent(call: SimulatedCall) -> None:
+        await call.client_ready()
+        it.proxy.reset()
+
+    (tmp_path / "both-2.wav").mkdir()
+    async with kiosk(agent) as it:
+        with pytest.raises(AudioFileError, match=r"both-2\.wav") as told:
+            async with it.call(record=tmp_path / "both.wav") as call:
+                await call.wait_ended()
+    assert call.ended.reason == str(told.value)
+
+
+@pytest.mark.parametrize("end", ["input", "output"])
+async def test_a_further_recording_never_takes_the_place_of_another_file(
+    end: str, tmp_path: Path
+) -> None:
+    audio = Audio(**{"input": "none", "output": "none"} | {end: tmp_path / "both-12.wav"})
+    with pytest.raises(AudioFileError, match=r"both-12\.wav may be the recording of a further"):
+        async with open_call(
+            trio.sleep_forever, audio, redial=Redial(), record=tmp_path / "." / "both.wav"
+        ):
+            raise AssertionError
 
 
 async def test_what_either_side_ends_in_order_is_not_redialled(kiosk, fast_clock) -> None:

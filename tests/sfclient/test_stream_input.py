@@ -1,12 +1,13 @@
 """What a program says while it makes it: taken piece by piece, and no faster than it is said."""
 
 import asyncio
+import io
 import itertools
 import logging
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import numpy as np
@@ -161,6 +162,7 @@ class TestPieces:
             ([np.zeros((4, 2), np.int16)], r"must be mono, not of shape \(4, 2\)"),
             ([np.zeros((1, 4), np.float32)], r"must be mono, not of shape \(1, 4\)"),
             ([np.full(4, 2e4, np.float32)], r"full scale of 1\.0, but this reaches 20000"),
+            ([np.array([np.nan, 2e4], np.float32)], r"full scale of 1\.0, but this reaches 20000"),
             ([np.full(4, np.inf, np.float32)], r"full scale of 1\.0, but this reaches inf"),
             (["said"], "must be bytes of PCM16 or an array of int16, not str"),
             ([None], "not NoneType"),
@@ -182,6 +184,13 @@ class TestPieces:
     def test_that_are_none_are_refused_at_once(self, given: Any) -> None:
         with pytest.raises(UsageError, match=f"StreamInput takes .*{type(given).__name__}"):
             StreamInput(given, samplerate=RATE)
+
+    @pytest.mark.parametrize("kind", [io.BytesIO, io.BufferedReader, io.StringIO])
+    def test_of_a_file_would_be_lines(self, kind: Any) -> None:
+        """Where there is no byte of a newline, as in silence, they never end."""
+        file = kind(io.BytesIO()) if kind is io.BufferedReader else kind()
+        with pytest.raises(UsageError, match="iterated by lines"):
+            StreamInput(file, samplerate=RATE)
 
     def test_have_a_rate(self) -> None:
         with pytest.raises(UsageError, match="samplerate of a StreamInput is 0"):
@@ -293,6 +302,24 @@ class TestEnd:
         assert isinstance(raised.value.__cause__, ZeroDivisionError)
         assert call.ended is not None
         assert call.ended.by == "caller"
+
+    @pytest.mark.parametrize("way", [one_after_another, iter])
+    async def test_of_the_call_at_which_they_raise_is_told_as_theirs(self, way: Any) -> None:
+        def endless() -> Iterator[bytes]:
+            try:
+                while True:
+                    yield SPOKEN
+            finally:
+                raise ZeroDivisionError("no model")
+
+        async def given() -> AsyncIterator[bytes]:
+            with closing(endless()) as pieces:
+                for piece in pieces:
+                    yield piece
+
+        async with ending_with("raised ZeroDivisionError: no model"):
+            async with feeding(given() if way is one_after_another else endless()) as source:
+                await said_some(source)
 
     async def test_of_the_call_closes_a_generator(self) -> None:
         closed = threading.Event()

@@ -127,21 +127,22 @@ class StreamInput:
     async def feed(self) -> None:
         """Take what the program gives, until that ends or this is cancelled. Raises `UsageError`."""
         try:
-            await self._bell.wait()  # for the first block
-            while await self._pieces.pull(self._take):
-                if self._queue.waiting_bytes > self._few_bytes:
-                    await self._bell.wait()
-            if self._queue.put_bytes % 2:
-                raise UsageError("the pieces of a StreamInput end with half a sample")
-            self._has_ended = True
+            try:
+                await self._bell.wait()  # for the first block
+                while await self._pieces.pull(self._take):
+                    if self._queue.waiting_bytes > self._few_bytes:
+                        await self._bell.wait()
+                if self._queue.put_bytes % 2:
+                    raise UsageError("the pieces of a StreamInput end with half a sample")
+                self._has_ended = True
+            finally:
+                await self._close()
         except UsageError:
             raise
         except Exception as error:
             raise UsageError(
                 f"the pieces of a StreamInput raised {type(error).__name__}: {error}"
             ) from error
-        finally:
-            await self._close()
 
     async def _close(self) -> None:
         self._was_abandoned = not await self._pieces.close()
@@ -168,7 +169,9 @@ class StreamInput:
             raise ValueError("an array of samples follows half a sample of the bytes before it")
         if piece.dtype != np.float32:
             return pcm16(piece)
-        peak = np.abs(piece).max(initial=0.0)
+        peak = np.fmax.reduce(
+            np.abs(piece), axis=None, initial=0.0
+        )  # but for NaN, which is silence
         if peak > MOST_FLOAT:
             raise ValueError(
                 f"float32 has a full scale of 1.0, but this reaches {peak:g}: scale it"

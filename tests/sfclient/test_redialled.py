@@ -21,6 +21,7 @@ from sfclient import (
     Connecting,
     DeviceError,
     Disconnected,
+    InputEnded,
     MemoryInput,
     MemoryOutput,
     NetworkError,
@@ -31,6 +32,7 @@ from sfclient import (
     Session,
     StartedCall,
     StreamInput,
+    StreamOutput,
     TimeLimits,
     UsageError,
     open_call,
@@ -41,7 +43,7 @@ from sfclient.simulator import SimulatedCall, Simulator, open_simulator
 from sfclient.testing import Proxy, open_proxy
 
 from .books import capture_errors, playout_errors
-from .conftest import NUMBERS, START, UnhurriedClock, listen, noise
+from .conftest import NUMBERS, START, UnhurriedClock, listen, noise, without_silence
 
 TOKEN = "GET /websocket/token/agent"
 AT_ONCE = Redial(first_pause=0.5, jitter=0.0)
@@ -620,3 +622,33 @@ async def test_a_kiosk_for_seconds(kiosk, fast_clock, caplog: pytest.LogCaptureF
         call, events = await run_kiosk(it, 6.0, [2.0], redial)
         check_kiosk(it, call, events, redial, caplog.text)
     assert call.attempt > 1
+
+
+@widget_only
+async def test_what_a_program_makes_goes_on_where_it_was(kiosk, fast_clock) -> None:
+    """Through a generator that a cancellation would have ended; the end of what is played is that of the call."""
+    words = noise(1.5, 48_000)
+
+    async def made() -> AsyncIterator[bytes]:
+        for at in range(0, len(words), 960):
+            await trio.sleep(0.005)
+            yield words[at : at + 960]
+
+    async def agent(call: SimulatedCall) -> None:
+        await call.client_ready()
+        if len(it.simulator.calls) == 1:
+            await trio.sleep(0.5)
+            it.proxy.reset()
+        await call.wait_ended()
+
+    source, heard = StreamInput(made(), samplerate=48_000), StreamOutput()
+    async with kiosk(agent) as it:
+        async with it.call(Audio(source, heard), silence_seconds=1) as call:
+            frames = sum([len(block) async for block in heard])
+            assert kinds([event async for event in call]).count(InputEnded) == 1
+        before, after = (without_silence(bytes(of.received_audio)) for of in it.simulator.calls)
+    assert words.startswith(before)
+    assert words.endswith(after)
+    assert min(len(before), len(after)) > 0.2 * len(words)
+    assert source.statistics().said_frames == len(words) // 2
+    assert heard.statistics().read_frames == frames

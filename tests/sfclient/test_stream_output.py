@@ -1,6 +1,7 @@
 """What the agent says, block by block: for whoever reads it in time, and never at the cost of the call."""
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -50,6 +51,13 @@ def read_by_asyncio(output: Any) -> list[Any]:
         return [block async for block in output]
 
     return asyncio.run(read())
+
+
+def in_asyncio(read: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
+    async def reading(output: Any) -> list[Any]:
+        return read(output)
+
+    return lambda output: asyncio.run(reading(output))
 
 
 def read_by_trio_alone(output: Any) -> list[Any]:
@@ -102,6 +110,19 @@ class TestInACall:
         assert await read_by_trio(output) == []
 
 
+@pytest.mark.parametrize(
+    ("make", "read", "told"),
+    [
+        (StreamOutput, read_by_asyncio, r"is for trio.* sfclient\.aio\.StreamOutput"),
+        (AsyncioStreamOutput, read_by_trio_alone, r"is for asyncio.* sfclient\.StreamOutput"),
+        (BlockingStreamOutput, in_asyncio(list), r"would block .* sfclient\.aio\.StreamOutput"),
+    ],
+)
+def test_at_the_wrong_door_is_told_which_to_take(make: Any, read: Any, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        read(played(make(), 1))
+
+
 @each_door
 class TestReading:
     def test_gives_what_was_played(self, make: Any, read: Any) -> None:
@@ -126,6 +147,16 @@ class TestReading:
     def test_before_the_call_is_refused(self, make: Any, read: Any) -> None:
         with pytest.raises(UsageError, match="no call plays to this StreamOutput yet"):
             read(make())
+
+    def test_in_a_forked_child_is_refused(
+        self, make: Any, read: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would wait for ever."""
+        output = make()
+        output.open(RATE)
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        with pytest.raises(UsageError, match="process that this one was forked from"):
+            read(output)
 
     def test_loses_nothing_to_the_thread_that_plays(self, make: Any, read: Any) -> None:
         """They meet at each step of either: the reader waits, and is woken, or finds a block before it does."""

@@ -128,13 +128,7 @@ class StreamInput:
         """Take what the program gives, until that ends or this is cancelled. Raises `UsageError`."""
         try:
             try:
-                await self._bell.wait()  # for the first block
-                while await self._pieces.pull(self._take):
-                    if self._queue.waiting_bytes > self._few_bytes:
-                        await self._bell.wait()
-                if self._queue.put_bytes % 2:
-                    raise UsageError("the pieces of a StreamInput end with half a sample")
-                self._has_ended = True
+                await self._take_all()
             finally:
                 await self._close()
         except UsageError:
@@ -143,6 +137,15 @@ class StreamInput:
             raise UsageError(
                 f"the pieces of a StreamInput raised {type(error).__name__}: {error}"
             ) from error
+
+    async def _take_all(self) -> None:
+        await self._bell.wait()  # for the first block
+        while await self._pieces.pull(self._take):
+            if self._queue.waiting_bytes > self._few_bytes:
+                await self._bell.wait()
+        if self._queue.put_bytes % 2:
+            raise UsageError("the pieces of a StreamInput end with half a sample")
+        self._has_ended = True
 
     async def _close(self) -> None:
         self._was_abandoned = not await self._pieces.close()
@@ -169,9 +172,8 @@ class StreamInput:
             raise ValueError("an array of samples follows half a sample of the bytes before it")
         if piece.dtype != np.float32:
             return pcm16(piece)
-        peak = np.fmax.reduce(
-            np.abs(piece), axis=None, initial=0.0
-        )  # but for NaN, which is silence
+        # But for NaN, which is silence.
+        peak = np.fmax.reduce(np.abs(piece), axis=None, initial=0.0)
         if peak > MOST_FLOAT:
             raise ValueError(
                 f"float32 has a full scale of 1.0, but this reaches {peak:g}: scale it"

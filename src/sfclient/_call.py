@@ -413,10 +413,10 @@ class HeldCall(Call):
 
     @property
     def _held_seconds(self) -> float:
-        """For which sound has flowed."""
-        return (
-            0.0 if self._ready_at is None else (self._ended_at or self._clock.now) - self._ready_at
-        )
+        """For which sound has flowed, to an agent that was there."""
+        if self._ready_at is None or not self._heard_agent:
+            return 0.0
+        return (self._ended_at or self._clock.now) - self._ready_at
 
     @property
     def _recording_error(self) -> str | None:

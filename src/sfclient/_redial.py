@@ -86,7 +86,7 @@ class Redialer:
         """After how many seconds to redial, None for never, when at `now` sound had flowed for so long and `error`
         ended it."""
         redial = self._redial
-        if held_seconds >= redial.steady_seconds:
+        if held_seconds > 0 and held_seconds >= redial.steady_seconds:
             self._in_a_row, self._next_pause = 0, redial.first_pause
         if not isinstance(error, RemoteError) or error.may_have_begun:
             return None

@@ -292,6 +292,21 @@ async def test_a_refused_key_ends_it_at_once_and_a_busy_service_is_waited_for(
         assert it.fetched == 1 + 3 == call.attempt
 
 
+@widget_only
+async def test_an_agent_that_never_says_anything_has_held_no_call(kiosk, fast_clock) -> None:
+    """However long that was waited for."""
+
+    async def agent(_call: SimulatedCall) -> None:
+        await trio.sleep_forever()
+
+    redial = Redial(first_pause=0.1, most_in_a_row=1, steady_seconds=0.5)
+    async with kiosk(agent, announce_ready=False) as it:
+        with pytest.raises(ServiceError, match="sent no message"), trio.fail_after(30):
+            async with it.call(redial=redial, limits=TimeLimits(first_message=1)) as call:
+                await call.wait_ended()
+    assert call.attempt == 2
+
+
 async def test_a_device_that_fails_ends_it(kiosk, fast_clock) -> None:
     class Fails:
         def open(self) -> int:

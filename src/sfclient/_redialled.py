@@ -184,6 +184,9 @@ class RedialledCall(Call):
                 Attempt(self._dialling, self._outlet, number, dialled_at) as attempt,
             ):
                 async with attempt.open(lines) as call:
+                    if self._is_between:
+                        past = PastAttempt(self._present.statistics(), self._present.timeline)
+                        self._earlier.append(past)
                     self._present, self._number, self._is_between = call, number, False
                     call.mute(self._is_muted)
                     if number == 1:
@@ -199,7 +202,6 @@ class RedialledCall(Call):
         else:
             return None
         self._is_between, self._holds = True, False
-        self._earlier.append(PastAttempt(self._present.statistics(), self._present.timeline))
         self._first_recording_error = self._recording_error
         if (last := self._present._end) is not None:
             self._events.tell(Redialing(last.ended, pause, number + 1, at=now))

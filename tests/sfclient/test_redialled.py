@@ -208,8 +208,13 @@ async def test_a_pause_is_hung_up_at_once_whether_sound_had_flowed_or_not(
             await until(call, Connected)
             it.proxy.reset()
             pause = await until(call, Redialing)
+            call.hang_up()
+            rest = [event async for event in call]
         assert call.seconds < pause.at + pause.pause_seconds
     assert (call.ended.by, call.ended.reason, call.attempt) == ("caller", "hung up", 1)
+    record = make_record(call, [pause, *rest])
+    assert [event["kind"] for event in record["events"]] == ["Redialing", "Disconnected"]
+    assert (record["attempt"], call.earlier, "earlier" in record) == (1, (), False)
 
 
 @widget_only
@@ -596,7 +601,7 @@ def check_kiosk(it: Kiosk, call: Call, events: list[Any], redial: Redial, log: s
         [event for event in events if isinstance(event, kind)] for kind in (Connecting, Redialing)
     )
     assert len(dials) == call.attempt == it.fetched
-    assert len(redials) == len(call.earlier)
+    assert len(call.earlier) == call.attempt - 1
     assert len(redials) in (len(dials) - 1, len(dials))  # at the end it may be in a pause
     assert kinds(events)[-1] is Disconnected
     assert (call.ended.by, call.ended.reason) == ("caller", "hung up")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -38,6 +39,8 @@ from sfclient import (
     open_call,
     request_session,
 )
+from sfclient._dialects import HttpRequest
+from sfclient._http import service_at
 from sfclient.report import make_record, write_report
 from sfclient.simulator import SimulatedCall, Simulator, open_simulator
 from sfclient.testing import Proxy, open_proxy
@@ -119,7 +122,9 @@ async def test_a_call_goes_on_until_it_ends_in_order(kiosk, fast_clock, tmp_path
     events: list[Any] = []
     async with kiosk(agent) as it:
         audio = Audio(MemoryInput(), heard)
-        async with it.call(audio, record=tmp_path / "both.wav", timeline=True) as call:
+        redial = Redial(first_pause=0.5, jitter=0.0, steady_seconds=0.3)
+        options = {"record": tmp_path / "both.wav", "timeline": True, "redial": redial}
+        async with it.call(audio, **options) as call:
             async for event in call:
                 events.append(event)
                 assert call.ended is None or isinstance(event, Disconnected)
@@ -133,6 +138,7 @@ async def test_a_call_goes_on_until_it_ends_in_order(kiosk, fast_clock, tmp_path
     assert [event.at for event in told] == sorted(event.at for event in told)
     first = told[2]
     assert (first.attempt, first.pause_seconds, first.ended.by) == (2, 0.5, "network")
+    assert told[5].pause_seconds == 0.5  # it had held
     assert "redialled in 0.5 s" in str(first)
     assert told[3].at == pytest.approx(first.at + 0.5, abs=0.2)
     assert call.ended == told[-1].ended
@@ -180,6 +186,38 @@ async def test_the_block_is_entered_without_a_network_and_a_pause_can_be_hung_up
             assert kinds([each async for each in call]) == [Disconnected]
         assert it.fetched == 1
     assert (call.ended.by, call.ended.code, call.ended.reason) == ("caller", 1000, "hung up")
+
+
+async def test_who_hangs_up_in_the_pause_after_a_call_that_held_is_not_kept_waiting(
+    kiosk, fast_clock
+) -> None:
+    async with kiosk() as it:
+        async with it.call(redial=Redial(first_pause=60)) as call:
+            await until(call, Connected)
+            it.proxy.reset()
+            await until(call, Redialing)
+            with trio.fail_after(10):
+                call.hang_up()
+                await call.wait_ended()
+        assert (call.ended.reason, it.fetched) == ("hung up", 1)
+
+
+@widget_only
+async def test_a_file_of_the_next_attempt_that_cannot_be_written_ends_it(
+    kiosk, fast_clock, tmp_path: Path
+) -> None:
+    (tmp_path / "both-2.wav").mkdir()
+
+    async def agent(call: SimulatedCall) -> None:
+        it.proxy.reset()
+
+    async with kiosk(agent) as it:
+        with pytest.raises(AudioFileError, match=r"both-2\.wav"):
+            async with it.call(record=tmp_path / "both.wav") as call:
+                await call.wait_ended()
+        assert it.fetched == 1
+    assert call.ended.by == "caller"
+    assert "both-2.wav" in call.ended.reason
 
 
 async def test_who_hangs_up_while_it_is_dialled_is_not_kept_waiting(fast_clock) -> None:
@@ -235,22 +273,6 @@ async def test_what_fails_beside_the_attempts_is_told_as_the_reason(
     assert (call.ended.by, call.ended.reason) == ("caller", str(told.value))
 
 
-@widget_only
-async def test_a_further_recording_that_cannot_be_is_told_as_the_reason(
-    kiosk, fast_clock, tmp_path: Path
-) -> None:
-    async def agent(call: SimulatedCall) -> None:
-        await call.client_ready()
-        it.proxy.reset()
-
-    (tmp_path / "both-2.wav").mkdir()
-    async with kiosk(agent) as it:
-        with pytest.raises(AudioFileError, match=r"both-2\.wav") as told:
-            async with it.call(record=tmp_path / "both.wav") as call:
-                await call.wait_ended()
-    assert call.ended.reason == str(told.value)
-
-
 @pytest.mark.parametrize("end", ["input", "output"])
 async def test_a_further_recording_never_takes_the_place_of_another_file(
     end: str, tmp_path: Path
@@ -261,6 +283,20 @@ async def test_a_further_recording_never_takes_the_place_of_another_file(
             trio.sleep_forever, audio, redial=Redial(), record=tmp_path / "." / "both.wav"
         ):
             raise AssertionError
+
+
+async def test_what_fails_at_the_moment_at_which_it_is_hung_up_is_no_error(fast_clock) -> None:
+    entered = trio.Event()
+
+    async def fetch() -> Session:
+        await entered.wait()
+        call.hang_up()
+        raise NetworkError("too late to matter")
+
+    async with open_call(fetch, Audio("none", "none"), redial=AT_ONCE) as call:
+        entered.set()
+        await call.wait_ended()
+    assert (call.ended.by, call.ended.reason, call.attempt) == ("caller", "hung up", 1)
 
 
 async def test_what_either_side_ends_in_order_is_not_redialled(kiosk, fast_clock) -> None:
@@ -378,6 +414,12 @@ class TestPost:
             assert told.value.may_have_begun
             assert it.simulator.requests[START] == 1
 
+    async def test_one_that_reaches_nobody_certainly_did_nothing(self) -> None:
+        service = service_at("http://127.0.0.1:1", "key", None, None, allow_insecure=False)
+        with pytest.raises(NetworkError) as told:
+            await service.ask(HttpRequest("POST", "/"))
+        assert told.value.may_have_begun is False
+
     @ws_media_only
     @pytest.mark.parametrize(
         ("said", "redialled"), [(None, False), (True, False), (False, True)], ids=str
@@ -428,7 +470,9 @@ class TestPost:
 
 
 @widget_only
-async def test_mute_and_tap_go_on_and_the_service_gets_silence(kiosk, fast_clock) -> None:
+async def test_mute_and_tap_go_on_and_the_service_gets_silence(
+    kiosk, fast_clock, tmp_path: Path
+) -> None:
     async def agent(call: SimulatedCall) -> None:
         await call.client_ready()
         await call.send_audio(noise(0.2, 16_000))
@@ -440,7 +484,7 @@ async def test_mute_and_tap_go_on_and_the_service_gets_silence(kiosk, fast_clock
 
     async with kiosk(agent) as it:
         audio = Audio(MemoryInput(noise(60, 48_000)), NullOutput())
-        async with it.call(audio, tap=True) as call:
+        async with it.call(audio, tap=True, record=tmp_path / "both.wav") as call:
             call.mute()
             times = [sound.at async for sound in call.tap if any(sound.pcm)]
         assert not any(b"".join(each.received_audio for each in it.simulator.calls))
@@ -494,6 +538,7 @@ class TestFunction:
             (UsageError("not you"), UsageError, "not you"),
             (ConnectionRefusedError(111, "Connection refused"), NetworkError, "Connection refused"),
             (TimeoutError(), NetworkError, "TimeoutError"),
+            (trio.TooSlowError(), NetworkError, "TooSlowError"),
             (KeyError("secret"), UsageError, "raised KeyError"),
         ],
         ids=repr,
@@ -529,6 +574,21 @@ class TestFunction:
             async with open_call(fetch, Audio("none", "none")):
                 raise AssertionError
         assert "secret" not in str(error.value)
+
+    async def test_the_key_that_it_holds_is_in_no_frame_of_an_error(self) -> None:
+        fetch = partial(request_session, "agent", api_key="key-7731", base_url="http://127.0.0.1:1")
+
+        async def call(**options: Any) -> None:
+            async with open_call(fetch, Audio("none", "none"), **options) as held:
+                await held.wait_ended()
+
+        for options in ({}, {"redial": Redial(first_pause=0.01, most_in_a_row=1)}):
+            with pytest.raises(NetworkError) as error:
+                await call(**options)
+            shown = traceback.TracebackException.from_exception(error.value, capture_locals=True)
+            ours = [frame for frame in shown.stack if "site-packages" in frame.filename]
+            assert len(ours) > 5
+            assert "key-7731" not in "".join(str(frame.locals) for frame in ours)
 
     async def test_a_codec_that_it_was_not_told_of(self) -> None:
         async def fetch() -> Session:
@@ -587,7 +647,7 @@ async def run_kiosk(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fail)
-        async with it.call(redial=redial) as call:
+        async with it.call(redial=redial, chunk_seconds=0.2) as call:  # fewer messages, less to do
             with trio.move_on_after(seconds):
                 async for event in call:
                     events.append(event)

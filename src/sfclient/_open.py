@@ -118,6 +118,8 @@ async def open_call(
     way, new_dialect = way_to_session(session, dialect, codec, framing)
     del session  # which may hold a key, in sight of a traceback
     speaks = new_dialect()
+    if not isinstance(redial, Redial | None):
+        raise UsageError(f"redial must be a Redial, as by redial=Redial(), not {redial!r}")
     if redial is not None and isinstance(way, Session):
         raise UsageError(
             "a session is good for one call: to redial, give an async function that fetches one"

@@ -623,6 +623,13 @@ async def test_a_session_is_not_redialled(session) -> None:
             raise AssertionError
 
 
+@pytest.mark.parametrize("redial", [True, False, 3, Redial])
+async def test_redial_is_one_and_not_a_wish(redial: Any) -> None:
+    with pytest.raises(UsageError, match=r"redial=Redial\(\), not "):
+        async with open_call(trio.sleep_forever, Audio("none", "none"), redial=redial):
+            raise AssertionError
+
+
 async def test_codec_and_framing_are_the_session_s_own() -> None:
     with pytest.raises(UsageError, match="said by the session"):
         async with open_call(Session("ws://127.0.0.1/"), Audio("none", "none"), codec="l16"):

@@ -73,8 +73,8 @@ class StreamInput:
 
     The end is that of a file: `InputEnded`, and the call hangs up when the agent has been silent for `silence_seconds`.
     Pieces that raise, that are no such samples, or that end with half a sample, end the call with a `UsageError`. When
-    the call ends first, the iterator is closed (``aclose`` or ``close``) where that can be; one in a thread that does
-    not come back for 2 s is left alone there, which is logged and told by `statistics`.
+    the call ends first, the iterator is closed (``aclose`` or ``close``) where that can be, and a queue left as it is;
+    one in a thread that does not come back for 2 s is left alone there, which is logged and told by `statistics`.
 
     Use it for one call, which may be redialled: it goes on where it was. Raises `UsageError` for what is no such thing,
     and for no whole rate.

@@ -445,6 +445,30 @@ class TestPost:
         assert asked == (3 if redialled else 1)
 
     @ws_media_only
+    async def test_one_that_is_refused_as_the_connection_was_lost_is_the_network_s_fault(
+        self, kiosk, fast_clock
+    ) -> None:
+        async def fetch() -> Session:
+            session = await Kiosk.fetch(it)
+            start = session.start_call
+
+            async def start_call(name: str) -> StartedCall:
+                if it.fetched == 1:
+                    it.proxy.reset()
+                    await trio.sleep(0.5)
+                return await start(name)
+
+            return dataclasses.replace(session, start_call=start_call)
+
+        async with kiosk() as it:
+            it.fetch = fetch
+            async with it.call() as call:
+                redialing = await until(call, Redialing)
+                await until(call, Connected)
+        assert redialing.ended.by == "network"
+        assert (it.simulator.requests[START], len(it.simulator.calls)) == (2, 1)
+
+    @ws_media_only
     async def test_a_call_that_has_begun_and_is_lost_before_sound_flows_is_not_dialled_anew(
         self, kiosk, fast_clock
     ) -> None:

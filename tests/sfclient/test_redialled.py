@@ -586,9 +586,10 @@ class TestFunction:
             (Session("ws://127.0.0.1/", "ws-media", start_call=listen), "dialect='ws-media'"),
             (Session("ws://127.0.0.1/", "opus"), "opus"),
             ("ws://127.0.0.1/?token=secret", "must return a Session, not str"),
-            (None, "not NoneType"),
+            (None, "must return a Session, not NoneType"),
+            (Session(None), "URL of a session must be text, not NoneType"),
         ],
-        ids=["dialect", "unknown", "text", "nothing"],
+        ids=["dialect", "unknown", "text", "nothing", "no URL"],
     )
     async def test_one_that_brings_something_else_is_told_what(self, session, told) -> None:
         async def fetch() -> Any:

@@ -115,6 +115,8 @@ class TestPieces:
             (["said"], "must be bytes of PCM16 or an array of int16, not str"),
             ([None], "not NoneType"),
             ([b"abc", np.zeros(4, np.int16)], "piece 2 .*follows half a sample"),
+            ([b"abc", np.zeros(4, np.float32)], "piece 2 .*follows half a sample"),
+            ([b"abc", memoryview(np.zeros(4, np.int16))], "piece 2 .*follows half a sample"),
             ([b"abc"], "end with half a sample"),
         ],
     )

@@ -166,19 +166,18 @@ class StreamInput:
 
     def _pcm(self, piece: Any) -> memoryview:
         """Raises TypeError or ValueError."""
-        if not isinstance(piece, np.ndarray):
-            return pcm16(piece)
-        if self._queue.put_bytes % 2:
+        if isinstance(piece, np.ndarray) and piece.dtype == np.float32:
+            # But for NaN, which is silence.
+            peak = np.fmax.reduce(np.abs(piece), axis=None, initial=0.0)
+            if peak > MOST_FLOAT:
+                raise ValueError(
+                    f"float32 has a full scale of 1.0, but this reaches {peak:g}: scale it"
+                )
+            piece = float32_to_int16(np.ascontiguousarray(piece))
+        pcm = pcm16(piece)
+        if self._queue.put_bytes % 2 and memoryview(piece).itemsize > 1:
             raise ValueError("an array of samples follows half a sample of the bytes before it")
-        if piece.dtype != np.float32:
-            return pcm16(piece)
-        # But for NaN, which is silence.
-        peak = np.fmax.reduce(np.abs(piece), axis=None, initial=0.0)
-        if peak > MOST_FLOAT:
-            raise ValueError(
-                f"float32 has a full scale of 1.0, but this reaches {peak:g}: scale it"
-            )
-        return pcm16(float32_to_int16(np.ascontiguousarray(piece)))
+        return pcm
 
     def statistics(self) -> StreamInputStatistics:
         """What became of all that was taken; it may be asked for in another thread, and after the end."""

@@ -50,9 +50,10 @@ export const NOTICES = {
   "stood-still": ["Your browser paused the sound.", "Keep this page in front while you talk."],
 };
 
-/** "in 5 seconds", "in 3 minutes" */
+/** "in 1 second", "in 5 seconds", "in 3 minutes" */
 export function inSeconds(seconds) {
   if (!(seconds > 0)) return "";
+  if (seconds <= 1) return "in 1 second";
   if (seconds < 90) return `in ${Math.ceil(seconds)} seconds`;
   return `in ${Math.ceil(seconds / 60)} minutes`;
 }

@@ -141,14 +141,14 @@ def test_a_service_that_is_down_is_told(visit: Visiting) -> None:
     with open_site(listen, base_url=f"http://127.0.0.1:{port}") as site:
         visitor = visit()
         visitor.begin(site.url)
-        visitor.sees("The service is not to be had now.")
+        visitor.sees("The service is not available right now.")
 
 
 def test_a_key_that_is_refused_is_the_owners_business(visit: Visiting) -> None:
     with open_site(listen, api_key="another-key") as site:
         visitor = visit()
         visitor.begin(site.url)
-        visitor.sees("A call cannot be had now.")
+        visitor.sees("Calls are not available right now.")
         assert "key" not in visitor.page.inner_text("main")
         assert not [told for told in visitor.told if KEY in told or "another-key" in told]
 
@@ -229,7 +229,7 @@ def test_a_network_that_is_gone_for_a_while_is_told_until_it_is_back(visit: Visi
         visitor.begin(site.url)
         visitor.sees("Connected to call")
         visitor.page.context.set_offline(True)
-        visitor.sees("The network does not take your words.")
+        visitor.sees("Your words do not get through.")
         visitor.page.context.set_offline(False)
         visitor.page.wait_for_selector("#notice-stalled", state="detached")
         visitor.sees("Connected to call")

@@ -110,11 +110,13 @@ export class Playout {
 
   /** Makes the next block at the wire's rate. */
   next() {
-    const { block, past } = this;
+    const { block } = this;
     let filled = 0;
-    while (filled < block.length) filled += this[this.mode](filled);
-    past.copyWithin(0, block.length);
-    past.set(block, past.length - block.length);
+    while (filled < block.length) {
+      const frames = this[this.mode](filled);
+      this.remember(block.subarray(filled, filled + frames));
+      filled += frames;
+    }
     this.clock.passed(block.length, this.statistics.queued, this.wait);
     this.sinceRemoved++;
     this.calm += block.length;
@@ -122,6 +124,13 @@ export class Playout {
       this.calm = 0;
       this.wait = Math.max(this.leastWait, Math.round(this.wait / WAIT_GROWS));
     }
+  }
+
+  /** To go on from, where speech stops: which may be anywhere in a block. */
+  remember(played) {
+    const { past } = this;
+    past.copyWithin(0, played.length);
+    past.set(played, past.length - played.length);
   }
 
   // The modes: each fills the block from here on, and gives how much it has filled. 0: another mode does.

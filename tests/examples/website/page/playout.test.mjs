@@ -66,6 +66,18 @@ test("speech that comes as it is spoken is played as it is, less than 0.1 s late
   assert.ok(statistics.concealed <= 0.1 * RATE);
 });
 
+test("wherever in a block speech stops, what goes on with it does not click", () => {
+  for (let more = 0; more < 160; more += 13) {
+    const speech = voice(1).slice(0, 3200 + more);
+    const playout = new Playout(RATE, RATE);
+    playout.write(speech.slice());
+    const { heard, statistics } = play(new Int16Array(0), 0.3, () => 0, { playout });
+    assert.equal(statistics.gaps, 1);
+    const around = heard.subarray(3000, 3600);
+    assert.ok(sharpest(around) < 3 * sharpest(asFloats(speech).subarray(100)), `${more}: ${sharpest(around)}`);
+  }
+});
+
 test("speech that comes all at once is played as it is, to the last sample", () => {
   const speech = voice(5);
   const playout = new Playout(RATE, RATE);

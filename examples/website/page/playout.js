@@ -151,7 +151,7 @@ export class Playout {
     const { block, statistics } = this;
     const { queued } = statistics;
     if (queued === 0) return this.change(this.runDry());
-    if (filled === 0 && this.removePeriod()) return block.length;
+    if (filled === 0 && !this.interrupted && this.removePeriod()) return block.length;
     const frames = Math.min(block.length - filled, queued);
     const piece = block.subarray(filled, filled + frames);
     this.peek(piece);

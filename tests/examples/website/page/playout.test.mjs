@@ -78,6 +78,14 @@ test("wherever in a block speech stops, what goes on with it does not click", ()
   }
 });
 
+test("speech that comes back in a burst, gap after gap, does not click", () => {
+  const speech = voice(12);
+  const lastBefore = (now) => (now % 3 > 2 && now % 3 < 2.3 ? now - (now % 3) + 2 : now);
+  const { heard, statistics } = play(speech, 12, (now) => asSpoken(lastBefore(now)));
+  assert.ok(statistics.gaps >= 4 && statistics.removed > 0);
+  assert.ok(sharpest(heard.subarray(2000)) < 3 * sharpest(asFloats(speech).subarray(100)), `${sharpest(heard)}`);
+});
+
 test("speech that comes all at once is played as it is, to the last sample", () => {
   const speech = voice(5);
   const playout = new Playout(RATE, RATE);

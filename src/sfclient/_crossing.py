@@ -12,6 +12,8 @@ POLL_SECONDS = 0.25  # of waits: on Windows a lock that is waited for lets no Ct
 
 def wait(event: threading.Event, seconds: float = inf) -> bool:
     """As `threading.Event.wait`, but Ctrl-C ends it on every system."""
+    if threading.current_thread() is not threading.main_thread():  # which alone is interrupted
+        return event.wait(None if seconds == inf else seconds)
     deadline = time.monotonic() + seconds
     while not event.wait(max(0.0, min(POLL_SECONDS, deadline - time.monotonic()))):
         if time.monotonic() >= deadline:
@@ -20,11 +22,14 @@ def wait(event: threading.Event, seconds: float = inf) -> bool:
 
 
 def forgetful(error: BaseException) -> BaseException:
-    """An error on its way to another thread; ours without frames, which hold a call's queues, and its secrets."""
-    if isinstance(error, SfclientError):
+    """An error on its way to another thread. Ours has no frames, which hold a call's queues, and its secrets; what else
+    is raised does without that of who catches it, which may hold the error."""
+    if isinstance(error, SfclientError | StopAsyncIteration):
         error.__traceback__ = None
         if error.__cause__ is None:
             error.__context__ = None
+    elif error.__traceback__ is not None:
+        error.__traceback__ = error.__traceback__.tb_next
     return error
 
 

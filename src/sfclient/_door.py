@@ -1,4 +1,4 @@
-"""What the doors for programs without trio share: a call that is held in trio's thread, and its plain methods.
+"""What the doors for programs without trio share: a call that trio's thread carries, and its plain methods.
 
 A door adds how its program waits. Nothing of a call is done here: all is `sfclient.open_call`'s, and its `Call`'s.
 """
@@ -80,7 +80,8 @@ class CarriedCall:
         self._has_block_failed = False
         self._lock = threading.Lock()  # when it is over, for who asks
         self.call: Call | None = None
-        """When it has begun."""
+        self.has_begun = False
+        """Whether its block is entered."""
         self.is_failing = False
         """Whether the call ends by an error of its own."""
         self._over = over
@@ -107,6 +108,7 @@ class CarriedCall:
             pass
 
     async def _wait_left(self) -> None:
+        self.has_begun = True
         self._entered()
         try:
             await self._left.wait()
@@ -121,9 +123,10 @@ class CarriedCall:
     def _end(self) -> bool:
         """Nobody will leave the block, or too late."""
         self._left.set()
-        return self.call is not None
+        return self.has_begun
 
     def begun(self) -> Call:
+        """The call, in its block or behind it."""
         assert self.call is not None
         return self.call
 

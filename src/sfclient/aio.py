@@ -119,7 +119,7 @@ class _Block(AbstractAsyncContextManager["Call"]):
         try:
             carried.start()
             await begun.wait()
-            if carried.call is not None:
+            if carried.has_begun:
                 self._call = Call(carried, loop)
                 return self._call
         except BaseException as error:
@@ -203,6 +203,12 @@ def open_call(*args: Any, **kwargs: Any) -> AbstractAsyncContextManager["Call"]:
     return _Block(args, kwargs)
 
 
+def _check_loop(carried: CarriedCall, loop: asyncio.AbstractEventLoop) -> None:
+    if running_loop("Call") is not loop:
+        raise UsageError("this call is of another event loop: use it where it was opened")
+    carried.job.check_process()
+
+
 class _Stream(Generic[_T]):
     """What comes one by one. Tasks that wait for it share it; what one was cancelled at is the next one's."""
 
@@ -221,6 +227,7 @@ class _Stream(Generic[_T]):
         self._asked: tuple[Job[_T], Signal] | None = None
 
     async def next(self) -> _T:
+        _check_loop(self._carried, self._loop)
         async with self._turn:
             if self._asked is None:
                 if self._carried.job.is_over:
@@ -261,27 +268,23 @@ class Call(PlainCall):
         return self
 
     async def __anext__(self) -> Event:
-        self._check()
         return await self._events.next()
 
     async def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device: see `sfclient.Call.use_input`."""
-        self._check()
-        await in_trio(
-            "Call", self._carried.job_of(partial(self._carried.begun().use_input, device))
-        )
+        await self._wait(partial(self._carried.begun().use_input, device))
 
     async def use_output(self, device: Device | str | int | None) -> None:
         """Play at another sound device: see `sfclient.Call.use_output`."""
-        self._check()
-        await in_trio(
-            "Call", self._carried.job_of(partial(self._carried.begun().use_output, device))
-        )
+        await self._wait(partial(self._carried.begun().use_output, device))
 
     async def wait_ended(self) -> Ended:
         """Wait until the call is over and the agent's last words have been played."""
-        self._check()
-        return await in_trio("Call", self._carried.job_of(self._carried.begun().wait_ended))
+        return await self._wait(self._carried.begun().wait_ended)
+
+    async def _wait(self, function: Callable[[], Awaitable[_T]]) -> _T:
+        _check_loop(self._carried, self._loop)
+        return await in_trio("Call", self._carried.job_of(function))
 
     @property
     def tap(self) -> "Tap":
@@ -289,11 +292,6 @@ class Call(PlainCall):
         `open_call`."""
         self._tap = self._tap or Tap(self._carried, self._loop)
         return self._tap
-
-    def _check(self) -> None:
-        if running_loop("Call") is not self._loop:
-            raise UsageError("this call is of another event loop: use it where it was opened")
-        self._carried.job.check_process()
 
     async def _wait_unasked(self) -> None:
         """Until trio's thread does nothing more for it; the call is over."""

@@ -169,7 +169,7 @@ class _Block(AbstractContextManager["Call"]):
         try:
             carried.start()
             wait(begun)
-            if carried.call is not None:
+            if carried.has_begun:
                 return Call(carried, over)  # nothing may come behind it
         except BaseException:
             finish(carried.job, over, carried.job.cancel)

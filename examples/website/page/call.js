@@ -217,6 +217,7 @@ export class Call {
 
   /** A chunk was recorded: it is sent, or too late. The audio thread's clock is the one that nothing throttles. */
   chunk({ pcm, level, at }) {
+    if (this.state === "draining") return; // one that was on its way when the microphone was closed
     this.tell("level", { caller: level });
     const live = this.state === "established" || this.state === "connected";
     if (!this.recording) {

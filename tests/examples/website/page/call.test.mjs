@@ -157,6 +157,14 @@ test("when the agent hangs up, the rest of its words is played first", async () 
   assert.deepEqual([call.by, end(), sound.closed], ["agent", null, true]);
 });
 
+test("while the agent's last words are played, nothing of the microphone is shown", async () => {
+  const { socket, chunk } = await talking();
+  socket.onclose({ code: 1000, reason: "", wasClean: true });
+  told = [];
+  chunk();
+  assert.deepEqual(told, []);
+});
+
 test("what the audio thread still tells when a call is over is not shown", async () => {
   const { call, sound, chunk } = await talking();
   call.hangUpNow();

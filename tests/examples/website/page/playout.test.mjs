@@ -66,6 +66,26 @@ test("speech that comes as it is spoken is played as it is, less than 0.1 s late
   assert.ok(statistics.concealed <= 0.1 * RATE);
 });
 
+test("speech is the same in however many pieces it comes, and however much of it waits", () => {
+  const speech = voice(20); // more than a queue holds at first
+  const playout = new Playout(RATE, RATE);
+  const block = new Float32Array(QUANTUM);
+  const heard = [];
+  let written = 0;
+  for (let piece = 1; written < speech.length; piece = (piece % 7) + 1) {
+    playout.write(speech.slice(written, (written += piece)));
+    if (written % 3 || heard.length > 2 * RATE) continue; // it is read meanwhile
+    playout.read(block);
+    heard.push(...block);
+  }
+  playout.end();
+  while (!playout.drained) playout.read(block), heard.push(...block);
+  const at = find(asFloats(speech.slice(RATE * 10)), Float32Array.from(heard));
+  assert.ok(at > 0);
+  books(playout.statistics);
+  assert.equal(playout.statistics.received, speech.length);
+});
+
 test("wherever in a block speech stops, what goes on with it does not click", () => {
   for (let more = 0; more < 160; more += 13) {
     const speech = voice(1).slice(0, 3200 + more);

@@ -498,10 +498,11 @@ class TestFunction:
         [
             (Session("ws://127.0.0.1/", "ws-media", start_call=listen), "dialect='ws-media'"),
             (Session("ws://127.0.0.1/", "opus"), "opus"),
+            (Session(["secret"]), "url of a session must be text, not list"),
             ("ws://127.0.0.1/?token=secret", "must return a Session, not str"),
             (None, "not NoneType"),
         ],
-        ids=["dialect", "unknown", "text", "nothing"],
+        ids=["dialect", "unknown", "url", "text", "nothing"],
     )
     async def test_one_that_brings_something_else_is_told_what(self, session, told) -> None:
         async def fetch() -> Any:

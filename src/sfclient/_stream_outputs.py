@@ -6,6 +6,8 @@ from functools import partial
 from typing import Self
 
 from sfclient._devices import Block, BlockQueue
+from sfclient._loop import running_loop
+from sfclient._waiting import check_may_block
 
 LOOK_SECONDS = 0.1  # after which Ctrl-C is seen on Windows, where it does not end a wait
 
@@ -20,7 +22,7 @@ class AsyncioStreamOutput(BlockQueue):
         return self
 
     async def __anext__(self) -> Block:
-        loop = asyncio.get_running_loop()
+        loop = running_loop("StreamOutput")
         while True:
             news = asyncio.Event()
             block = self._next(partial(loop.call_soon_threadsafe, news.set))
@@ -41,6 +43,7 @@ class BlockingStreamOutput(BlockQueue):
         return self
 
     def __next__(self) -> Block:
+        check_may_block("StreamOutput")
         while True:
             news = threading.Event()
             block = self._next(news.set)

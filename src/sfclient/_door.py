@@ -78,7 +78,8 @@ class CarriedCall:
         self._failing = failing
         self._left = trio.Event()
         self._has_block_failed = False
-        self._lock = threading.Lock()  # when it is over, for who asks
+        # When it is over, for who asks; again by the same thread, in the handler of a signal.
+        self._lock = threading.RLock()
         self.call: Call | None = None
         """When it has begun."""
         self.is_failing = False
@@ -99,9 +100,10 @@ class CarriedCall:
                     on_call_id = Callback(callbacks, self._host, on_call_id)
                 manager = open_call(*args, on_call_id=on_call_id, **kwargs)
                 del args, kwargs  # which hold secrets
-                async with manager as self.call:
+                async with manager as call:
                     if on_call_id is not None:
                         await on_call_id.wait_returned()
+                    self.call = call
                     await self._wait_left()
         except BlockFailed:
             pass

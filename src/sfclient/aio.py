@@ -123,10 +123,13 @@ class _Block(AbstractAsyncContextManager["Call"]):
                 self._call = Call(carried, loop)
                 return self._call
         except BaseException as error:
-            carried.job.cancel()
-            if not isinstance(error, GeneratorExit):  # of a task that is garbage, which cannot wait
-                await self._finish()
-            raise
+            # The call may have begun and failed while the loop was busy.
+            has_failed = self._interruption.end() and isinstance(error, asyncio.CancelledError)
+            if not has_failed:
+                carried.job.cancel()
+                if not isinstance(error, GeneratorExit):  # the task is garbage, and cannot wait
+                    await self._finish()
+                raise
         cancelled = await self._finish()
         try:
             if cancelled is not None:
@@ -144,8 +147,8 @@ class _Block(AbstractAsyncContextManager["Call"]):
     ) -> bool:
         job, cancelled = self._carried.job, None
         try:
-            if isinstance(error, GeneratorExit):
-                return False  # see `__del__`
+            if isinstance(error, GeneratorExit) and not self._interruption.is_of_this_task():
+                return False  # the task is garbage, and cannot wait: see `__del__`
             is_cancelled = isinstance(error, asyncio.CancelledError)
             if self._interruption.end() and is_cancelled:
                 error = None
@@ -153,7 +156,7 @@ class _Block(AbstractAsyncContextManager["Call"]):
                 job.cancel()
             self._carried.leave(error is not None)
             cancelled = await self._finish()
-            if error is None and cancelled and self._interruption.is_cancelled_otherwise:
+            if cancelled is not None and (error is None or isinstance(error, Exception)):
                 raise cancelled
             if error is None and job.error is not None:
                 raise_as_it_is(job.error)
@@ -203,6 +206,12 @@ def open_call(*args: Any, **kwargs: Any) -> AbstractAsyncContextManager["Call"]:
     return _Block(args, kwargs)
 
 
+def _check(carried: CarriedCall, loop: asyncio.AbstractEventLoop) -> None:
+    if running_loop("Call") is not loop:
+        raise UsageError("this call is of another event loop: use it where it was opened")
+    carried.job.check_process()
+
+
 class _Stream(Generic[_T]):
     """What comes one by one. Tasks that wait for it share it; what one was cancelled at is the next one's."""
 
@@ -221,6 +230,7 @@ class _Stream(Generic[_T]):
         self._asked: tuple[Job[_T], Signal] | None = None
 
     async def next(self) -> _T:
+        _check(self._carried, self._loop)
         async with self._turn:
             if self._asked is None:
                 if self._carried.job.is_over:
@@ -261,26 +271,25 @@ class Call(PlainCall):
         return self
 
     async def __anext__(self) -> Event:
-        self._check()
         return await self._events.next()
 
     async def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device: see `sfclient.Call.use_input`."""
-        self._check()
+        _check(self._carried, self._loop)
         await in_trio(
             "Call", self._carried.job_of(partial(self._carried.begun().use_input, device))
         )
 
     async def use_output(self, device: Device | str | int | None) -> None:
         """Play at another sound device: see `sfclient.Call.use_output`."""
-        self._check()
+        _check(self._carried, self._loop)
         await in_trio(
             "Call", self._carried.job_of(partial(self._carried.begun().use_output, device))
         )
 
     async def wait_ended(self) -> Ended:
         """Wait until the call is over and the agent's last words have been played."""
-        self._check()
+        _check(self._carried, self._loop)
         return await in_trio("Call", self._carried.job_of(self._carried.begun().wait_ended))
 
     @property
@@ -289,11 +298,6 @@ class Call(PlainCall):
         `open_call`."""
         self._tap = self._tap or Tap(self._carried, self._loop)
         return self._tap
-
-    def _check(self) -> None:
-        if running_loop("Call") is not self._loop:
-            raise UsageError("this call is of another event loop: use it where it was opened")
-        self._carried.job.check_process()
 
     async def _wait_unasked(self) -> None:
         """Until trio's thread does nothing more for it; the call is over."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 import weakref
+from contextlib import aclosing
 from contextvars import ContextVar
 
 import pytest
@@ -27,7 +29,7 @@ from sfclient import (
 )
 from sfclient.simulator import SpeakAgent
 
-from ..conftest import listen, noise
+from ..conftest import NUMBERS, listen, noise
 from .doors import threads_of_trio
 from .far_side import FarSide, open_far_side
 
@@ -150,6 +152,30 @@ def test_a_call_that_fails_when_its_block_has_ended_is_told_on_leaving():
         run(program, far)
 
 
+def test_a_call_that_fails_before_a_busy_loop_has_entered_its_block_is_told():
+    async def program(far):
+        block = aio.open_call(far.proxy.through(new_url(far)), audio())
+
+        async def be_busy():
+            while not far.simulator.calls:
+                time.sleep(0.001)  # noqa: ASYNC251
+            while block._carried.call is None:
+                time.sleep(0.001)  # noqa: ASYNC251
+            far.do(far.proxy.reset)
+            while not block._carried.is_failing:
+                time.sleep(0.001)  # noqa: ASYNC251
+
+        busy = asyncio.ensure_future(be_busy())
+        with pytest.raises(NetworkError):
+            async with block:
+                await asyncio.sleep(60)
+        assert asyncio.current_task().cancelling() == 0
+        await busy
+
+    with open_far_side(listen) as far:
+        run(program, far)
+
+
 def test_a_cancellation_goes_before_the_error_of_the_call():
     async def program(far):
         url = far.proxy.through(new_url(far))
@@ -181,6 +207,56 @@ def test_who_is_cancelled_while_leaving_has_left():
         task = asyncio.ensure_future(hold())
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert held[0].ended.by == "caller"
+        assert threads_of_trio() == []
+
+    with open_far_side(listen) as far:
+        run(program, far)
+
+
+def test_who_is_cancelled_while_leaving_by_an_error_is_cancelled():
+    async def program(far):
+        async def hold():
+            async with aio.open_call(new_url(far), audio()):
+                asyncio.get_running_loop().call_soon(task.cancel)
+                raise LookupError
+
+        task = asyncio.ensure_future(hold())
+        with pytest.raises(asyncio.CancelledError) as raised:
+            await task
+        assert isinstance(raised.value.__context__, LookupError)
+
+    with open_far_side(listen) as far:
+        run(program, far)
+
+
+def test_who_is_cancelled_while_leaving_in_another_task_is_cancelled():
+    async def program(far):
+        block = aio.open_call(new_url(far), audio())
+        call = await asyncio.create_task(block.__aenter__())
+        task = asyncio.create_task(block.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert call.ended.by == "caller"
+
+    with open_far_side(listen) as far:
+        run(program, far)
+
+
+def test_a_generator_that_is_closed_has_stopped_its_call():
+    async def program(far):
+        async def events():
+            async with aio.open_call(new_url(far), audio()) as call:
+                held.append(call)
+                async for event in call:
+                    yield event
+
+        held = []
+        async with aclosing(events()) as told:
+            async for _ in told:
+                break
         assert held[0].ended.by == "caller"
         assert threads_of_trio() == []
 
@@ -274,6 +350,42 @@ def test_a_callback_that_fails_ends_the_call_with_its_error():
 
     with open_far_side(listen) as far:
         run(program, far)
+
+
+async def new_session(far):
+    order = {"api_key": far.simulator.key, "base_url": far.base_url, "dialect": "ws-media"}
+    return await aio.request_session("agent", **order, **NUMBERS)
+
+
+def test_a_callback_that_is_cancelled_ends_the_call():
+    def note(call_id: str) -> None:
+        raise asyncio.CancelledError
+
+    async def program(far):
+        with pytest.raises(UsageError, match="the program cancelled"):
+            async with aio.open_call(await new_session(far), audio(), on_call_id=note):
+                pass
+
+    with open_far_side(listen) as far:
+        run(program, far)
+
+
+def test_a_callback_that_ends_its_loop_ends_the_call():
+    async def program(far):
+        async with aio.open_call(await new_session(far), audio(), on_call_id=sys.exit):
+            pass
+
+    with open_far_side(listen) as far:
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(program(far))
+        task._log_destroy_pending = False
+        with pytest.raises(SystemExit):
+            loop.run_until_complete(task)
+        loop.close()
+        far.ended()
+        for thread in threads_of_trio():
+            thread.join(10)
+        assert threads_of_trio() == []
 
 
 def test_a_call_is_for_the_loop_that_opened_it():

@@ -1,11 +1,15 @@
 """What holds of the door for programs without a loop alone: its waits, its threads, Ctrl-C."""
 
+import errno
 import gc
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from math import inf
 
 import pytest
+import trio
 
 import sfclient
 from sfclient import (
@@ -17,8 +21,10 @@ from sfclient import (
     NetworkError,
     NullOutput,
     UsageError,
+    _waiting,
     blocking,
 )
+from sfclient._crossing import wait as wait_crossing
 from sfclient.simulator import SpeakAgent
 
 from ..conftest import NUMBERS, listen, noise
@@ -26,6 +32,7 @@ from .doors import threads_of_trio
 from .far_side import FarSide, open_far_side
 
 WORDS = noise(0.2, 16_000)
+TRIO = "sfclient trio"
 colour: ContextVar[str] = ContextVar("colour", default="none")
 
 
@@ -146,6 +153,79 @@ def test_an_async_function_is_refused(kind):
         session = kind(new_session(far).url, "ws-media", start_call=start)
         with pytest.raises(UsageError, match="plain function"):
             blocking.open_call(session, audio()).__enter__()
+
+
+def test_a_handler_of_a_signal_may_ask_while_its_thread_does():
+    """Of a call that is over: nobody else is asked then."""
+    with open_far_side(listen) as far:
+        with blocking.open_call(new_url(far), audio()) as call:
+            pass
+
+    def ask():
+        call._carried.do(lambda _: call.hang_up())
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def waited_in(monkeypatch):
+    """The names of the threads that have waited; trio's own, which would for ever, does not."""
+    names = set()
+
+    def wait(event, seconds=inf):
+        names.add(threading.current_thread().name)
+        return threading.current_thread().name == TRIO or wait_crossing(event, seconds)
+
+    monkeypatch.setattr(blocking, "wait", wait)
+    monkeypatch.setattr(_waiting, "wait", wait)
+    return names
+
+
+def test_a_block_that_is_garbage_to_trio_s_thread_hangs_up_without_a_wait(waited_in):
+    def events():
+        with blocking.open_call(new_url(far), audio()) as call:
+            calls.append(call)
+            yield from call
+
+    calls = []
+    with open_far_side(listen) as far:
+        with blocking.open_call(new_url(far), audio()) as other:
+            garbage = [events()]
+            next(garbage[0])
+            garbage.append(garbage)
+            other._carried.do(lambda _: (garbage.clear(), gc.collect()))
+            assert calls[0].wait_ended(timeout=60).by == "caller"
+    assert TRIO not in waited_in
+
+
+def test_what_a_handler_of_trio_s_thread_asks_of_a_call_that_fails_does_not_wait(waited_in):
+    with open_far_side(listen) as far:
+
+        def hold():
+            with blocking.open_call(far.proxy.through(new_url(far)), audio()) as call:
+                call._carried._failing = lambda: seen.extend(call.events(timeout=0))
+                while not call.connected:
+                    pass
+                far.do(far.proxy.reset)
+                call.wait_ended()
+
+        seen = []
+        with pytest.raises(NetworkError):
+            hold()
+    assert isinstance(seen[0], Connecting)
+    assert TRIO not in waited_in
+
+
+def test_a_thread_that_cannot_run_trio_says_why(monkeypatch):
+    def run(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(trio, "run", run)
+    with pytest.raises(OSError, match="Too many open files"):
+        blocking.open_call("ws://127.0.0.1:1/", audio()).__enter__()
 
 
 def test_a_block_is_entered_once():

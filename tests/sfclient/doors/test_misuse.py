@@ -90,10 +90,11 @@ async def test_a_block_is_entered_once(hold):
 @only_asyncio
 @through_every_door
 async def test_a_call_belongs_to_the_loop_that_opened_it(hold):
-    async with hold() as held:
+    async with hold(tap=True) as held:
         for wait in (
             held.call.wait_ended,
             partial(anext, held.call),
+            partial(anext, held.call.tap),
             partial(held.call.use_input, None),
         ):
 

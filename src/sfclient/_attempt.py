@@ -19,7 +19,7 @@ from sfclient._interruption import NO_DETECTOR
 from sfclient._limits import TimeLimits
 from sfclient._playout import Playout
 from sfclient._recording import Recorder, open_recorder
-from sfclient._session import GetSession, Session, check_session, fetch_session
+from sfclient._session import Fetching, Session, check_session
 from sfclient._spool import in_thread
 from sfclient._tap import Tap
 from sfclient._uplink import PacedUplink, Uplink
@@ -31,7 +31,7 @@ from sfclient._websocket import WebSocket
 class Dialling:
     """What is asked of a call, whatever becomes of an attempt at it."""
 
-    session: Session | GetSession
+    session: Session | Fetching
     new_dialect: Callable[[], Dialect]
     audio: Audio
     chunk_seconds: float
@@ -147,7 +147,7 @@ class Attempt:
         dialling, dialect = self._dialling, call._dialect
         session = dialling.session
         if not isinstance(session, Session):
-            session = await fetch_session(session, dialling.limits)
+            session = await session.fetch(dialling.limits)
             check_session(session, dialect)
         call._agent_id = session.agent_id
         url: str | None = session.url

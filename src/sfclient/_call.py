@@ -93,11 +93,10 @@ class HeldCall(Call):
         self._stop = trio.Event()
         self._over = trio.Event()
         self._uplink_scope = trio.CancelScope()
-        self._ended: Ended | None = None
+        self._last: Disconnected | None = None  # event, when it has ended
         self._clock = clock
         self._ready_at: float | None = None
         self._connected_at: float | None = None
-        self._ended_at: float | None = None
         self._dialled_at = dialled_at
         self._attempt = attempt
         self._events = events
@@ -216,7 +215,7 @@ class HeldCall(Call):
 
     @property
     def ended(self) -> Ended | None:
-        return self._ended
+        return self._last.ended if self._last else None
 
     @property
     def seconds(self) -> float:
@@ -236,12 +235,12 @@ class HeldCall(Call):
 
     async def wait_ended(self) -> Ended:
         await self._over.wait()
-        assert self._ended is not None
-        return self._ended
+        assert self._last is not None
+        return self._last.ended
 
     def statistics(self) -> CallStatistics:
         return CallStatistics(
-            ended=self._ended,
+            ended=self.ended,
             times=self._times(),
             dialect=self._dialect.name,
             agent_id=self._agent_id,
@@ -275,7 +274,7 @@ class HeldCall(Call):
             connected=self._connected_at,
             first_agent_audio=None if first is None else self._clock.since_began(first),
             first_agent_sound=self._hearing.agent.spoke_at,
-            ended=self._ended_at,
+            ended=self._last.at if self._last else None,
         )
 
     # What happens in it.
@@ -405,20 +404,6 @@ class HeldCall(Call):
         self._closed = self._closed or (by, code, reason)
 
     @property
-    def _end(self) -> Disconnected | None:
-        """How it has ended, and when."""
-        if self._ended is None or self._ended_at is None:
-            return None
-        return Disconnected(self._ended, at=self._ended_at)
-
-    @property
-    def _held_seconds(self) -> float:
-        """For which sound has flowed."""
-        return (
-            0.0 if self._ready_at is None else (self._ended_at or self._clock.now) - self._ready_at
-        )
-
-    @property
     def _recording_error(self) -> str | None:
         """Why it was not recorded to the end, if it was not."""
         return self._recorder.error if self._recorder else None
@@ -435,8 +420,8 @@ class HeldCall(Call):
         is_cut = self._cut or self._playout.pending
         self._uplink.close()
         self._playout.close()
-        self._ended = Ended(*self._closed, "cut" if is_cut else "drained")
-        self._ended_at = self._clock.now
+        ended = Ended(*self._closed, "cut" if is_cut else "drained")
+        self._last = Disconnected(ended, at=self._clock.now)
         self._stop.set()
         self._watch.look()
         self._hearing.close()

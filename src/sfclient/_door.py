@@ -1,4 +1,4 @@
-"""What the doors for programs without trio share: a call that is held in trio's thread, and its plain methods.
+"""What the doors for programs without trio share: a call that trio's thread carries, and its plain methods.
 
 A door adds how its program waits. Nothing of a call is done here: all is `sfclient.open_call`'s, and its `Call`'s.
 """
@@ -81,7 +81,6 @@ class CarriedCall:
         # When it is over, for who asks; again by the same thread, in the handler of a signal.
         self._lock = threading.RLock()
         self.call: Call | None = None
-        """When it has begun."""
         self.is_failing = False
         """Whether the call ends by an error of its own."""
         self._over = over
@@ -126,6 +125,7 @@ class CarriedCall:
         return self.call is not None
 
     def begun(self) -> Call:
+        """The call, in its block or behind it."""
         assert self.call is not None
         return self.call
 

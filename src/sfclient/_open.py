@@ -11,7 +11,6 @@ from sfclient._attempt import Attempt, Dialling, Outlet
 from sfclient._call import HeldCall
 from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices import Audio
-from sfclient._dialects import dialect_named
 from sfclient._echo import check_echo
 from sfclient._endings import check_seconds
 from sfclient._errors import AudioFileError, UsageError
@@ -23,7 +22,7 @@ from sfclient._nursery import open_unwrapped_nursery, without_cancelled
 from sfclient._playout import POLICIES
 from sfclient._redial import Redial, Redialer
 from sfclient._redialled import RedialledCall
-from sfclient._session import GetSession, Session, check_session
+from sfclient._session import GetSession, Session, way_to_session
 from sfclient._watch import CallClock
 from sfclient._websocket import open_websocket
 
@@ -95,7 +94,7 @@ async def open_call(
     limits
         How long each step may take; `TimeLimits()` if None.
     max_seconds
-        Hang up when sound has flowed for so long.
+        Hang up when sound has flowed for so long, in this attempt.
     silence_seconds
         Hang up when all was said (`InputEnded`) and the agent has been silent for so long. If None, 8 where the input
         is a file, and else never; where it is no file, all was said while the caller is silent.
@@ -115,27 +114,13 @@ async def open_call(
     """
     check_runs_trio("open_call")
     clock = CallClock()
-    if isinstance(session, str):
-        session = Session(session, dialect, codec, framing)
-    elif isinstance(session, Session):
-        if codec is not None or framing is not None:
-            raise UsageError("codec and framing are said by the session: leave them out")
-    elif not callable(session):
-        raise UsageError(
-            f"the session must be a Session or the URL of one, not {type(session).__name__}:"
-            " or give an async function that fetches one"
-        )
-    if isinstance(session, Session):
-        new_dialect = partial(dialect_named(session.dialect), session.codec, session.framing)
-    else:
-        new_dialect = partial(dialect_named(dialect), codec, framing)
+    way, new_dialect = way_to_session(session, dialect, codec, framing)
+    del session  # which may hold a key, in sight of a traceback
     speaks = new_dialect()
-    if isinstance(session, Session):
-        check_session(session, speaks)
-        if redial is not None:
-            raise UsageError(
-                "a session is good for one call: to redial, give an async function that fetches one"
-            )
+    if redial is not None and isinstance(way, Session):
+        raise UsageError(
+            "a session is good for one call: to redial, give an async function that fetches one"
+        )
     chunk_seconds = speaks.chunk_seconds if chunk_seconds is None else chunk_seconds
     if not 0.005 <= chunk_seconds <= 1:
         raise UsageError(f"chunk_seconds must be between 0.005 and 1, not {chunk_seconds!r}")
@@ -148,7 +133,7 @@ async def open_call(
     check_seconds("silence_seconds", silence_seconds)
     limits = limits or TimeLimits()
     dialling = Dialling(
-        session,
+        way,
         new_dialect,
         audio,
         chunk_seconds,
@@ -207,5 +192,5 @@ async def _hold(dialling: Dialling, *, task_status: trio.TaskStatus[HeldCall]) -
             async with dialling.open_lines() as lines, attempt.open(lines) as call:
                 await attempt.dial(call, partial(task_status.started, call))
     finally:
-        if attempt.call is not None and (last := attempt.call._end) is not None:
+        if attempt.call is not None and (last := attempt.call._last) is not None:
             outlet.close(last)

@@ -19,7 +19,7 @@ from sfclient._attempt import Attempt, Dialling, Outlet
 from sfclient._call import HeldCall
 from sfclient._devices import Device, Line
 from sfclient._echo import EchoStatistics
-from sfclient._errors import RemoteError
+from sfclient._errors import RemoteError, SfclientError
 from sfclient._events import Disconnected, Ended, Event, Redialing
 from sfclient._hearing import Levels
 from sfclient._interface import Call, PastAttempt
@@ -52,7 +52,7 @@ class RedialledCall(Call):
         self._earlier: deque[PastAttempt] = deque(maxlen=MOST_EARLIER)
         self._is_muted = False
         self._was_hung_up = False
-        self._holds = False
+        self._held_since: float | None = None  # the present attempt: None before, and between two
         self._until_held = trio.CancelScope()
         self._is_between = False  # attempts: the present one is over
         self._ended: Ended | None = None
@@ -68,7 +68,7 @@ class RedialledCall(Call):
         if self._ended is None:
             self._was_hung_up = True
             self._present.hang_up()
-            if not self._holds:
+            if self._held_since is None:
                 self._until_held.cancel()
 
     def flush(self) -> None:
@@ -149,6 +149,7 @@ class RedialledCall(Call):
 
     async def run(self, *, task_status: trio.TaskStatus["RedialledCall"]) -> None:
         """All attempts, between lines that are opened once; started when the first begins to dial."""
+        failed: Ended | None = None
         try:
             async with self._dialling.open_lines() as lines:
                 while (pause := await self._attempt(lines, task_status)) is not None:
@@ -156,12 +157,15 @@ class RedialledCall(Call):
                         await trio.sleep(pause)
                     if self._was_hung_up:
                         return
+        except SfclientError as error:
+            failed = Ended(error.party, error.status, str(error), "drained")
+            raise
         finally:
-            last = self._present._end if self._number else None
+            last = self._present._last if self._number else None
             if last is not None:
                 if self._is_between:
                     ended = HUNG_UP if self._was_hung_up else CANCELLED
-                    last = Disconnected(ended, at=self._clock.now)
+                    last = Disconnected(failed or ended, at=self._clock.now)
                 self._ended = last.ended
                 self._outlet.close(last)
                 self._over.set()
@@ -170,7 +174,7 @@ class RedialledCall(Call):
         self, lines: list[Line], task_status: trio.TaskStatus["RedialledCall"]
     ) -> float | None:
         """One more; after how many seconds to redial, None when the call is over. Raises what has ended it for good."""
-        self._holds = False
+        self._held_since = None
         number, dialled_at = self._number + 1, self._clock.now if self._number else 0.0
         try:
             with (
@@ -184,18 +188,19 @@ class RedialledCall(Call):
                         task_status.started(self)
                     await attempt.dial(call, self._sound_flows)
         except RemoteError as error:
-            if self._was_hung_up and not self._holds:
+            if self._was_hung_up and self._held_since is None:
                 return None  # it failed at the moment at which it was given up
             now = self._clock.now
-            pause = self._redialer.pause(error, self._present._held_seconds, now)
+            held = 0.0 if self._held_since is None else now - self._held_since
+            pause = self._redialer.pause(error, held, now)
             if pause is None or self._was_hung_up:
                 raise
         else:
             return None
-        self._is_between = True
+        self._is_between, self._held_since = True, None
         self._earlier.append(PastAttempt(self._present.statistics(), self._present.timeline))
         self._first_recording_error = self._recording_error
-        if (last := self._present._end) is not None:
+        if (last := self._present._last) is not None:
             self._events.tell(Redialing(last.ended, pause, number + 1, at=now))
         return pause
 
@@ -205,4 +210,4 @@ class RedialledCall(Call):
         return self._first_recording_error or self._present._recording_error
 
     def _sound_flows(self) -> None:
-        self._holds = True
+        self._held_since = self._clock.now

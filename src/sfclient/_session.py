@@ -4,6 +4,7 @@ import dataclasses
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from inspect import isawaitable
 from typing import Protocol
 
@@ -57,49 +58,78 @@ class GetSession(Protocol):
         """The right to hold one call."""
 
 
+class Fetching:
+    """A program's function that fetches sessions, out of sight: it may hold a key, and a traceback may show the values
+    of its frames."""
+
+    def __init__(self, get_session: GetSession) -> None:
+        self._get_session = get_session
+
+    async def fetch(self, limits: TimeLimits) -> Session:
+        """Ask for one. Raises `NetworkError` if that takes too long, and see `GetSession`."""
+        came: object = None
+        with trio.move_on_after(limits.get_session) as patience:
+            try:
+                came = self._get_session()
+                came = await came if isawaitable(came) else came
+            except SfclientError:
+                raise
+            except (OSError, trio.TooSlowError) as error:
+                why = getattr(error, "strerror", None) or type(error).__name__
+                raise NetworkError(f"no session was fetched: {why}") from error
+            except Exception as error:
+                # Not what it says: nobody knows what is in it.
+                raise UsageError(
+                    f"the function that fetches a session raised {type(error).__name__}: let it raise a NetworkError"
+                    " or ServiceError for what may be tried again"
+                ) from error
+        if patience.cancelled_caught:
+            raise NetworkError(f"no session was fetched within {limits.get_session:g} s")
+        if not isinstance(came, Session):
+            raise UsageError(
+                f"the function that fetches a session must return a Session, not {type(came).__name__}"
+            )
+        return came
+
+
+def way_to_session(
+    session: Session | GetSession | str, dialect: str, codec: str | None, framing: str | None
+) -> tuple[Session | Fetching, Callable[[], Dialect]]:
+    """By which a call gets its session, and what is spoken on it. Raises `UsageError`."""
+    if isinstance(session, str):
+        session = Session(session, dialect, codec, framing)
+    elif isinstance(session, Session):
+        if codec is not None or framing is not None:
+            raise UsageError("codec and framing are said by the session: leave them out")
+    elif callable(session):
+        return Fetching(session), partial(dialect_named(dialect), codec, framing)
+    else:
+        raise UsageError(
+            f"the session must be a Session or the URL of one, not {type(session).__name__}:"
+            " or give an async function that fetches one"
+        )
+    new_dialect = partial(dialect_named(session.dialect), session.codec, session.framing)
+    check_session(session, new_dialect())
+    return session, new_dialect
+
+
 def check_session(session: Session, dialect: Dialect) -> None:
     """It is spoken on as the call expects. Raises `UsageError`."""
     speaks = dialect_named(session.dialect)(session.codec, session.framing)
-    for what in ("name", "codec", "framing"):
-        expected, came = getattr(dialect, what), getattr(speaks, what)
-        if expected != came:
-            word = "dialect" if what == "name" else what
+    for what, expected, came in (
+        ("dialect", dialect.name, speaks.name),
+        ("codec", dialect.codec, speaks.codec),
+        ("framing", dialect.framing, speaks.framing),
+    ):
+        if came != expected:
             raise UsageError(
-                f"the session that was fetched has the {word} {came}, and open_call was told {expected}:"
-                f" pass {word}={came!r}"
+                f"the session that was fetched has the {what} {came}, and open_call was told {expected}:"
+                f" pass {what}={came!r}"
             )
     if speaks.starts_calls and session.start_call is None:
         raise UsageError(
             f"a {speaks.name} session needs start_call: take it from request_session, or give your own function"
         )
-
-
-async def fetch_session(get_session: GetSession, limits: TimeLimits) -> Session:
-    """What a program's function brings. Raises `NetworkError` if that takes too long, and see `GetSession`."""
-    came: object = None
-    with trio.move_on_after(limits.get_session) as patience:
-        try:
-            came = get_session()
-            came = await came if isawaitable(came) else came
-        except SfclientError:
-            raise
-        except OSError as error:
-            raise NetworkError(
-                f"no session was fetched: {error.strerror or type(error).__name__}"
-            ) from error
-        except Exception as error:
-            # Not what it says: nobody knows what is in it.
-            raise UsageError(
-                f"the function that fetches a session raised {type(error).__name__}: let it raise a NetworkError or"
-                " ServiceError for what may be tried again"
-            ) from error
-    if patience.cancelled_caught:
-        raise NetworkError(f"no session was fetched within {limits.get_session:g} s")
-    if not isinstance(came, Session):
-        raise UsageError(
-            f"the function that fetches a session must return a Session, not {type(came).__name__}"
-        )
-    return came
 
 
 async def request_session(

@@ -33,7 +33,6 @@ Result = TypeVar("Result")
 _lock = threading.RLock()  # again by the same thread, where the garbage collector cancels a job
 _shared: "TrioThread | None" = None  # that takes new jobs
 
-
 PROGRAM_IS_OVER = (
     "the program ended with this open: leave the block, or end the threads that use it, before"
 )
@@ -66,6 +65,9 @@ class TrioThread:
         self._thread = threading.Thread(target=self._run, name="sfclient trio", daemon=False)
 
     # For any thread.
+
+    def start(self) -> None:
+        self._thread.start()
 
     def post(self, work: Callable[[], None]) -> bool:
         """Have it done in trio's thread, after all that was posted before; whether there is that thread. It raises
@@ -198,9 +200,6 @@ class TrioThread:
         over, self._over = self._over, []
         for job in over:
             job.tell()
-
-    def start(self) -> None:
-        self._thread.start()
 
 
 def _no() -> bool:

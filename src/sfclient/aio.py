@@ -206,7 +206,7 @@ def open_call(*args: Any, **kwargs: Any) -> AbstractAsyncContextManager["Call"]:
     return _Block(args, kwargs)
 
 
-def _check(carried: CarriedCall, loop: asyncio.AbstractEventLoop) -> None:
+def _check_loop(carried: CarriedCall, loop: asyncio.AbstractEventLoop) -> None:
     if running_loop("Call") is not loop:
         raise UsageError("this call is of another event loop: use it where it was opened")
     carried.job.check_process()
@@ -230,7 +230,7 @@ class _Stream(Generic[_T]):
         self._asked: tuple[Job[_T], Signal] | None = None
 
     async def next(self) -> _T:
-        _check(self._carried, self._loop)
+        _check_loop(self._carried, self._loop)
         async with self._turn:
             if self._asked is None:
                 if self._carried.job.is_over:
@@ -275,22 +275,19 @@ class Call(PlainCall):
 
     async def use_input(self, device: Device | str | int | None) -> None:
         """Record from another sound device: see `sfclient.Call.use_input`."""
-        _check(self._carried, self._loop)
-        await in_trio(
-            "Call", self._carried.job_of(partial(self._carried.begun().use_input, device))
-        )
+        await self._wait(partial(self._carried.begun().use_input, device))
 
     async def use_output(self, device: Device | str | int | None) -> None:
         """Play at another sound device: see `sfclient.Call.use_output`."""
-        _check(self._carried, self._loop)
-        await in_trio(
-            "Call", self._carried.job_of(partial(self._carried.begun().use_output, device))
-        )
+        await self._wait(partial(self._carried.begun().use_output, device))
 
     async def wait_ended(self) -> Ended:
         """Wait until the call is over and the agent's last words have been played."""
-        _check(self._carried, self._loop)
-        return await in_trio("Call", self._carried.job_of(self._carried.begun().wait_ended))
+        return await self._wait(self._carried.begun().wait_ended)
+
+    async def _wait(self, function: Callable[[], Awaitable[_T]]) -> _T:
+        _check_loop(self._carried, self._loop)
+        return await in_trio("Call", self._carried.job_of(function))
 
     @property
     def tap(self) -> "Tap":

@@ -21,6 +21,7 @@ from sfclient import (
     MemoryInput,
     MemoryOutput,
     SfclientError,
+    StreamInput,
     open_call,
 )
 from sfclient._devices import DeviceStatistics, Line, Queues
@@ -51,6 +52,8 @@ class Situation:
     error: type[SfclientError] | None = None
     """That it ends with, if it is not cancelled before."""
     loses_device: bool = False
+    is_streamed: bool = False
+    """What is said is made while it is said."""
 
 
 SITUATIONS = {
@@ -62,6 +65,7 @@ SITUATIONS = {
     "agent reads nothing": Situation((deaf,), hang_up=0.05),
     "agent floods": Situation((SPEECH * 9, wait(0.001)) * 60, hang_up=0.05),
     "agent is reset": Situation((speak(0.1), reset)),
+    "agent closes, and what is said is made": Situation((speak(0.1), BYE), is_streamed=True),
     "device is lost": Situation((speak(0.1),), error=DeviceError, loses_device=True),
 }
 
@@ -123,6 +127,17 @@ async def lost_lines(
     yield [LostLine(MemoryInput(), MemoryOutput(), input_rate, output_rate)]
 
 
+async def made() -> AsyncIterator[bytes]:
+    """Whose end takes a while."""
+    try:
+        while True:
+            await trio.sleep(0.02)
+            yield bytes(640)
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(0.02)
+
+
 def hold(situation: Situation, dialect: str, step: int, record: Path) -> Cancelling:
     """A call that is cancelled before this step. Asserts that it is gone, with nothing left of it."""
     cancelling = Cancelling(step, step + LATER_STEPS if situation.is_twice and step >= 0 else None)
@@ -163,7 +178,10 @@ async def _hold(
             with trio.CancelScope() as outer, trio.CancelScope() as inner:
                 cancelling.watch(inner, outer)
                 try:
-                    audio = Audio(MemoryInput(), MemoryOutput())
+                    source = StreamInput(made(), samplerate=16_000)
+                    audio = Audio(
+                        source if situation.is_streamed else MemoryInput(), MemoryOutput()
+                    )
                     async with open_call(session_of(dialect), audio, record=record) as call:
                         with trio.move_on_after(situation.hang_up):
                             async for _ in call:

@@ -14,6 +14,7 @@ from trio.testing import MockClock
 from sfaudio import CaptureQueue, JitterBuffer, PlayoutEngine, float32_to_int16
 from sfaudio._callback import StreamCallback
 from sfclient import (
+    Audio,
     Device,
     DeviceChanged,
     DeviceError,
@@ -21,7 +22,7 @@ from sfclient import (
     DeviceReturned,
     UsageError,
 )
-from sfclient._devices import _portaudio, _streams
+from sfclient._devices import _portaudio, _streams, open_lines
 from sfclient._devices._choice import End, Kind
 from sfclient._devices._interface import Queues
 from sfclient._devices._reference import Reference
@@ -280,15 +281,14 @@ async def test_devices_and_volume_go_on_over_the_attempts_of_a_call(
         for chosen in ([["desk"], ["speaker"]], [["headset"], ["speaker"]]):
             async with trio.open_nursery() as attempt:
                 await attempt.start(run.line.run, run.queues, run.told.append)
-                await trio.sleep(1)
+                if chosen == [["headset"], ["speaker"]]:
+                    await run.until(DeviceChanged("input", "headset"))
                 assert hardware.names == chosen
                 assert {stream.output_gain for stream in hardware.open} == {0.5}
                 attempt.cancel_scope.cancel()
             assert hardware.names == []
             if chosen == [["desk"], ["speaker"]]:
                 program.start_soon(run.line.use, "input", "headset")
-                await trio.sleep(1)
-    assert DeviceChanged("input", "headset") in run.told
     run.line.close()
 
 
@@ -299,6 +299,13 @@ async def test_nothing_is_changed_when_the_call_is_over(
         pass
     with pytest.raises(UsageError, match="the call is over"):
         await run.line.use("input", "headset")
+
+
+async def test_lines_that_are_closed_are_not_waited_for(hardware: Hardware) -> None:
+    async with open_lines(Audio(), RATE, RATE) as (line,):
+        pass
+    with pytest.raises(UsageError, match="the call is over"):
+        await line.use("input", "headset")
 
 
 async def test_what_could_not_be_changed_to_is_not_what_is_waited_for(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,12 +15,14 @@ import trio
 
 from sfclient import (
     Audio,
+    AudioFileError,
     AuthenticationError,
     Call,
     Connected,
     Connecting,
     DeviceError,
     Disconnected,
+    InputEnded,
     MemoryInput,
     MemoryOutput,
     NetworkError,
@@ -29,17 +32,21 @@ from sfclient import (
     ServiceError,
     Session,
     StartedCall,
+    StreamInput,
+    StreamOutput,
     TimeLimits,
     UsageError,
     open_call,
     request_session,
 )
+from sfclient._dialects import HttpRequest
+from sfclient._http import service_at
 from sfclient.report import make_record, write_report
 from sfclient.simulator import SimulatedCall, Simulator, open_simulator
 from sfclient.testing import Proxy, open_proxy
 
 from .books import capture_errors, playout_errors
-from .conftest import NUMBERS, START, UnhurriedClock, listen, noise
+from .conftest import NUMBERS, START, UnhurriedClock, listen, noise, without_silence
 
 TOKEN = "GET /websocket/token/agent"
 AT_ONCE = Redial(first_pause=0.5, jitter=0.0)
@@ -115,7 +122,9 @@ async def test_a_call_goes_on_until_it_ends_in_order(kiosk, fast_clock, tmp_path
     events: list[Any] = []
     async with kiosk(agent) as it:
         audio = Audio(MemoryInput(), heard)
-        async with it.call(audio, record=tmp_path / "both.wav", timeline=True) as call:
+        redial = Redial(first_pause=0.5, jitter=0.0, steady_seconds=0.3)
+        options = {"record": tmp_path / "both.wav", "timeline": True, "redial": redial}
+        async with it.call(audio, **options) as call:
             async for event in call:
                 events.append(event)
                 assert call.ended is None or isinstance(event, Disconnected)
@@ -129,6 +138,7 @@ async def test_a_call_goes_on_until_it_ends_in_order(kiosk, fast_clock, tmp_path
     assert [event.at for event in told] == sorted(event.at for event in told)
     first = told[2]
     assert (first.attempt, first.pause_seconds, first.ended.by) == (2, 0.5, "network")
+    assert told[5].pause_seconds == 0.5  # it had held
     assert "redialled in 0.5 s" in str(first)
     assert told[3].at == pytest.approx(first.at + 0.5, abs=0.2)
     assert call.ended == told[-1].ended
@@ -178,6 +188,38 @@ async def test_the_block_is_entered_without_a_network_and_a_pause_can_be_hung_up
     assert (call.ended.by, call.ended.code, call.ended.reason) == ("caller", 1000, "hung up")
 
 
+async def test_who_hangs_up_in_the_pause_after_a_call_that_held_is_not_kept_waiting(
+    kiosk, fast_clock
+) -> None:
+    async with kiosk() as it:
+        async with it.call(redial=Redial(first_pause=60)) as call:
+            await until(call, Connected)
+            it.proxy.reset()
+            await until(call, Redialing)
+            with trio.fail_after(10):
+                call.hang_up()
+                await call.wait_ended()
+        assert (call.ended.reason, it.fetched) == ("hung up", 1)
+
+
+@widget_only
+async def test_a_file_of_the_next_attempt_that_cannot_be_written_ends_it(
+    kiosk, fast_clock, tmp_path: Path
+) -> None:
+    (tmp_path / "both-2.wav").mkdir()
+
+    async def agent(call: SimulatedCall) -> None:
+        it.proxy.reset()
+
+    async with kiosk(agent) as it:
+        with pytest.raises(AudioFileError, match=r"both-2\.wav"):
+            async with it.call(record=tmp_path / "both.wav") as call:
+                await call.wait_ended()
+        assert it.fetched == 1
+    assert call.ended.by == "caller"
+    assert "both-2.wav" in call.ended.reason
+
+
 async def test_who_hangs_up_while_it_is_dialled_is_not_kept_waiting(fast_clock) -> None:
     waits = trio.Event()
 
@@ -193,6 +235,20 @@ async def test_who_hangs_up_while_it_is_dialled_is_not_kept_waiting(fast_clock) 
             await call.wait_ended()
     assert call.ended.reason == "hung up"
     assert call.attempt == 1
+
+
+async def test_what_fails_at_the_moment_at_which_it_is_hung_up_is_no_error(fast_clock) -> None:
+    entered = trio.Event()
+
+    async def fetch() -> Session:
+        await entered.wait()
+        call.hang_up()
+        raise NetworkError("too late to matter")
+
+    async with open_call(fetch, Audio("none", "none"), redial=AT_ONCE) as call:
+        entered.set()
+        await call.wait_ended()
+    assert (call.ended.by, call.ended.reason, call.attempt) == ("caller", "hung up", 1)
 
 
 async def test_what_either_side_ends_in_order_is_not_redialled(kiosk, fast_clock) -> None:
@@ -295,6 +351,12 @@ class TestPost:
             assert told.value.may_have_begun
             assert it.simulator.requests[START] == 1
 
+    async def test_one_that_reaches_nobody_certainly_did_nothing(self) -> None:
+        service = service_at("http://127.0.0.1:1", "key", None, None, allow_insecure=False)
+        with pytest.raises(NetworkError) as told:
+            await service.ask(HttpRequest("POST", "/"))
+        assert told.value.may_have_begun is False
+
     @ws_media_only
     @pytest.mark.parametrize(
         ("said", "redialled"), [(None, False), (True, False), (False, True)], ids=str
@@ -345,7 +407,9 @@ class TestPost:
 
 
 @widget_only
-async def test_mute_and_tap_go_on_and_the_service_gets_silence(kiosk, fast_clock) -> None:
+async def test_mute_and_tap_go_on_and_the_service_gets_silence(
+    kiosk, fast_clock, tmp_path: Path
+) -> None:
     async def agent(call: SimulatedCall) -> None:
         await call.client_ready()
         await call.send_audio(noise(0.2, 16_000))
@@ -357,7 +421,7 @@ async def test_mute_and_tap_go_on_and_the_service_gets_silence(kiosk, fast_clock
 
     async with kiosk(agent) as it:
         audio = Audio(MemoryInput(noise(60, 48_000)), NullOutput())
-        async with it.call(audio, tap=True) as call:
+        async with it.call(audio, tap=True, record=tmp_path / "both.wav") as call:
             call.mute()
             times = [sound.at async for sound in call.tap if any(sound.pcm)]
         assert not any(b"".join(each.received_audio for each in it.simulator.calls))
@@ -411,6 +475,7 @@ class TestFunction:
             (UsageError("not you"), UsageError, "not you"),
             (ConnectionRefusedError(111, "Connection refused"), NetworkError, "Connection refused"),
             (TimeoutError(), NetworkError, "TimeoutError"),
+            (trio.TooSlowError(), NetworkError, "TooSlowError"),
             (KeyError("secret"), UsageError, "raised KeyError"),
         ],
         ids=repr,
@@ -446,6 +511,21 @@ class TestFunction:
             async with open_call(fetch, Audio("none", "none")):
                 raise AssertionError
         assert "secret" not in str(error.value)
+
+    async def test_the_key_that_it_holds_is_in_no_frame_of_an_error(self) -> None:
+        fetch = partial(request_session, "agent", api_key="key-7731", base_url="http://127.0.0.1:1")
+
+        async def call(**options: Any) -> None:
+            async with open_call(fetch, Audio("none", "none"), **options) as held:
+                await held.wait_ended()
+
+        for options in ({}, {"redial": Redial(first_pause=0.01, most_in_a_row=1)}):
+            with pytest.raises(NetworkError) as error:
+                await call(**options)
+            shown = traceback.TracebackException.from_exception(error.value, capture_locals=True)
+            ours = [frame for frame in shown.stack if "site-packages" in frame.filename]
+            assert len(ours) > 5
+            assert "key-7731" not in "".join(str(frame.locals) for frame in ours)
 
     async def test_a_codec_that_it_was_not_told_of(self) -> None:
         async def fetch() -> Session:
@@ -504,7 +584,7 @@ async def run_kiosk(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fail)
-        async with it.call(redial=redial) as call:
+        async with it.call(redial=redial, chunk_seconds=0.2) as call:  # fewer messages, less to do
             with trio.move_on_after(seconds):
                 async for event in call:
                     events.append(event)
@@ -559,3 +639,33 @@ async def test_a_kiosk_for_seconds(kiosk, fast_clock, caplog: pytest.LogCaptureF
         call, events = await run_kiosk(it, 6.0, [2.0], redial)
         check_kiosk(it, call, events, redial, caplog.text)
     assert call.attempt > 1
+
+
+@widget_only
+async def test_what_a_program_makes_goes_on_where_it_was(kiosk, fast_clock) -> None:
+    """Through a generator that a cancellation would have ended; the end of what is played is that of the call."""
+    words = noise(1.5, 48_000)
+
+    async def made() -> AsyncIterator[bytes]:
+        for at in range(0, len(words), 960):
+            await trio.sleep(0.005)
+            yield words[at : at + 960]
+
+    async def agent(call: SimulatedCall) -> None:
+        await call.client_ready()
+        if len(it.simulator.calls) == 1:
+            await trio.sleep(0.5)
+            it.proxy.reset()
+        await call.wait_ended()
+
+    source, heard = StreamInput(made(), samplerate=48_000), StreamOutput()
+    async with kiosk(agent) as it:
+        async with it.call(Audio(source, heard), silence_seconds=1) as call:
+            frames = sum([len(block) async for block in heard])
+            assert kinds([event async for event in call]).count(InputEnded) == 1
+        before, after = (without_silence(bytes(of.received_audio)) for of in it.simulator.calls)
+    assert words.startswith(before)
+    assert words.endswith(after)
+    assert min(len(before), len(after)) > 0.2 * len(words)
+    assert source.statistics().said_frames == len(words) // 2
+    assert heard.statistics().read_frames == frames

@@ -1,6 +1,7 @@
 """What the agent says, block by block: for whoever reads it in time, and never at the cost of the call."""
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -126,6 +127,16 @@ class TestReading:
     def test_before_the_call_is_refused(self, make: Any, read: Any) -> None:
         with pytest.raises(UsageError, match="no call plays to this StreamOutput yet"):
             read(make())
+
+    def test_in_a_forked_child_is_refused(
+        self, make: Any, read: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would wait for ever."""
+        output = make()
+        output.open(RATE)
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        with pytest.raises(UsageError, match="process that this one was forked from"):
+            read(output)
 
     def test_loses_nothing_to_the_thread_that_plays(self, make: Any, read: Any) -> None:
         """They meet at each step of either: the reader waits, and is woken, or finds a block before it does."""

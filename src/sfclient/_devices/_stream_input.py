@@ -127,21 +127,25 @@ class StreamInput:
     async def feed(self) -> None:
         """Take what the program gives, until that ends or this is cancelled. Raises `UsageError`."""
         try:
-            await self._bell.wait()  # for the first block
-            while await self._pieces.pull(self._take):
-                if self._queue.waiting_bytes > self._few_bytes:
-                    await self._bell.wait()
-            if self._queue.put_bytes % 2:
-                raise UsageError("the pieces of a StreamInput end with half a sample")
-            self._has_ended = True
+            try:
+                await self._take_all()
+            finally:
+                await self._close()
         except UsageError:
             raise
         except Exception as error:
             raise UsageError(
                 f"the pieces of a StreamInput raised {type(error).__name__}: {error}"
             ) from error
-        finally:
-            await self._close()
+
+    async def _take_all(self) -> None:
+        await self._bell.wait()  # for the first block
+        while await self._pieces.pull(self._take):
+            if self._queue.waiting_bytes > self._few_bytes:
+                await self._bell.wait()
+        if self._queue.put_bytes % 2:
+            raise UsageError("the pieces of a StreamInput end with half a sample")
+        self._has_ended = True
 
     async def _close(self) -> None:
         self._was_abandoned = not await self._pieces.close()

@@ -1,5 +1,6 @@
 """What the agent says, for a program that takes it block by block while it is said."""
 
+import os
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -64,16 +65,17 @@ class BlockQueue:
         self._capacity_frames = 0.0
         self._blocks: deque[NDArray[np.int16]] = deque()
         self._wakes: deque[Callable[[], object]] = deque()
-        self._is_open = self._is_over = False
+        self._pid: int | None = None  # of the process of its call
+        self._is_over = False
         # Each is counted by one thread alone.
         self._played_frames = self._dropped_frames = self._read_frames = 0
 
     def open(self, samplerate: int) -> int:
-        if self._is_open:
+        if self._pid is not None:
             raise UsageError("a StreamOutput is good for one call: make another")
         self.samplerate = self.samplerate or samplerate
         self._capacity_frames = self._capacity_seconds * self.samplerate
-        self._is_open = True
+        self._pid = os.getpid()
         return self.samplerate
 
     def write(self, block: NDArray[np.int16]) -> None:
@@ -102,10 +104,15 @@ class BlockQueue:
     def _next(self, wake: Callable[[], object]) -> Block | None:
         """The oldest block; or None, and `wake` is called in another thread when it is worth to look again.
 
-        Raises `_end` when the call is over and all was read, `UsageError` when there is no call yet.
+        Raises `_end` when the call is over and all was read, `UsageError` when there is no call yet, or only in the
+        process from which this one was forked.
         """
-        if not self._is_open:
+        if self._pid is None:
             raise UsageError("no call plays to this StreamOutput yet: read it inside the block")
+        if self._pid != os.getpid():
+            raise UsageError(
+                "the call of this StreamOutput is of the process that this one was forked from: open one here"
+            )
         is_over = (
             self._is_over
         )  # then nothing comes any more; asked after the blocks it would not tell

@@ -28,7 +28,7 @@ async def test_each_attempt_is_told_and_leaves_its_files(
 
     async def agent(call: SimulatedCall) -> None:
         await call.client_ready()
-        await trio.sleep(0.3)
+        await trio.sleep(0.3 * len(sim.calls))
         await call.close(1000 if len(sim.calls) == 2 else 1011, "of a test")
 
     names = ("--record", tmp_path / "both.wav", "--stats", tmp_path / "s.json")
@@ -50,8 +50,10 @@ async def test_each_attempt_is_told_and_leaves_its_files(
     assert (first["attempt"], told["attempt"]) == (1, 2)
     for part, name in ((first, "both.wav"), (told, "both-2.wav")):
         assert len(read_wav(tmp_path / name, 48_000, 2)) == part["recording"]["written_frames"] > 0
-    assert "attempt 2" in (tmp_path / "r-2.html").read_text(encoding="utf-8")
-    assert "1011" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    pages = [(tmp_path / name).read_text(encoding="utf-8") for name in ("r.html", "r-2.html")]
+    heads = [page.split("</header>")[0] for page in pages]
+    assert ["attempt 2" in head for head in heads] == [False, True]
+    assert ["(1011)" in head for head in heads] == [True, False]
 
 
 @POSIX

@@ -1,7 +1,7 @@
 """A call through any door, with everything that must hold at the end of every call."""
 
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -9,13 +9,30 @@ from typing import Any
 import pytest
 import trio
 
-from sfclient import Audio, MemoryInput, MemoryOutput, NullOutput
+from sfclient import (
+    AgentAwaited,
+    Audio,
+    Event,
+    MemoryInput,
+    MemoryOutput,
+    NetworkReturned,
+    NetworkStalled,
+    NullOutput,
+    SpeechLate,
+)
 from sfclient.simulator import Agent, SimulatedCall
 
 from ..books import CountedSink, CountedSource, errors_at_the_end
 from ..conftest import NUMBERS, UnhurriedClock, listen, without_silence
 from .doors import DOORS, RATE, TrioDoor, threads_of_trio
 from .far_side import FarSide, open_far_side
+
+# What a call tells of a machine that is slow with one of its sides.
+OF_SLOWNESS = AgentAwaited | NetworkReturned | NetworkStalled | SpeechLate
+
+
+def without_slowness(events: Iterable[Event]) -> list[Event]:
+    return [event for event in events if not isinstance(event, OF_SLOWNESS)]
 
 
 class Held:

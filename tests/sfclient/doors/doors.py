@@ -22,7 +22,7 @@ import sfclient
 from sfclient import aio, blocking
 
 RATE = 20  # seconds of a call in one of real time
-HANGS_SECONDS = 60
+HANGS_SECONDS = 30
 
 Scenario = Callable[[], Coroutine[Any, Any, None]]
 

@@ -15,7 +15,7 @@ import pytest
 import trio
 
 import sfclient
-from sfclient import aio, blocking
+from sfclient import TimeLimits, aio, blocking
 from sfclient.simulator import SpeakAgent
 
 from ..conftest import noise
@@ -55,9 +55,16 @@ async def give_up_blocking(program: Program, seconds: float, again: float) -> No
         await program()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
-        pass
+        forget_unstarted_threads()
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def forget_unstarted_threads() -> None:
+    """What CPython itself leaves behind where an interrupt hits `threading.Thread.start` before there is a thread."""
+    for thread in threading.enumerate():
+        if thread.ident is None:
+            threading._limbo.pop(thread, None)
 
 
 GIVE_UP = {
@@ -114,3 +121,26 @@ def test_a_call_given_up_at_any_moment_leaves_nothing(hold: Hold, moments: int) 
 
     hold.door.run(give_up_all)
     assert late == []
+
+
+@pytest.mark.parametrize("dialect", ["widget"])
+def test_who_gives_up_on_leaving_waits_for_no_agent(hold: Hold) -> None:
+    """One that does not answer the close is waited for, and that can be given up too."""
+    calls = []
+
+    async def leave(far: FarSide) -> None:
+        limits = TimeLimits(close=1e6)
+        session = await hold.session(far)
+        async with hold.door.open_call(session, hold.audio(), limits=limits) as call:
+            calls.append(call)
+            while not call.connected:
+                await hold.door.sleep(0.1)
+            far.do(far.proxy.stall)
+
+    async def give_up() -> None:
+        with open_far_side(SpeakAgent(b"")) as far:
+            await GIVE_UP[hold.door.name](partial(leave, far), 0.3, 0.01)
+
+    hold.door.run(give_up)
+    assert threads_of_trio() == []
+    assert calls[0].ended.by == "caller"

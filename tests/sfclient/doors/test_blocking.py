@@ -3,6 +3,7 @@
 import errno
 import gc
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -66,7 +67,8 @@ def test_events_wait_no_longer_than_asked():
             assert list(call.events(timeout=0)) == []
             assert call.wait_ended(timeout=0.01) is None
             call.hang_up()
-            events += call.events(timeout=60)
+            call.wait_ended()
+            events += call.events(timeout=0)
             assert list(call.events(timeout=0)) == list(call) == []
             assert call.wait_ended(timeout=0).by == "caller"
         names = "Connecting Connected SpeechBegan SpeechEnded Disconnected"
@@ -129,15 +131,17 @@ def test_functions_of_the_program_get_a_thread_with_its_context_variables():
         seen.append((colour.get(), server_name))
         return kept.start_call(server_name)  # a wait, which no loop forbids here
 
+    def note(call_id):
+        time.sleep(0.05)  # the block is entered when it has returned, as under trio
+        seen.append((colour.get(), call_id))
+
     seen = []
     with open_far_side(listen) as far:
         kept = new_session(far)
         token = colour.set("green")
         try:
             session = blocking.Session(kept.url, "ws-media", start_call=start)
-            with blocking.open_call(
-                session, audio(), on_call_id=lambda call_id: seen.append((colour.get(), call_id))
-            ) as call:
+            with blocking.open_call(session, audio(), on_call_id=note) as call:
                 assert [one[0] for one in seen] == ["green", "green"]
                 assert call.call_id == seen[1][1]
         finally:

@@ -1,18 +1,20 @@
 """What a program does wrong with a door: it is told what to do instead, and nothing hangs, or is left open."""
 
 import asyncio
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
 import pytest
+import trio
 
 from sfclient import Audio, Connected, Connecting, Disconnected, MessageReceived, UsageError
 from sfclient.simulator import SimulatedCall
 
 from ..conftest import listen
-from .conftest import through_every_door
+from .conftest import through_every_door, without_slowness
 from .doors import DOORS, AsyncioDoor, BlockingDoor, threads_of_trio
 from .far_side import open_far_side
 
@@ -34,10 +36,11 @@ def numbers(events) -> list[int]:
     return [event.fields["number"] for event in events if isinstance(event, MessageReceived)]
 
 
-def in_thread(function, *arguments):
-    """What comes of it in a thread that has no loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function, *arguments).result()
+def in_thread(function, *arguments) -> None:
+    """In a thread that has no loop."""
+    done = Future()
+    threading.Thread(target=lambda: done.set_result(function(*arguments)), daemon=True).start()
+    done.result(10)
 
 
 @pytest.mark.parametrize(
@@ -153,14 +156,32 @@ def test_events_end_when_none_has_come_for_so_long(hold):
         with door.module.open_call(far.do(far.simulator.new_session_url), hold.audio()) as call:
             while not call.connected:
                 time.sleep(0.01)
-            assert [type(event) for event in call.events(timeout=0)] == [Connecting, Connected]
+            begin = [type(event) for event in without_slowness(call.events(timeout=0))]
+            assert begin == [Connecting, Connected]
             for timeout in (0, 0.01):
-                assert list(call.events(timeout=timeout)) == []
+                assert without_slowness(call.events(timeout=timeout)) == []
                 assert call.wait_ended(timeout=timeout) is None
             call.hang_up()
             ended = call.wait_ended(timeout=60)
-            assert list(call.events(timeout=60)) == [Disconnected(ended)]
+            assert without_slowness(call.events(timeout=60)) == [Disconnected(ended)]
         assert list(call.events(timeout=0)) == list(call) == []
+
+
+@only_widget
+@only_blocking
+@pytest.mark.parametrize("to_thread", [trio.to_thread.run_sync, asyncio.to_thread])
+def test_a_thread_of_a_program_with_a_loop_may_block(hold, to_thread):
+    door: BlockingDoor = hold.door
+
+    def hold_a_call(url: str) -> None:
+        with door.module.open_call(url, hold.audio()) as call:
+            assert any(isinstance(event, Connected) for event in call)
+
+    with open_far_side(listen) as far:
+        url = far.do(far.simulator.new_session_url)
+        host = DOORS["trio" if to_thread is trio.to_thread.run_sync else "asyncio"]()
+        host.run(partial(to_thread, hold_a_call, url))
+    assert threads_of_trio() == []
 
 
 @only_widget

@@ -27,13 +27,14 @@ from sfclient import (
     Redialing,
     RemoteError,
     ServiceError,
+    SpeechEnded,
     StreamInput,
     UsageError,
 )
 from sfclient.simulator import EchoAgent, SimulatedCall, SpeakAgent
 
 from ..conftest import listen, noise, without_silence
-from .conftest import through_every_door
+from .conftest import through_every_door, without_slowness
 from .far_side import open_far_side
 
 WORDS = noise(0.3, 16_000)
@@ -89,14 +90,14 @@ async def test_waiting_for_the_end_plays_the_last_word(hold):
 @through_every_door
 async def test_the_caller_is_heard_and_answered(hold):
     said = noise(0.3, hold.capture_samplerate)
+    expected = len(said) * hold.playout_samplerate / hold.capture_samplerate
     async with hold(EchoAgent(), say=said) as held:
-        await hold.door.sleep(1)
-        assert held.call.connected
+        while len(held.heard) < 0.99 * expected:
+            await hold.door.sleep(0.1)
         held.call.hang_up()
     assert held.simulated.received_audio.startswith(said)
     if hold.capture_samplerate == hold.playout_samplerate:
-        assert held.heard == said
-    assert held.heard
+        assert said.startswith(held.heard)
 
 
 @through_every_door
@@ -105,7 +106,8 @@ async def test_who_hangs_up_is_told_so(hold):
         await connected(held.call)
         held.call.hang_up()
         assert await held.call.wait_ended() == Ended("caller", 1000, "hung up", "drained")
-        assert [event async for event in held.call] == [Disconnected(held.call.ended)]
+        rest = [event async for event in held.call]
+    assert without_slowness(rest) == [Disconnected(held.call.ended)]
     assert held.simulated.ended.code == 1000
 
 
@@ -120,29 +122,31 @@ async def test_a_flush_drops_what_is_queued_and_the_call_goes_on(hold):
         await call.send_audio(WORDS)
 
     async with hold(speak_again) as held:
-        while not held.call.statistics().playout.queued_frames:
+        while held.call.statistics().playout.queued_frames < 50 * 16_000:
             await hold.door.sleep(0.1)
         held.call.flush()
         held.simulated.transcript = "again"
         assert (await held.call.wait_ended()).audio == "drained"
-    assert held.call.statistics().playout.dropped_frames > 50 * 16_000
+    assert held.call.statistics().playout.dropped_frames > 30 * 16_000
     assert held.heard.endswith(WORDS)
 
 
 @through_every_door
 async def test_who_is_muted_sends_silence(hold):
-    said = noise(20, hold.capture_samplerate)
-    async with hold(say=said) as held:
+    async def last_of_next_second() -> bytes:
+        begin = len(held.simulated.received_audio)
+        while len(heard := held.simulated.received_audio) < begin + 2 * hold.capture_samplerate:
+            await hold.door.sleep(0.1)
+        return heard[-3200:]
+
+    async with hold(say=noise(60, hold.capture_samplerate)) as held:
+        await connected(held.call)
         held.call.mute()
         assert held.call.muted
-        await hold.door.sleep(1)
-        silent = held.simulated.received_audio[-3200:]
+        assert not any(await last_of_next_second())
         held.call.mute(False)
         assert not held.call.muted
-        await hold.door.sleep(1)
-        loud = held.simulated.received_audio[-3200:]
-    assert not any(silent)
-    assert all(loud[0::2]) or any(loud)
+        assert any(await last_of_next_second())
 
 
 @through_every_door
@@ -162,7 +166,8 @@ async def test_who_waits_for_an_event_gets_the_error_of_the_call(hold):
     (call,) = calls
     assert call.ended.by == "network"
     assert caught.value.call_id == call.call_id
-    assert seen in ([], [Disconnected(call.ended)])
+    seen += [event async for event in call]
+    assert without_slowness(seen) == [Disconnected(call.ended)]
 
 
 @through_every_door
@@ -373,14 +378,15 @@ async def test_an_event_that_nobody_waits_for_any_more_is_not_lost(hold):
     async with hold(tell_late) as held:
         await connected(held.call)
         for _ in range(5):
-            assert await hold.door.event(held.call, 0.2) is None
+            assert not isinstance(await hold.door.event(held.call, 0.2), MessageReceived)
         held.simulated.transcript = "now"
         event = None
-        while event is None:
+        while not isinstance(event, MessageReceived):
             event = await hold.door.event(held.call, 0.02)
         assert event.fields == {"type": "note"}
         held.call.hang_up()
-        assert await anext(held.call) == Disconnected(await held.call.wait_ended())
+        rest = [event async for event in held.call]
+    assert without_slowness(rest) == [Disconnected(held.call.ended)]
 
 
 @through_every_door
@@ -536,9 +542,10 @@ async def test_a_call_that_the_network_ends_is_redialled(hold):
                 connections = [each for each in events if isinstance(each, Connected)]
                 if isinstance(event, Connected) and len(connections) == 1:
                     far.do(far.proxy.reset)
-                elif isinstance(event, Connected):
+                elif isinstance(event, SpeechEnded) and len(connections) == 2:
                     assert call.ended is None
-                    await hold.door.sleep(0.5)
+                    while not without_silence(speaker.played).endswith(WORDS):
+                        await hold.door.sleep(0.1)
                     call.hang_up()
     assert asked == [1, 2]
     assert len(far.simulator.calls) == 2
@@ -548,7 +555,6 @@ async def test_a_call_that_the_network_ends_is_redialled(hold):
     assert [attempt.statistics.ended for attempt in call.earlier] == [redialling.ended]
     assert events[-1] == Disconnected(call.ended)
     assert call.ended.by == "caller"
-    assert without_silence(speaker.played).endswith(WORDS)
 
 
 @through_every_door

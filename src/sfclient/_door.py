@@ -81,6 +81,7 @@ class CarriedCall:
         # When it is over, for who asks; again by the same thread, in the handler of a signal.
         self._lock = threading.RLock()
         self.call: Call | None = None
+        """When its block is entered."""
         self.is_failing = False
         """Whether the call ends by an error of its own."""
         self._over = over

@@ -21,10 +21,6 @@ from sfclient import (
     Session,
     UsageError,
     aio,
-    blocking,
-    open_call,
-    request_result,
-    request_session,
 )
 from sfclient.simulator import SpeakAgent
 
@@ -388,73 +384,7 @@ def test_a_callback_that_ends_its_loop_ends_the_call():
         assert threads_of_trio() == []
 
 
-def test_a_call_is_for_the_loop_that_opened_it():
-    async def program(far):
-        async with aio.open_call(new_url(far), audio()) as call:
-
-            async def elsewhere():
-                with pytest.raises(UsageError, match="of another event loop"):
-                    await anext(call)
-                with pytest.raises(UsageError, match="of another event loop"):
-                    await call.wait_ended()
-                return call.levels()  # which does not wait
-
-            assert await asyncio.to_thread(asyncio.run, elsewhere())
-
-    with open_far_side(listen) as far:
-        run(program, far)
-
-
-def test_a_block_is_entered_once():
-    async def program(far):
-        block = aio.open_call(new_url(far), audio())
-        async with block:
-            with pytest.raises(UsageError, match="entered once"):
-                await block.__aenter__()
-        with pytest.raises(UsageError, match="entered once"):
-            async with block:
-                pass
-
-    with open_far_side(listen) as far:
-        run(program, far)
-
-
 URL = "ws://127.0.0.1:1/never"
-KEY = {"api_key": "never"}
-
-
-def test_who_takes_trio_s_door_under_asyncio_is_told_which_to_take():
-    async def program():
-        for waits, name in (
-            (open_call(URL).__aenter__(), "open_call"),
-            (request_session("x", **KEY), "request_session"),
-            (request_result("x", **KEY), "request_result"),
-        ):
-            with pytest.raises(UsageError, match=rf"take sfclient\.aio\.{name}"):
-                await waits
-
-    run(program)
-
-
-def test_who_blocks_asyncio_s_loop_is_told_which_door_to_take():
-    async def program():
-        with pytest.raises(UsageError, match=r"take sfclient\.aio\.open_call"):
-            blocking.open_call(URL).__enter__()
-        with pytest.raises(UsageError, match=r"take sfclient\.aio\.request_session"):
-            blocking.request_session("x", **KEY)
-
-    run(program)
-
-
-async def test_who_takes_another_door_under_trio_is_told_which_to_take():
-    with pytest.raises(UsageError, match=r"under trio take sfclient\.open_call"):
-        await aio.open_call(URL).__aenter__()
-    with pytest.raises(UsageError, match=r"under trio take sfclient\.request_session"):
-        await aio.request_session("x", **KEY)
-    with pytest.raises(UsageError, match=r"would block trio: take sfclient\.open_call"):
-        blocking.open_call(URL).__enter__()
-    with pytest.raises(UsageError, match=r"would block trio: take sfclient\.request_result"):
-        blocking.request_result("x", **KEY)
 
 
 def test_who_takes_asyncio_s_door_without_a_loop_is_told_which_to_take():

@@ -75,15 +75,6 @@ def test_events_wait_no_longer_than_asked():
         assert " ".join(type(event).__name__ for event in events) == names
 
 
-def test_threads_that_iterate_at_the_same_time_share_the_events():
-    with open_far_side(SpeakAgent(WORDS, then="close")) as far:
-        with blocking.open_call(new_url(far), audio()) as call, ThreadPoolExecutor() as pool:
-            shares = [pool.submit(list, call) for _ in range(3)]
-            events = [event for share in shares for event in share.result()]
-    assert [type(event) for event in events].count(Disconnected) == 1
-    assert len(set(map(id, events))) == len(events)
-
-
 def test_who_waits_when_a_call_fails_gets_the_error_in_every_thread():
     with open_far_side(listen) as far, ThreadPoolExecutor() as pool:
         url = far.proxy.through(new_url(far))
@@ -230,14 +221,6 @@ def test_a_thread_that_cannot_run_trio_says_why(monkeypatch):
     monkeypatch.setattr(trio, "run", run)
     with pytest.raises(OSError, match="Too many open files"):
         blocking.open_call("ws://127.0.0.1:1/", audio()).__enter__()
-
-
-def test_a_block_is_entered_once():
-    with open_far_side(listen) as far:
-        block = blocking.open_call(new_url(far), audio())
-        with block:
-            with pytest.raises(UsageError, match="entered once"):
-                block.__enter__()
 
 
 def test_a_call_that_is_over_is_kept_by_nobody():

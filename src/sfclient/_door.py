@@ -38,22 +38,22 @@ class Callback:
         self._nursery = nursery
         self._host = host
         self._function = function
-        self._returned: list[trio.Event] = []
+        self._unreturned: set[trio.Event] = set()
 
     def __call__(self, *args: object) -> None:
         returned = trio.Event()
-        self._returned.append(returned)
+        self._unreturned.add(returned)
         self._nursery.start_soon(self._ask, returned, *args)
 
     async def _ask(self, returned: trio.Event, *args: object) -> None:
         await self._host.ask(self._function, *args)
+        self._unreturned.discard(returned)
         returned.set()
 
     async def wait_returned(self) -> None:
         """Until it has been called as often as it was to be."""
-        for returned in self._returned:
+        for returned in list(self._unreturned):
             await returned.wait()
-        self._returned.clear()
 
 
 class CarriedCall:

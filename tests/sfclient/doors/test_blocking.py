@@ -26,6 +26,8 @@ from sfclient import (
     blocking,
 )
 from sfclient._crossing import wait as wait_crossing
+from sfclient._door import Callback
+from sfclient._host import Host
 from sfclient.simulator import SpeakAgent
 
 from ..conftest import NUMBERS, listen, noise
@@ -163,6 +165,32 @@ def test_a_handler_of_a_signal_may_ask_while_its_thread_does():
     thread.start()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_a_wait_may_be_longer_than_threads_can_wait():
+    with open_far_side(SpeakAgent(WORDS, then="close")) as far, ThreadPoolExecutor() as pool:
+        with blocking.open_call(new_url(far), audio()) as call:
+            assert pool.submit(call.wait_ended, timeout=1e30).result().by == "agent"
+
+
+async def test_a_callback_that_has_returned_is_forgotten():
+    """There is one more with each attempt of a call that may be redialled for months."""
+
+    class Here(Host):
+        def begin(self, work, answer):
+            answer.give(work())
+
+        def is_gone(self):
+            return False
+
+    told = []
+    async with trio.open_nursery() as nursery:
+        callback = Callback(nursery, Here(), told.append)
+        callback("one")
+        await callback.wait_returned()
+        callback("two")
+    assert told == ["one", "two"]
+    assert not callback._unreturned
 
 
 @pytest.fixture

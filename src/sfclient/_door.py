@@ -38,21 +38,22 @@ class Callback:
         self._nursery = nursery
         self._host = host
         self._function = function
-        self._unreturned: set[trio.Event] = set()
+        self.unreturned: set[trio.Event] = set()
+        """Of those calls that have not returned."""
 
     def __call__(self, *args: object) -> None:
         returned = trio.Event()
-        self._unreturned.add(returned)
+        self.unreturned.add(returned)
         self._nursery.start_soon(self._ask, returned, *args)
 
     async def _ask(self, returned: trio.Event, *args: object) -> None:
         await self._host.ask(self._function, *args)
-        self._unreturned.discard(returned)
+        self.unreturned.discard(returned)
         returned.set()
 
     async def wait_returned(self) -> None:
         """Until it has been called as often as it was to be."""
-        for returned in list(self._unreturned):
+        for returned in list(self.unreturned):
             await returned.wait()
 
 
@@ -76,6 +77,7 @@ class CarriedCall:
         self._host = host
         self._entered = entered
         self._failing = failing
+        self._on_call_id: Callback | None = None
         self._left = trio.Event()
         self._has_block_failed = False
         # When it is over, for who asks; again by the same thread, in the handler of a signal.
@@ -97,12 +99,12 @@ class CarriedCall:
             async with open_unwrapped_nursery() as callbacks:
                 on_call_id = kwargs.pop("on_call_id", None)
                 if on_call_id is not None:
-                    on_call_id = Callback(callbacks, self._host, on_call_id)
-                manager = open_call(*args, on_call_id=on_call_id, **kwargs)
+                    self._on_call_id = Callback(callbacks, self._host, on_call_id)
+                manager = open_call(*args, on_call_id=self._on_call_id, **kwargs)
                 del args, kwargs  # which hold secrets
                 async with manager as call:
-                    if on_call_id is not None:
-                        await on_call_id.wait_returned()
+                    if self._on_call_id is not None:
+                        await self._on_call_id.wait_returned()
                     self.call = call
                     await self._wait_left()
         except BlockFailed:
@@ -123,7 +125,8 @@ class CarriedCall:
     def _end(self) -> bool:
         """Nobody will leave the block, or too late."""
         self._left.set()
-        return self.call is not None
+        waits = self._on_call_id is not None and self._on_call_id.unreturned
+        return self.call is not None and not waits
 
     def begun(self) -> Call:
         """The call, in its block or behind it."""

@@ -173,6 +173,26 @@ def test_a_wait_may_be_longer_than_threads_can_wait():
             assert pool.submit(call.wait_ended, timeout=1e30).result().by == "agent"
 
 
+def test_a_callback_that_does_not_return_holds_up_no_program_that_is_over():
+    def note(call_id):
+        told.append(call_id)
+        if len(told) == 2:
+            returns.wait(5)
+
+    def be_over(_):
+        call._carried._on_call_id("as of a call that is redialled")
+        call._carried.job.stop(UsageError("it is over"))
+
+    told, returns = [], threading.Event()
+    with open_far_side(listen) as far:
+        block = blocking.open_call(new_session(far), audio(), on_call_id=note)
+        call = block.__enter__()
+        call._carried.do(be_over)
+        with pytest.raises(UsageError, match="it is over"):
+            block.__exit__(None, None, None)
+    returns.set()
+
+
 async def test_a_callback_that_has_returned_is_forgotten():
     """There is one more with each attempt of a call that may be redialled for months."""
 
@@ -190,7 +210,7 @@ async def test_a_callback_that_has_returned_is_forgotten():
         await callback.wait_returned()
         callback("two")
     assert told == ["one", "two"]
-    assert not callback._unreturned
+    assert not callback.unreturned
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ POLL_SECONDS = 0.25  # of waits: on Windows a lock that is waited for lets no Ct
 def wait(event: threading.Event, seconds: float = inf) -> bool:
     """As `threading.Event.wait`, but Ctrl-C ends it on every system."""
     if threading.current_thread() is not threading.main_thread():  # which alone is interrupted
-        return event.wait(None if seconds == inf else seconds)
+        return event.wait(None if seconds == inf else min(seconds, threading.TIMEOUT_MAX))
     deadline = time.monotonic() + seconds
     while not event.wait(max(0.0, min(POLL_SECONDS, deadline - time.monotonic()))):
         if time.monotonic() >= deadline:

@@ -61,7 +61,7 @@ def finish(job: Job[Any], over: threading.Event, end: Callable[[], object]) -> N
     while True:
         try:
             end()
-            if job.will_tell:
+            if job.will_tell and job.may_wait:
                 wait(over)
             job.leave()
             break

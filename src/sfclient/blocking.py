@@ -169,7 +169,7 @@ class _Block(AbstractContextManager["Call"]):
         try:
             carried.start()
             wait(begun)
-            if carried.has_begun:
+            if carried.call is not None:
                 return Call(carried, over)  # nothing may come behind it
         except BaseException:
             finish(carried.job, over, carried.job.cancel)
@@ -279,7 +279,7 @@ class _Stream(Generic[_T]):
 def _raise_failure(carried: CarriedCall, over: threading.Event) -> None:
     """What the call failed by, if it did, when it has stopped."""
     carried.job.check_process()
-    if carried.is_failing:
+    if carried.is_failing and carried.job.may_wait:
         wait(over)
         if carried.job.error is not None:  # the block is not left yet
             raise_as_it_is(carried.job.error)

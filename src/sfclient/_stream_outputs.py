@@ -1,13 +1,11 @@
 """`StreamOutput` for programs that are not trio's: the queue is the same, and each waits in its own way."""
 
 import asyncio
-import threading
 from functools import partial
 from typing import Self
 
+from sfclient._crossing import Flag
 from sfclient._devices import Block, BlockQueue
-
-LOOK_SECONDS = 0.1  # after which Ctrl-C is seen on Windows, where it does not end a wait
 
 
 class AsyncioStreamOutput(BlockQueue):
@@ -42,9 +40,8 @@ class BlockingStreamOutput(BlockQueue):
 
     def __next__(self) -> Block:
         while True:
-            news = threading.Event()
+            news = Flag()
             block = self._next(news.set)
             if block is not None:
                 return block
-            while not news.wait(LOOK_SECONDS):
-                pass
+            news.wait()

@@ -6,6 +6,8 @@ from typing import Self
 
 from sfclient._crossing import Flag
 from sfclient._devices import Block, BlockQueue
+from sfclient._loop import call_soon, running_loop
+from sfclient._waiting import check_may_block
 
 
 class AsyncioStreamOutput(BlockQueue):
@@ -18,10 +20,10 @@ class AsyncioStreamOutput(BlockQueue):
         return self
 
     async def __anext__(self) -> Block:
-        loop = asyncio.get_running_loop()
+        loop = running_loop("StreamOutput")
         while True:
             news = asyncio.Event()
-            block = self._next(partial(loop.call_soon_threadsafe, news.set))
+            block = self._next(partial(call_soon, loop, news.set))
             if block is not None:
                 return block
             await news.wait()
@@ -39,6 +41,7 @@ class BlockingStreamOutput(BlockQueue):
         return self
 
     def __next__(self) -> Block:
+        check_may_block("StreamOutput")
         while True:
             news = Flag()
             block = self._next(news.set)

@@ -73,8 +73,8 @@ class StreamInput:
 
     The end is that of a file: `InputEnded`, and the call hangs up when the agent has been silent for `silence_seconds`.
     Pieces that raise, that are no such samples, or that end with half a sample, end the call with a `UsageError`. When
-    the call ends first, the iterator is closed (``aclose`` or ``close``) where that can be; one in a thread that does
-    not come back for 2 s is left alone there, which is logged and told by `statistics`.
+    the call ends first, the iterator is closed (``aclose`` or ``close``) where that can be, and a queue left as it is;
+    one in a thread that does not come back for 2 s is left alone there, which is logged and told by `statistics`.
 
     Use it for one call, which may be redialled: it goes on where it was. Raises `UsageError` for what is no such thing,
     and for no whole rate.
@@ -172,7 +172,8 @@ class StreamInput:
             raise ValueError("an array of samples follows half a sample of the bytes before it")
         if piece.dtype != np.float32:
             return pcm16(piece)
-        peak = np.abs(piece).max(initial=0.0)
+        # But for NaN, which is silence.
+        peak = np.fmax.reduce(np.abs(piece), axis=None, initial=0.0)
         if peak > MOST_FLOAT:
             raise ValueError(
                 f"float32 has a full scale of 1.0, but this reaches {peak:g}: scale it"

@@ -176,6 +176,7 @@ def test_who_is_interrupted_in_a_wait_holds_up_nobody_who_sets_the_flag():
             raise KeyboardInterrupt
         return trace
 
+    before = sys.gettrace()
     for at in range(1, 1000):  # noqa: B007 -- `trace` looks at it
         flag, steps = Flag(), iter(range(1, 10_000))
         sys.settrace(trace)
@@ -186,7 +187,7 @@ def test_who_is_interrupted_in_a_wait_holds_up_nobody_who_sets_the_flag():
         else:
             break
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
         thread = threading.Thread(target=flag.set, daemon=True)
         thread.start()
         thread.join(10)

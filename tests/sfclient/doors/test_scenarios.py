@@ -29,6 +29,7 @@ from sfclient import (
     ServiceError,
     SpeechEnded,
     StreamInput,
+    TimeLimits,
     UsageError,
 )
 from sfclient.simulator import EchoAgent, SimulatedCall, SpeakAgent
@@ -176,7 +177,8 @@ async def test_who_waits_for_the_end_gets_the_error_of_the_call(hold):
         async with hold() as held:
             await connected(held.call)
             held.far.do(held.far.proxy.reset)
-            assert (await held.call.wait_ended()).by == "network"  # under trio, and on the way out
+            assert (await held.call.wait_ended()).by == "network"
+            assert hold.door.name != "blocking", "else it is told on the way out"
 
     with pytest.raises(NetworkError, match="in mid-call"):
         await wait()
@@ -278,10 +280,11 @@ async def test_what_a_call_leaves_behind_is_whole(hold, tmp_path):
     options = {"record": path, "timeline": True, "tap": True}
     async with hold(SpeakAgent(WORDS, then="close"), say=said, **options) as held:
         sounds = [sound async for sound in held.call.tap]
-    for speaker, words in (("agent", WORDS), ("caller", said)):
-        tapped = b"".join(sound.pcm for sound in sounds if sound.speaker == speaker)
-        assert words.startswith(without_silence(tapped))
-        assert tapped
+    tapped = {"agent": b"", "caller": b""}
+    for sound in sounds:
+        tapped[sound.speaker] += sound.pcm
+    assert without_silence(tapped["agent"]) == WORDS
+    assert said.startswith(without_silence(tapped["caller"]))
     figures = held.call.statistics()
     assert figures.ended == held.call.ended
     assert figures.recording.written_frames > 0
@@ -348,6 +351,24 @@ async def test_an_error_of_the_program_hangs_up_and_is_raised_as_it_was(hold):
         await err()
     assert caught.value is mistake
     assert [call.ended.by for call in calls] == ["caller"]
+
+
+@pytest.mark.parametrize("dialect", ["widget"])
+@through_every_door
+async def test_an_error_of_the_program_waits_for_no_agent(hold):
+    """Not even for one that does not answer the close."""
+
+    async def err() -> None:
+        with open_far_side(listen) as far:
+            limits = TimeLimits(close=1e6)
+            session = await hold.session(far)
+            async with hold.door.open_call(session, hold.audio(), limits=limits) as call:
+                await connected(call)
+                far.do(far.proxy.stall)
+                raise MistakeError
+
+    with pytest.raises(MistakeError):
+        await err()
 
 
 @through_every_door

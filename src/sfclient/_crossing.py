@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections import deque
+from contextlib import suppress
 from math import inf
 from typing import NoReturn
 
@@ -10,15 +12,38 @@ from sfclient._errors import SfclientError
 POLL_SECONDS = 0.25  # of waits: on Windows a lock that is waited for lets no Ctrl-C through
 
 
-def wait(event: threading.Event, seconds: float = inf) -> bool:
-    """As `threading.Event.wait`, but Ctrl-C ends it on every system."""
-    if threading.current_thread() is not threading.main_thread():  # which alone is interrupted
-        return event.wait(None if seconds == inf else min(seconds, threading.TIMEOUT_MAX))
-    deadline = time.monotonic() + seconds
-    while not event.wait(max(0.0, min(POLL_SECONDS, deadline - time.monotonic()))):
-        if time.monotonic() >= deadline:
-            return event.is_set()
-    return True
+class Flag:
+    """Set once, by any thread; others wait for it.
+
+    No `threading.Event`: whose `wait` Ctrl-C interrupts may keep the event's lock, and who sets it waits for that for
+    ever. Here each wait has a lock of its own.
+    """
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._waits: deque[threading.Lock] = deque()
+
+    def set(self) -> None:
+        self.is_set = True
+        with suppress(IndexError):
+            while True:
+                self._waits.popleft().release()
+
+    def wait(self, seconds: float = inf) -> bool:
+        """Whether it was set within so many seconds. Ctrl-C ends it on every system."""
+        lock = threading.Lock()
+        lock.acquire()
+        self._waits.append(lock)
+        deadline = time.monotonic() + seconds
+        is_interruptible = threading.current_thread() is threading.main_thread()
+        longest = POLL_SECONDS if is_interruptible else threading.TIMEOUT_MAX
+        try:
+            while not self.is_set and (left := deadline - time.monotonic()) > 0:
+                lock.acquire(timeout=min(left, longest))
+        finally:
+            with suppress(ValueError):
+                self._waits.remove(lock)
+        return self.is_set
 
 
 def forgetful(error: BaseException) -> BaseException:

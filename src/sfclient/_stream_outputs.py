@@ -1,15 +1,13 @@
 """`StreamOutput` for programs that are not trio's: the queue is the same, and each waits in its own way."""
 
 import asyncio
-import threading
 from functools import partial
 from typing import Self
 
+from sfclient._crossing import Flag
 from sfclient._devices import Block, BlockQueue
-from sfclient._loop import running_loop
+from sfclient._loop import call_soon, running_loop
 from sfclient._waiting import check_may_block
-
-LOOK_SECONDS = 0.1  # after which Ctrl-C is seen on Windows, where it does not end a wait
 
 
 class AsyncioStreamOutput(BlockQueue):
@@ -25,7 +23,7 @@ class AsyncioStreamOutput(BlockQueue):
         loop = running_loop("StreamOutput")
         while True:
             news = asyncio.Event()
-            block = self._next(partial(loop.call_soon_threadsafe, news.set))
+            block = self._next(partial(call_soon, loop, news.set))
             if block is not None:
                 return block
             await news.wait()
@@ -45,9 +43,8 @@ class BlockingStreamOutput(BlockQueue):
     def __next__(self) -> Block:
         check_may_block("StreamOutput")
         while True:
-            news = threading.Event()
+            news = Flag()
             block = self._next(news.set)
             if block is not None:
                 return block
-            while not news.wait(LOOK_SECONDS):
-                pass
+            news.wait()

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import trio
 
 from sfclient._clock import Bell
-from sfclient._crossing import forgetful, raise_once, wait
+from sfclient._crossing import Flag, forgetful, raise_once
 from sfclient._errors import SfclientError, UsageError
 
 LOOK_SECONDS = 0.25  # between looks whether the program is over: an exit is later by as much
@@ -59,7 +59,7 @@ class TrioThread:
         self._jobs: set[Job[Any]] = set()
         self._over: list[Job[Any]] = []  # whose hosts are still to be told
         self._idle = Bell()
-        self._has_begun = threading.Event()
+        self._has_begun = Flag()
         self._is_closed = False  # takes nothing any more; by `_lock`
         self._crash: BaseException = RuntimeError("trio ended")
         self._thread = threading.Thread(target=self._run, name="sfclient trio", daemon=False)
@@ -85,7 +85,7 @@ class TrioThread:
         """What it returns or raises in trio's thread, which is waited for; in this thread, if that is gone."""
         if self.is_this:
             return function()
-        done = threading.Event()
+        done = Flag()
         results: list[T] = []
         errors: list[BaseException] = []
 
@@ -98,7 +98,7 @@ class TrioThread:
 
         if not self.post(work):
             return function()
-        wait(done)
+        done.wait()
         return results.pop() if results else raise_once(errors)
 
     @property

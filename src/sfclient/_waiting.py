@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import copy_context
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 
 import trio
 
-from sfclient._crossing import raise_once, wait
+from sfclient._crossing import Flag, raise_once
 from sfclient._errors import UsageError
 from sfclient._host import Answer, Host
 from sfclient._trio_thread import Job, Stopped
@@ -54,7 +53,7 @@ def check_may_block(name: str) -> None:
         )
 
 
-def finish(job: Job[Any], over: threading.Event, end: Callable[[], object]) -> None:
+def finish(job: Job[Any], over: Flag, end: Callable[[], object]) -> None:
     """End it, and wait until it is over, and trio's thread gone if this was the last. Whatever interrupts that, such as
     KeyboardInterrupt, cancels the job, and is raised then."""
     interrupts: list[BaseException] = []
@@ -62,7 +61,7 @@ def finish(job: Job[Any], over: threading.Event, end: Callable[[], object]) -> N
         try:
             end()
             if job.will_tell and job.may_wait:
-                wait(over)
+                over.wait()
             job.leave()
             break
         except BaseException as error:
@@ -83,12 +82,12 @@ def try_in_trio(
     When this is interrupted, or too long, it has stopped; what came of it when this is interrupted is to be kept.
     """
     check_may_block(name)
-    over = threading.Event()
+    over = Flag()
     try:
         job.start(over.set)
-        if not wait(over, seconds):
+        if not over.wait(seconds):
             job.cancel()
-            wait(over)
+            over.wait()
     except BaseException:
         finish(job, over, job.cancel)
         if job.is_over and job.error is None:

@@ -18,7 +18,6 @@ one waits in one. Ctrl-C ends every wait.
 """
 
 import math
-import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -30,7 +29,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 import trio
 
 import sfclient._session as of_trio
-from sfclient._crossing import raise_as_it_is, wait
+from sfclient._crossing import Flag, raise_as_it_is
 from sfclient._devices import Device
 from sfclient._dialects import StartedCall
 from sfclient._door import CarriedCall, PlainCall, for_trio, like
@@ -156,8 +155,8 @@ class _Block(AbstractContextManager["Call"]):
             raise UsageError("an open_call is entered once: call it again for another call")
         (args, kwargs), self._options = self._options, None
         host = ThreadHost()
-        begun = threading.Event()
-        self._over = over = threading.Event()
+        begun = Flag()
+        self._over = over = Flag()
         self._carried = carried = CarriedCall(
             *for_trio(args, kwargs, partial(_for_trio, host)),
             host,
@@ -168,7 +167,7 @@ class _Block(AbstractContextManager["Call"]):
         del args, kwargs  # which hold secrets
         try:
             carried.start()
-            wait(begun)
+            begun.wait()
             if carried.call is not None:
                 return Call(carried, over)  # nothing may come behind it
         except BaseException:
@@ -206,9 +205,9 @@ def _nothing() -> None:
     """It ends by itself."""
 
 
-def _set(*events: threading.Event) -> None:
-    for event in events:
-        event.set()
+def _set(*flags: Flag) -> None:
+    for flag in flags:
+        flag.set()
 
 
 def _like_trio(
@@ -244,7 +243,7 @@ class _Stream(Generic[_T]):
     def __init__(
         self,
         carried: CarriedCall,
-        over: threading.Event,
+        over: Flag,
         fetch: Callable[[], Awaitable[_T]],
         fetch_nowait: Callable[[], _T],
     ) -> None:
@@ -276,11 +275,11 @@ class _Stream(Generic[_T]):
         return came[0] if came else None
 
 
-def _raise_failure(carried: CarriedCall, over: threading.Event) -> None:
+def _raise_failure(carried: CarriedCall, over: Flag) -> None:
     """What the call failed by, if it did, when it has stopped."""
     carried.job.check_process()
     if carried.is_failing and carried.job.may_wait:
-        wait(over)
+        over.wait()
         if carried.job.error is not None:  # the block is not left yet
             raise_as_it_is(carried.job.error)
 
@@ -291,7 +290,7 @@ class Call(PlainCall):
     The iteration ends with `Disconnected`, when the agent's last words have been played.
     """
 
-    def __init__(self, carried: CarriedCall, over: threading.Event) -> None:
+    def __init__(self, carried: CarriedCall, over: Flag) -> None:
         super().__init__(carried)
         self._over = over
         call = carried.begun()
@@ -359,7 +358,7 @@ class Call(PlainCall):
 class Tap:
     """Iterate over it for each `Sound`, until the call is over, as `sfclient.Tap`. For any thread."""
 
-    def __init__(self, carried: CarriedCall, over: threading.Event) -> None:
+    def __init__(self, carried: CarriedCall, over: Flag) -> None:
         self._carried = carried
         tap = carried.do(lambda call: call.tap)
         self._stream = _Stream(carried, over, tap.__anext__, tap.take_nowait)

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import sys
 import threading
 import time
 import weakref
@@ -22,10 +23,9 @@ from sfclient import (
     NetworkError,
     NullOutput,
     UsageError,
-    _waiting,
     blocking,
 )
-from sfclient._crossing import wait as wait_crossing
+from sfclient._crossing import Flag
 from sfclient._door import Callback
 from sfclient._host import Host
 from sfclient.simulator import SpeakAgent
@@ -167,6 +167,35 @@ def test_a_handler_of_a_signal_may_ask_while_its_thread_does():
     assert not thread.is_alive()
 
 
+def test_who_is_interrupted_in_a_wait_holds_up_nobody_who_sets_the_flag():
+    """By Ctrl-C between any two bytecodes: `threading.Event` keeps its lock then."""
+
+    def trace(frame, what, _):
+        frame.f_trace_opcodes = True
+        if what == "opcode" and next(steps) == at:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    for at in range(1, 1000):  # noqa: B007 -- `trace` looks at it
+        flag, steps = Flag(), iter(range(1, 10_000))
+        sys.settrace(trace)
+        try:
+            flag.wait(1e-6)
+        except KeyboardInterrupt:
+            pass
+        else:
+            break
+        finally:
+            sys.settrace(before)
+        thread = threading.Thread(target=flag.set, daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert flag.wait()
+    assert at > 20
+
+
 def test_a_wait_may_be_longer_than_threads_can_wait():
     with open_far_side(SpeakAgent(WORDS, then="close")) as far, ThreadPoolExecutor() as pool:
         with blocking.open_call(new_url(far), audio()) as call:
@@ -218,12 +247,13 @@ def waited_in(monkeypatch):
     """The names of the threads that have waited; trio's own, which would for ever, does not."""
     names = set()
 
-    def wait(event, seconds=inf):
-        names.add(threading.current_thread().name)
-        return threading.current_thread().name == TRIO or wait_crossing(event, seconds)
+    def wait(flag, seconds=inf):
+        if seconds == inf:
+            names.add(threading.current_thread().name)
+        return threading.current_thread().name == TRIO or wait_flag(flag, seconds)
 
-    monkeypatch.setattr(blocking, "wait", wait)
-    monkeypatch.setattr(_waiting, "wait", wait)
+    wait_flag = Flag.wait
+    monkeypatch.setattr(Flag, "wait", wait)
     return names
 
 

@@ -13,7 +13,7 @@
 The names, parameters, events and errors are those of `sfclient`, from where all else is taken too. The calls of a
 process share one thread, which lasts as long as they do; no sound passes through the program's loop, so it may be
 blocked for long. Methods that do not wait may be called from any thread, the others from the loop of the call. uvloop
-is as good.
+is as good. A handler of `logging` must ask a call nothing: trio's thread logs as well, and would wait for it.
 """
 
 import asyncio

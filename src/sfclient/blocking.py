@@ -14,7 +14,8 @@ holds it, in a trio of its own.
 
 The names, parameters, events and errors are those of `sfclient`, from where all else is taken too. The calls of a
 process share one thread, which lasts as long as they do. All methods may be called from any thread, also while another
-one waits in one. Ctrl-C ends every wait.
+one waits in one. Ctrl-C ends every wait. A handler of `logging` must ask a call nothing: trio's thread logs as well,
+and would wait for it.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 *cost*: CPU time of the process for a second of a call, both sides speaking, the simulator in another process. So many
 calls at once, from the request of a session to the end, through one door after the other, in turns; the median of the
-turns, and that of how each compares with trio's of the same turn.
+turns, and how it compares with trio's.
 
 *a busy host*: a call through the device of a JACK server with the dummy driver, which calls back every 10 ms, as
 `benchmarks/realtime.py` counts it. Meanwhile the thread of the program, where asyncio's loop runs,

@@ -30,10 +30,17 @@ PASSING = (408, 410, 429, 502, 503, 504)
 
 
 class Backend:
-    """The website, which keeps the key."""
+    """The website, which keeps the key. Raises `UsageError` for a URL that is none: no other try would help."""
 
     def __init__(self, url: str) -> None:
-        self._url = httpx.URL(url if url.endswith("/") else f"{url}/")
+        try:
+            self._url = httpx.URL(url if url.endswith("/") else f"{url}/")
+        except httpx.InvalidURL:
+            self._url = httpx.URL("/")
+        if self._url.scheme not in ("http", "https") or not self._url.host:
+            raise UsageError(
+                f"the URL of the website is such as https://example.org/talk/, not {url!r}"
+            )
         # It answers its own pages, and who says that they are one.
         self._origin = f"{self._url.scheme}://{self._url.netloc.decode()}"
 

@@ -4,6 +4,8 @@ import ipaddress
 import math
 from dataclasses import dataclass
 
+ROUNDING_SECONDS = 1e-6  # sums of floats are not exact: the last of those who may ask at once might wait for no time
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -34,7 +36,8 @@ class Limiter:
 
     def pause(self, who: str, now: float) -> float:
         """In how many seconds they may ask; 0 if they may now."""
-        return max(0.0, self._full_at.get(who, now) - self._ahead - now)
+        pause = self._full_at.get(who, now) - self._ahead - now
+        return pause if pause > ROUNDING_SECONDS else 0.0
 
     def note(self, who: str, now: float) -> None:
         """They have asked, and they might."""

@@ -4,6 +4,7 @@
 with it, starts the call when its websocket is open. The key is in neither answer.
 """
 
+import inspect
 import json
 import mimetypes
 import re
@@ -36,7 +37,10 @@ from .headers import ANYWHERE, THIS_MACHINE, SafeHeaders
 PAGE = Path(__file__).parent / "page"
 LONGEST_BODY = 4096  # bytes; a handle and the name of a server are some hundred
 BODY_SECONDS = 10.0  # for them to come
-ORIGIN = re.compile("https?://[^/]+")
+# As browsers write it: small letters, no name of a user, no port where it is the usual one.
+ORIGIN = re.compile(
+    r"(?!http:.*:80$|https:.*:443$)https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?"
+)
 EACH_VISITOR = Rate(5, 60.0)  # an office may be one visitor
 IN_ALL = Rate(60, 60.0)
 
@@ -67,12 +71,16 @@ def website(
     each_visitor, in_all
         How often sessions are given out. A visitor is an address, as the server tells it; of IPv6 a /64.
 
-    Raises `ValueError` for an origin that no browser would send. What is wrong with the rest is known, and logged, when
-    the first visitor asks.
+    Raises `ValueError` for an origin that no browser would send, `TypeError` for an option that there is not. What is
+    wrong with the rest is known, and logged, when the first visitor asks.
     """
     for origin in origins or ():
         if not ORIGIN.fullmatch(origin):
-            raise ValueError(f"origins are a list of such as https://example.org, not {origin!r}")
+            raise ValueError(
+                f"origins are a list of such as https://example.org, not {origin!r}: as browsers write it, in small "
+                "letters, without a path or the usual port"
+            )
+    inspect.signature(sfclient.request_session).bind(assistant_id, api_key=api_key, **order)
 
     async def request_session() -> Session:
         in_trio = trio.lowlevel.in_trio_run()

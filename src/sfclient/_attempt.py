@@ -1,9 +1,11 @@
 """One attempt at a call, between lines that are open: from a session until all that it brought has ended."""
 
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from os.path import abspath
 from pathlib import Path
 
 from sfclient._call import HeldCall
@@ -11,7 +13,7 @@ from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices import Audio, Line, open_lines
 from sfclient._dialects import Dialect
 from sfclient._echo import open_captured
-from sfclient._errors import SfclientError, UsageError
+from sfclient._errors import AudioFileError, SfclientError, UsageError
 from sfclient._event_queue import EventQueue
 from sfclient._events import Disconnected
 from sfclient._handshake import Handshake
@@ -165,3 +167,25 @@ class Attempt:
 def numbered(path: Path, number: int) -> Path:
     """A file of this attempt: ``both.wav`` for the first, ``both-2.wav`` for the second."""
     return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+
+
+def is_numbered(path: Path, first: Path) -> bool:
+    """Whether it has the name of that file of a further attempt, in whatever folder."""
+    return (
+        re.fullmatch(f"{re.escape(first.stem)}-\\d+{re.escape(first.suffix)}", path.name)
+        is not None
+    )
+
+
+def check_numbered(record: Path, audio: Audio) -> None:
+    """No further recording is to take the place of what is said or played. Raises `AudioFileError`."""
+    for end in (audio.input, audio.output):
+        path = getattr(end, "path", end)
+        if (
+            isinstance(path, str | Path)
+            and is_numbered(Path(path), record)
+            and abspath(Path(path).parent) == abspath(record.parent)
+        ):
+            raise AudioFileError(
+                f"{path} may be the recording of a further attempt, beside {record}: give another name"
+            )

@@ -2,41 +2,48 @@
 
 import threading
 import time
+from collections import deque
+from contextlib import suppress
 from math import inf
 from typing import NoReturn
 
 from sfclient._errors import SfclientError
 
 POLL_SECONDS = 0.25  # of waits: on Windows a lock that is waited for lets no Ctrl-C through
-# Of waits in threads that no Ctrl-C interrupts: for when one has hit the main thread while that had the flag's lock.
-CALM_POLL_SECONDS = 2.0
 
 
 class Flag:
-    """Set by one thread, for good, and waited for by others, which an interrupt such as Ctrl-C may hit at any bytecode.
+    """Set once, by any thread; others wait for it.
 
-    A `threading.Event` raises RuntimeError instead where it is hit while it gets its lock back.
+    No `threading.Event`: whose `wait` Ctrl-C interrupts may keep the event's lock, and who sets it waits for that for
+    ever. Here each wait has a lock of its own.
     """
 
     def __init__(self) -> None:
-        self._is_set = False
-        self._lock = threading.Lock()  # taken until it is set
-        self._lock.acquire()
+        self.is_set = False
+        self._waits: deque[threading.Lock] = deque()
 
     def set(self) -> None:
-        if not self._is_set:
-            self._is_set = True
-            self._lock.release()
+        self.is_set = True
+        with suppress(IndexError):
+            while True:
+                self._waits.popleft().release()
 
     def wait(self, seconds: float = inf) -> bool:
         """Whether it was set within so many seconds. Ctrl-C ends it on every system."""
-        is_main = threading.current_thread() is threading.main_thread()
-        poll = POLL_SECONDS if is_main else CALM_POLL_SECONDS
+        lock = threading.Lock()
+        lock.acquire()
+        self._waits.append(lock)
         deadline = time.monotonic() + seconds
-        while not self._is_set and (left := deadline - time.monotonic()) > 0:
-            if self._lock.acquire(timeout=min(poll, left)):
-                self._lock.release()  # for the next who waits
-        return self._is_set
+        is_interruptible = threading.current_thread() is threading.main_thread()
+        longest = POLL_SECONDS if is_interruptible else threading.TIMEOUT_MAX
+        try:
+            while not self.is_set and (left := deadline - time.monotonic()) > 0:
+                lock.acquire(timeout=min(left, longest))
+        finally:
+            with suppress(ValueError):
+                self._waits.remove(lock)
+        return self.is_set
 
 
 def forgetful(error: BaseException) -> BaseException:

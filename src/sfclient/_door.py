@@ -38,22 +38,23 @@ class Callback:
         self._nursery = nursery
         self._host = host
         self._function = function
-        self._returned: list[trio.Event] = []
+        self.unreturned: set[trio.Event] = set()
+        """Of those calls that have not returned."""
 
     def __call__(self, *args: object) -> None:
         returned = trio.Event()
-        self._returned.append(returned)
+        self.unreturned.add(returned)
         self._nursery.start_soon(self._ask, returned, *args)
 
     async def _ask(self, returned: trio.Event, *args: object) -> None:
         await self._host.ask(self._function, *args)
+        self.unreturned.discard(returned)
         returned.set()
 
     async def wait_returned(self) -> None:
         """Until it has been called as often as it was to be."""
-        for returned in self._returned:
+        for returned in list(self.unreturned):
             await returned.wait()
-        self._returned.clear()
 
 
 class CarriedCall:
@@ -76,12 +77,13 @@ class CarriedCall:
         self._host = host
         self._entered = entered
         self._failing = failing
+        self._on_call_id: Callback | None = None
         self._left = trio.Event()
         self._has_block_failed = False
-        self._lock = threading.Lock()  # when it is over, for who asks
+        # When it is over, for who asks; again by the same thread, in the handler of a signal.
+        self._lock = threading.RLock()
         self.call: Call | None = None
-        self.has_begun = False
-        """Whether its block is entered."""
+        """When its block is entered."""
         self.is_failing = False
         """Whether the call ends by an error of its own."""
         self._over = over
@@ -97,18 +99,18 @@ class CarriedCall:
             async with open_unwrapped_nursery() as callbacks:
                 on_call_id = kwargs.pop("on_call_id", None)
                 if on_call_id is not None:
-                    on_call_id = Callback(callbacks, self._host, on_call_id)
-                manager = open_call(*args, on_call_id=on_call_id, **kwargs)
+                    self._on_call_id = Callback(callbacks, self._host, on_call_id)
+                manager = open_call(*args, on_call_id=self._on_call_id, **kwargs)
                 del args, kwargs  # which hold secrets
-                async with manager as self.call:
-                    if on_call_id is not None:
-                        await on_call_id.wait_returned()
+                async with manager as call:
+                    if self._on_call_id is not None:
+                        await self._on_call_id.wait_returned()
+                    self.call = call
                     await self._wait_left()
         except BlockFailed:
             pass
 
     async def _wait_left(self) -> None:
-        self.has_begun = True
         self._entered()
         try:
             await self._left.wait()
@@ -123,7 +125,8 @@ class CarriedCall:
     def _end(self) -> bool:
         """Nobody will leave the block, or too late."""
         self._left.set()
-        return self.has_begun
+        waits = self._on_call_id is not None and self._on_call_id.unreturned
+        return self.call is not None and not waits
 
     def begun(self) -> Call:
         """The call, in its block or behind it."""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 
 import trio
 
@@ -21,6 +20,9 @@ from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._urls import check_url
 from sfclient._websocket import WebSocket, WebSocketClosed
+
+# The HTTP status of a start that names a connection which has been lost meanwhile, as of one that asks for nonsense.
+CONNECTION_UNKNOWN = 400
 
 StartsCalls = Callable[[str], Awaitable[StartedCall]]
 
@@ -47,7 +49,7 @@ class Handshake:
         self._note = note
         self._limits = limits
         self._deadline = math.inf
-        self._is_over = False
+        self._is_over = self._is_closed = False
         self._url: str | None = None
 
     async def run(self) -> str | None:
@@ -102,10 +104,14 @@ class Handshake:
                         self._note(started)  # before anything can cancel
             nursery.cancel_scope.cancel()
         if problem is not None:
+            is_unknown = False
             if isinstance(problem, SfclientError):
                 # A function of a program's own need not know of this.
                 problem.may_have_begun = problem.may_have_begun is not False
+                is_unknown = problem.status == CONNECTION_UNKNOWN and not problem.may_have_begun
             try:
+                if is_unknown and self._is_closed:
+                    await self._websocket.receive()  # which raises why
                 raise problem
             finally:
                 del problem
@@ -123,10 +129,11 @@ class Handshake:
 
     async def _receive_meanwhile(self) -> None:
         """Pings are not answered while messages wait to be received."""
-        # If it closes, the next to use the websocket will know.
-        with suppress(WebSocketClosed):
+        try:
             while True:
                 await self._take(self._dialect.received(await self._websocket.receive()))
+        except WebSocketClosed:
+            self._is_closed = True  # the next to use the websocket will know why
 
 
 def _checked(url: str) -> str:

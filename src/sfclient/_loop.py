@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import copy_context
 from inspect import isawaitable
 from typing import Any, TypeVar
@@ -94,8 +95,12 @@ class _Asked:
     def begin(self) -> None:
         try:
             given = self._work()
-        except Exception as error:
+        except asyncio.CancelledError:
+            self._answer.fail(_cancelled())
+        except BaseException as error:
             self._answer.fail(error)
+            if not isinstance(error, Exception):  # which ends the loop
+                raise
         else:
             if isawaitable(given):
                 self._task = asyncio.ensure_future(given)
@@ -112,12 +117,16 @@ class _Asked:
         self._tasks.discard(task)
         self._task = None
         if task.cancelled():
-            self._answer.fail(UsageError("the program cancelled what the call had asked of it"))
+            self._answer.fail(_cancelled())
         elif (error := task.exception()) is not None:
             self._answer.fail(error)
         else:
             self._answer.give(task.result())
         del task
+
+
+def _cancelled() -> UsageError:
+    return UsageError("the program cancelled what the call had asked of it")
 
 
 class Interruption:
@@ -147,14 +156,13 @@ class Interruption:
         task = self._task()
         if not self._has_come or task is None:
             return False
-        task.uncancel()
-        return not self.is_cancelled_otherwise
+        return task.uncancel() <= self._cancelling
 
-    @property
-    def is_cancelled_otherwise(self) -> bool:
-        """Whether somebody else has cancelled the task since the block began."""
-        task = self._task()
-        return task is not None and task.cancelling() > self._cancelling
+    def is_of_this_task(self) -> bool:
+        """Whether the task of the block runs, and so can wait."""
+        with suppress(RuntimeError):  # no loop runs
+            return asyncio.current_task() is self._task() is not None
+        return False
 
 
 async def finish(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trio
 
-from sfclient._attempt import Attempt, Dialling, Outlet
+from sfclient._attempt import Attempt, Dialling, Outlet, check_numbered
 from sfclient._call import HeldCall
 from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices import Audio
@@ -71,7 +71,8 @@ async def open_call(
         What is spoken on a session given as URL or as function.
     redial
         When the network or the service ends the call, go on with another session from the function, after a pause: see
-        `Redial`. The block is entered when devices and files are open, be there a network or not. None: never.
+        `Redial`. The block is entered when devices and files are open, be there a network or not. What is said, be it
+        a file, goes on where it was. None: never.
     chunk_seconds
         Of speech in each message to the agent, 0.005 to 1; what is usual in the dialect if None.
     record
@@ -117,6 +118,8 @@ async def open_call(
     way, new_dialect = way_to_session(session, dialect, codec, framing)
     del session  # which may hold a key, in sight of a traceback
     speaks = new_dialect()
+    if not isinstance(redial, Redial | None):
+        raise UsageError(f"redial must be a Redial, as by redial=Redial(), not {redial!r}")
     if redial is not None and isinstance(way, Session):
         raise UsageError(
             "a session is good for one call: to redial, give an async function that fetches one"
@@ -132,12 +135,15 @@ async def open_call(
     check_seconds("max_seconds", max_seconds)
     check_seconds("silence_seconds", silence_seconds)
     limits = limits or TimeLimits()
+    record = Path(record) if record is not None else None
+    if record is not None and redial is not None:
+        check_numbered(record, audio)
     dialling = Dialling(
         way,
         new_dialect,
         audio,
         chunk_seconds,
-        Path(record) if record is not None else None,
+        record,
         playout,
         partial(
             open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure, limits=limits

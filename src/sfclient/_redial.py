@@ -48,9 +48,10 @@ class Redial:
     jitter: float = 0.5
     """By which part of it a pause is longer at most, at random, 0 to 1."""
     most_in_a_row: float = 50
-    """Redials without a call that held; one more failure ends the call with its error. ``math.inf``: any number."""
+    """Redials without a call that held; one more failure ends the call with its error. A whole number, or ``math.inf``:
+    any."""
     most_an_hour: float = 30
-    """Redials, in any hour: a pause becomes so long that there are never more."""
+    """Redials, in any hour: a pause becomes so long that there are never more. Likewise."""
     steady_seconds: float = 30.0
     """For which sound flows in a call that held: it is redialled after the first pause again."""
 
@@ -63,8 +64,8 @@ class Redial:
             "growth": not 1 <= self.growth < math.inf,
             "longest_pause": not self.first_pause <= self.longest_pause < math.inf,
             "jitter": not 0 <= self.jitter <= 1,
-            "most_in_a_row": not self.most_in_a_row >= 1,
-            "most_an_hour": not self.most_an_hour >= 1,
+            "most_in_a_row": not self.most_in_a_row >= 1 or self.most_in_a_row % 1 > 0,
+            "most_an_hour": not self.most_an_hour >= 1 or self.most_an_hour % 1 > 0,
             "steady_seconds": not self.steady_seconds >= 0,
         }
         for name in (name for name, is_wrong in wrong.items() if is_wrong):
@@ -85,7 +86,7 @@ class Redialer:
         """After how many seconds to redial, None for never, when at `now` sound had flowed for so long and `error`
         ended it."""
         redial = self._redial
-        if held_seconds >= redial.steady_seconds:
+        if held_seconds > 0 and held_seconds >= redial.steady_seconds:
             self._in_a_row, self._next_pause = 0, redial.first_pause
         if not isinstance(error, RemoteError) or error.may_have_begun:
             return None
@@ -105,5 +106,5 @@ class Redialer:
             self._dialled.popleft()
         if len(self._dialled) < self._redial.most_an_hour:
             return 0.0
-        oldest = self._dialled[-math.floor(self._redial.most_an_hour)]
+        oldest = self._dialled[-int(self._redial.most_an_hour)]
         return max(0.0, oldest + HOUR_SECONDS - now)

@@ -12,6 +12,7 @@
 """
 
 from collections import deque
+from dataclasses import replace
 
 import trio
 
@@ -166,6 +167,9 @@ class RedialledCall(Call):
                 if self._is_between:
                     ended = HUNG_UP if self._was_hung_up else CANCELLED
                     last = Disconnected(failed or ended, at=self._clock.now)
+                elif failed and replace(last.ended, audio="drained") == CANCELLED:
+                    # By what is none of the attempt's own, such as a line.
+                    last = replace(last, ended=replace(failed, audio=last.ended.audio))
                 self._ended = last.ended
                 self._outlet.close(last)
                 self._over.set()
@@ -174,7 +178,6 @@ class RedialledCall(Call):
         self, lines: list[Line], task_status: trio.TaskStatus["RedialledCall"]
     ) -> float | None:
         """One more; after how many seconds to redial, None when the call is over. Raises what has ended it for good."""
-        self._held_since = None
         number, dialled_at = self._number + 1, self._clock.now if self._number else 0.0
         try:
             with (
@@ -182,6 +185,9 @@ class RedialledCall(Call):
                 Attempt(self._dialling, self._outlet, number, dialled_at) as attempt,
             ):
                 async with attempt.open(lines) as call:
+                    if self._is_between:
+                        past = PastAttempt(self._present.statistics(), self._present.timeline)
+                        self._earlier.append(past)
                     self._present, self._number, self._is_between = call, number, False
                     call.mute(self._is_muted)
                     if number == 1:
@@ -191,14 +197,15 @@ class RedialledCall(Call):
             if self._was_hung_up and self._held_since is None:
                 return None  # it failed at the moment at which it was given up
             now = self._clock.now
-            held = 0.0 if self._held_since is None else now - self._held_since
+            held = 0.0
+            if self._held_since is not None and self._present._heard_agent:
+                held = now - self._held_since
             pause = self._redialer.pause(error, held, now)
             if pause is None or self._was_hung_up:
                 raise
         else:
             return None
         self._is_between, self._held_since = True, None
-        self._earlier.append(PastAttempt(self._present.statistics(), self._present.timeline))
         self._first_recording_error = self._recording_error
         if (last := self._present._last) is not None:
             self._events.tell(Redialing(last.ended, pause, number + 1, at=now))

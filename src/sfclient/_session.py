@@ -115,6 +115,10 @@ def way_to_session(
 
 def check_session(session: Session, dialect: Dialect) -> None:
     """It is spoken on as the call expects. Raises `UsageError`."""
+    if not isinstance(session.url, str):
+        raise UsageError(
+            f"the URL of a session must be text, not {type(session.url).__name__}: is it what the server gave?"
+        )
     speaks = dialect_named(session.dialect)(session.codec, session.framing)
     for what, expected, came in (
         ("dialect", dialect.name, speaks.name),

@@ -65,6 +65,7 @@ def record_of_call(call: Call, events: Iterable[dict[str, Any]]) -> dict[str, An
         record_of(past.statistics, by_attempt.get(past.statistics.attempt, ()), past.timeline)
         for past in call.earlier
     ]
+    told = by_attempt.get(call.attempt, []) + told  # it may have ended in a pause
     record = record_of(call.statistics(), told, call.timeline)
     return record | {"earlier": earlier} if earlier else record
 

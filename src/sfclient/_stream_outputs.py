@@ -1,13 +1,13 @@
 """`StreamOutput` for programs that are not trio's: the queue is the same, and each waits in its own way."""
 
 import asyncio
-import threading
 from functools import partial
 from typing import Self
 
+from sfclient._crossing import Flag
 from sfclient._devices import Block, BlockQueue
-
-LOOK_SECONDS = 0.1  # after which Ctrl-C is seen on Windows, where it does not end a wait
+from sfclient._loop import call_soon, running_loop
+from sfclient._waiting import check_may_block
 
 
 class AsyncioStreamOutput(BlockQueue):
@@ -20,10 +20,10 @@ class AsyncioStreamOutput(BlockQueue):
         return self
 
     async def __anext__(self) -> Block:
-        loop = asyncio.get_running_loop()
+        loop = running_loop("StreamOutput")
         while True:
             news = asyncio.Event()
-            block = self._next(partial(loop.call_soon_threadsafe, news.set))
+            block = self._next(partial(call_soon, loop, news.set))
             if block is not None:
                 return block
             await news.wait()
@@ -41,10 +41,10 @@ class BlockingStreamOutput(BlockQueue):
         return self
 
     def __next__(self) -> Block:
+        check_may_block("StreamOutput")
         while True:
-            news = threading.Event()
+            news = Flag()
             block = self._next(news.set)
             if block is not None:
                 return block
-            while not news.wait(LOOK_SECONDS):
-                pass
+            news.wait()

@@ -61,6 +61,7 @@ class TrioThread:
         self._idle = Bell()
         self._has_begun = Flag()
         self._is_closed = False  # takes nothing any more; by `_lock`
+        self._crash: BaseException = RuntimeError("trio ended")
         self._thread = threading.Thread(target=self._run, name="sfclient trio", daemon=False)
 
     # For any thread.
@@ -82,7 +83,7 @@ class TrioThread:
 
     def run(self, function: Callable[[], T]) -> T:
         """What it returns or raises in trio's thread, which is waited for; in this thread, if that is gone."""
-        if threading.current_thread() is self._thread:
+        if self.is_this:
             return function()
         done = Flag()
         results: list[T] = []
@@ -105,6 +106,11 @@ class TrioThread:
         """Whether this is not a child that was forked from its process."""
         return self._pid == os.getpid()
 
+    @property
+    def is_this(self) -> bool:
+        """Whether this thread is it."""
+        return threading.current_thread() is self._thread
+
     def has_begun(self) -> bool:
         """Whether it does what is posted: not if `start` was interrupted before it could."""
         return self._has_begun.wait(START_SECONDS)
@@ -118,24 +124,23 @@ class TrioThread:
 
     def join(self) -> None:
         """Wait until it is gone, if it is on its way."""
-        if self._is_closed and self.is_here and threading.current_thread() is not self._thread:
+        if self._is_closed and self.is_here and not self.is_this:
             self._thread.join()
 
     # In trio's.
 
     def _run(self) -> None:
         self._has_begun.set()
-        crash: BaseException = RuntimeError("trio ended")
         try:
             trio.run(self._main)
         except BaseException as error:
-            crash = error
+            self._crash = error
         with _lock:
             self._close()
         self._nursery = None
         self._work()
         for job in list(self._jobs):
-            job.settle(crash)
+            job.settle(self._crash)
         self._tell()
 
     async def _main(self) -> None:
@@ -178,7 +183,7 @@ class TrioThread:
     def begin(self, job: "Job[Any]") -> None:
         self._jobs.add(job)
         if self._nursery is None:
-            job.settle(RuntimeError("trio ended"))
+            job.settle(self._crash)
         else:
             job.context.run(self._nursery.start_soon, job.work)
 
@@ -238,6 +243,11 @@ class Job(Generic[T]):
                 thread.start()
                 _shared = thread
         self._is_enlisted = True
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether this thread may wait for it: not trio's, where a logging handler runs, or garbage is collected."""
+        return self._thread is None or not self._thread.is_this
 
     @property
     def will_tell(self) -> bool:

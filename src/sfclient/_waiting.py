@@ -60,7 +60,7 @@ def finish(job: Job[Any], over: Flag, end: Callable[[], object]) -> None:
     while True:
         try:
             end()
-            if job.will_tell:
+            if job.will_tell and job.may_wait:
                 over.wait()
             job.leave()
             break

@@ -13,7 +13,7 @@
 The names, parameters, events and errors are those of `sfclient`, from where all else is taken too. The calls of a
 process share one thread, which lasts as long as they do; no sound passes through the program's loop, so it may be
 blocked for long. Methods that do not wait may be called from any thread, the others from the loop of the call. uvloop
-is as good.
+is as good. A handler of `logging` must ask a call nothing: trio's thread logs as well, and would wait for it.
 """
 
 import asyncio
@@ -119,14 +119,17 @@ class _Block(AbstractAsyncContextManager["Call"]):
         try:
             carried.start()
             await begun.wait()
-            if carried.has_begun:
+            if carried.call is not None:
                 self._call = Call(carried, loop)
                 return self._call
         except BaseException as error:
-            carried.job.cancel()
-            if not isinstance(error, GeneratorExit):  # of a task that is garbage, which cannot wait
-                await self._finish()
-            raise
+            # The call may have begun and failed while the loop was busy.
+            has_failed = self._interruption.end() and isinstance(error, asyncio.CancelledError)
+            if not has_failed:
+                carried.job.cancel()
+                if not isinstance(error, GeneratorExit):  # the task is garbage, and cannot wait
+                    await self._finish()
+                raise
         cancelled = await self._finish()
         try:
             if cancelled is not None:
@@ -144,8 +147,8 @@ class _Block(AbstractAsyncContextManager["Call"]):
     ) -> bool:
         job, cancelled = self._carried.job, None
         try:
-            if isinstance(error, GeneratorExit):
-                return False  # see `__del__`
+            if isinstance(error, GeneratorExit) and not self._interruption.is_of_this_task():
+                return False  # the task is garbage, and cannot wait: see `__del__`
             is_cancelled = isinstance(error, asyncio.CancelledError)
             if self._interruption.end() and is_cancelled:
                 error = None
@@ -153,7 +156,7 @@ class _Block(AbstractAsyncContextManager["Call"]):
                 job.cancel()
             self._carried.leave(error is not None)
             cancelled = await self._finish()
-            if error is None and cancelled and self._interruption.is_cancelled_otherwise:
+            if cancelled is not None and (error is None or isinstance(error, Exception)):
                 raise cancelled
             if error is None and job.error is not None:
                 raise_as_it_is(job.error)

@@ -14,7 +14,8 @@ holds it, in a trio of its own.
 
 The names, parameters, events and errors are those of `sfclient`, from where all else is taken too. The calls of a
 process share one thread, which lasts as long as they do. All methods may be called from any thread, also while another
-one waits in one. Ctrl-C ends every wait.
+one waits in one. Ctrl-C ends every wait. A handler of `logging` must ask a call nothing: trio's thread logs as well,
+and would wait for it.
 """
 
 import math
@@ -168,7 +169,7 @@ class _Block(AbstractContextManager["Call"]):
         try:
             carried.start()
             begun.wait()
-            if carried.has_begun:
+            if carried.call is not None:
                 return Call(carried, over)  # nothing may come behind it
         except BaseException:
             finish(carried.job, over, carried.job.cancel)
@@ -205,9 +206,9 @@ def _nothing() -> None:
     """It ends by itself."""
 
 
-def _set(*events: Flag) -> None:
-    for event in events:
-        event.set()
+def _set(*flags: Flag) -> None:
+    for flag in flags:
+        flag.set()
 
 
 def _like_trio(
@@ -278,7 +279,7 @@ class _Stream(Generic[_T]):
 def _raise_failure(carried: CarriedCall, over: Flag) -> None:
     """What the call failed by, if it did, when it has stopped."""
     carried.job.check_process()
-    if carried.is_failing:
+    if carried.is_failing and carried.job.may_wait:
         over.wait()
         if carried.job.error is not None:  # the block is not left yet
             raise_as_it_is(carried.job.error)

@@ -131,6 +131,14 @@ async def test_a_website_that_is_not_there_is_a_network_error() -> None:
     assert told.value.may_have_begun is False
 
 
+@pytest.mark.parametrize(
+    "url", ["site.example/talk", "localhost:8000", "ftp://a", "http://", "", "http://a:b"]
+)
+def test_what_is_no_url_of_a_website_is_not_tried_again_and_again(url: str) -> None:
+    with pytest.raises(UsageError, match=r"https://example\.org/talk/, not"):
+        desktop.Backend(url)
+
+
 async def test_a_website_that_does_not_answer_leaves_it_open(serve: Serve) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         raise httpx.ReadTimeout("late")

@@ -292,6 +292,39 @@ async def test_devices_and_volume_go_on_over_the_attempts_of_a_call(
     run.line.close()
 
 
+async def test_devices_that_vanish_between_two_attempts_are_lost_in_the_next(
+    hardware: Hardware, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And waited for, as in the midst of a call. Those that were never there are an error."""
+
+    def stream(recording: Any, playing: Any, *others: Any) -> FakeStream:
+        for end in filter(None, (recording, playing)):
+            if end.name not in hardware.there:
+                raise DeviceError(f"no {end.name}")
+        return hardware.stream(recording, playing, *others)
+
+    monkeypatch.setattr(_streams, "_stream", stream)
+    run = Running(make_line())
+    async with trio.open_nursery() as attempt:
+        await attempt.start(run.line.run, run.queues, run.told.append)
+        attempt.cancel_scope.cancel()
+    hardware.there.remove("desk")
+    async with trio.open_nursery() as attempt:
+        await attempt.start(run.line.run, run.queues, run.told.append)
+        await run.until(DeviceLost())
+        hardware.there.add("desk")
+        await run.until(DeviceReturned())
+        assert hardware.names == [["desk"], ["speaker"]]
+        attempt.cancel_scope.cancel()
+    assert run.line.statistics().lost == 1
+    run.line.close()
+    fresh = Running(make_line())
+    hardware.there.remove("desk")
+    with pytest.raises(DeviceError, match="no desk"):
+        await fresh.line.run(fresh.queues, fresh.told.append)
+    fresh.line.close()
+
+
 async def test_nothing_is_changed_when_the_call_is_over(
     hardware: Hardware, autojump_clock: MockClock
 ) -> None:

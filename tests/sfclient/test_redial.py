@@ -45,6 +45,7 @@ def test_a_call_that_held_is_redialled_as_the_first_time() -> None:
     redial = Redial(most_in_a_row=1, most_an_hour=math.inf, steady_seconds=30)
     assert pauses(redial, 5, held=30) == [1] * 5
     assert pauses(redial, 2, held=29.9) == [1, None]
+    assert pauses(Redial(most_in_a_row=1, steady_seconds=0), 2) == [1, None]  # no sound flowed
 
 
 def test_a_thousand_in_a_row_have_the_longest_pause() -> None:
@@ -109,7 +110,10 @@ def test_a_refusal_says_whether_the_call_may_have_begun(status: int) -> None:
         {"jitter": -0.1},
         {"jitter": 1.1},
         {"most_in_a_row": 0},
+        {"most_in_a_row": 1.5},
         {"most_an_hour": 0},
+        {"most_an_hour": 1.5},
+        {"most_an_hour": math.nan},
         {"most_an_hour": None},
         {"steady_seconds": -1},
     ],

@@ -237,6 +237,54 @@ async def test_who_hangs_up_while_it_is_dialled_is_not_kept_waiting(fast_clock) 
     assert call.attempt == 1
 
 
+@widget_only
+async def test_a_pause_is_hung_up_at_once_whether_sound_had_flowed_or_not(
+    kiosk, fast_clock
+) -> None:
+    async with kiosk() as it:
+        async with it.call(redial=Redial(first_pause=60, jitter=0)) as call:
+            await until(call, Connected)
+            it.proxy.reset()
+            pause = await until(call, Redialing)
+            call.hang_up()
+            rest = [event async for event in call]
+        assert call.seconds < pause.at + pause.pause_seconds
+    assert (call.ended.by, call.ended.reason, call.attempt) == ("caller", "hung up", 1)
+    record = make_record(call, [pause, *rest])
+    assert [event["kind"] for event in record["events"]] == ["Redialing", "Disconnected"]
+    assert (record["attempt"], call.earlier, "earlier" in record) == (1, (), False)
+
+
+@widget_only
+@pytest.mark.parametrize("redial", [None, AT_ONCE], ids=["once", "redialled"])
+async def test_what_fails_beside_the_attempts_is_told_as_the_reason(
+    kiosk, fast_clock, redial
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield noise(0.1, 8000)
+        raise ZeroDivisionError("no model")
+
+    async with kiosk() as it:
+        with pytest.raises(UsageError, match="no model") as told:
+            async with it.call(
+                Audio(StreamInput(pieces(), samplerate=8000), "none"), redial=redial
+            ) as call:
+                await call.wait_ended()
+    assert (call.ended.by, call.ended.reason) == ("caller", str(told.value))
+
+
+@pytest.mark.parametrize("end", ["input", "output"])
+async def test_a_further_recording_never_takes_the_place_of_another_file(
+    end: str, tmp_path: Path
+) -> None:
+    audio = Audio(**{"input": "none", "output": "none"} | {end: tmp_path / "both-12.wav"})
+    with pytest.raises(AudioFileError, match=r"both-12\.wav may be the recording of a further"):
+        async with open_call(
+            trio.sleep_forever, audio, redial=Redial(), record=tmp_path / "." / "both.wav"
+        ):
+            raise AssertionError
+
+
 async def test_what_fails_at_the_moment_at_which_it_is_hung_up_is_no_error(fast_clock) -> None:
     entered = trio.Event()
 
@@ -283,6 +331,21 @@ async def test_a_refused_key_ends_it_at_once_and_a_busy_service_is_waited_for(
                 await call.wait_ended()
         assert told.value.status == 429
         assert it.fetched == 1 + 3 == call.attempt
+
+
+@widget_only
+async def test_an_agent_that_never_says_anything_has_held_no_call(kiosk, fast_clock) -> None:
+    """However long that was waited for."""
+
+    async def agent(_call: SimulatedCall) -> None:
+        await trio.sleep_forever()
+
+    redial = Redial(first_pause=0.1, most_in_a_row=1, steady_seconds=0.5)
+    async with kiosk(agent, announce_ready=False) as it:
+        with pytest.raises(ServiceError, match="sent no message"), trio.fail_after(30):
+            async with it.call(redial=redial, limits=TimeLimits(first_message=1)) as call:
+                await call.wait_ended()
+    assert call.attempt == 2
 
 
 async def test_a_device_that_fails_ends_it(kiosk, fast_clock) -> None:
@@ -380,6 +443,30 @@ class TestPost:
                 async with it.call(redial=Redial(first_pause=0.1, most_in_a_row=2)) as call:
                     await call.wait_ended()
         assert asked == (3 if redialled else 1)
+
+    @ws_media_only
+    async def test_one_that_is_refused_as_the_connection_was_lost_is_the_network_s_fault(
+        self, kiosk, fast_clock
+    ) -> None:
+        async def fetch() -> Session:
+            session = await Kiosk.fetch(it)
+            start = session.start_call
+
+            async def start_call(name: str) -> StartedCall:
+                if it.fetched == 1:
+                    it.proxy.reset()
+                    await trio.sleep(0.5)
+                return await start(name)
+
+            return dataclasses.replace(session, start_call=start_call)
+
+        async with kiosk() as it:
+            it.fetch = fetch
+            async with it.call() as call:
+                redialing = await until(call, Redialing)
+                await until(call, Connected)
+        assert redialing.ended.by == "network"
+        assert (it.simulator.requests[START], len(it.simulator.calls)) == (2, 1)
 
     @ws_media_only
     async def test_a_call_that_has_begun_and_is_lost_before_sound_flows_is_not_dialled_anew(
@@ -499,9 +586,10 @@ class TestFunction:
             (Session("ws://127.0.0.1/", "ws-media", start_call=listen), "dialect='ws-media'"),
             (Session("ws://127.0.0.1/", "opus"), "opus"),
             ("ws://127.0.0.1/?token=secret", "must return a Session, not str"),
-            (None, "not NoneType"),
+            (None, "must return a Session, not NoneType"),
+            (Session(None), "URL of a session must be text, not NoneType"),
         ],
-        ids=["dialect", "unknown", "text", "nothing"],
+        ids=["dialect", "unknown", "text", "nothing", "no URL"],
     )
     async def test_one_that_brings_something_else_is_told_what(self, session, told) -> None:
         async def fetch() -> Any:
@@ -560,6 +648,13 @@ async def test_a_session_is_not_redialled(session) -> None:
             raise AssertionError
 
 
+@pytest.mark.parametrize("redial", [True, False, 3, Redial])
+async def test_redial_is_one_and_not_a_wish(redial: Any) -> None:
+    with pytest.raises(UsageError, match=r"redial=Redial\(\), not "):
+        async with open_call(trio.sleep_forever, Audio("none", "none"), redial=redial):
+            raise AssertionError
+
+
 async def test_codec_and_framing_are_the_session_s_own() -> None:
     with pytest.raises(UsageError, match="said by the session"):
         async with open_call(Session("ws://127.0.0.1/"), Audio("none", "none"), codec="l16"):
@@ -598,7 +693,7 @@ def check_kiosk(it: Kiosk, call: Call, events: list[Any], redial: Redial, log: s
         [event for event in events if isinstance(event, kind)] for kind in (Connecting, Redialing)
     )
     assert len(dials) == call.attempt == it.fetched
-    assert len(redials) == len(call.earlier)
+    assert len(call.earlier) == call.attempt - 1
     assert len(redials) in (len(dials) - 1, len(dials))  # at the end it may be in a pause
     assert kinds(events)[-1] is Disconnected
     assert (call.ended.by, call.ended.reason) == ("caller", "hung up")

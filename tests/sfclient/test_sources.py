@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -295,6 +296,18 @@ class TestBlocking:
             async with open_lines(Audio("none", Stalled()), 16_000, 16_000):
                 _ = 1 / 0
         let.set()
+
+
+async def test_plain_function_of_a_source_s_own_is_not_run(fast_clock: Any) -> None:
+    """``feed`` is a likely name for what a program gives its samples to."""
+
+    class Fed(MemoryInput):
+        def feed(self, pcm: bytes) -> None:
+            self.say(pcm)
+
+    async with open_lines(Audio(Fed(), "none"), 16_000, 16_000) as (line,):
+        await trio.testing.wait_all_tasks_blocked()
+        assert line.is_said
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights")

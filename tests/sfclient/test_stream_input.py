@@ -1,5 +1,6 @@
 """What a program says while it makes it: taken piece by piece, and no faster than it is said."""
 
+import io
 import itertools
 import queue
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -109,10 +110,13 @@ class TestPieces:
             ([np.zeros((4, 2), np.int16)], r"must be mono, not of shape \(4, 2\)"),
             ([np.zeros((1, 4), np.float32)], r"must be mono, not of shape \(1, 4\)"),
             ([np.full(4, 2e4, np.float32)], r"full scale of 1\.0, but this reaches 20000"),
+            ([np.array([np.nan, 2e4], np.float32)], r"full scale of 1\.0, but this reaches 20000"),
             ([np.full(4, np.inf, np.float32)], r"full scale of 1\.0, but this reaches inf"),
             (["said"], "must be bytes of PCM16 or an array of int16, not str"),
             ([None], "not NoneType"),
             ([b"abc", np.zeros(4, np.int16)], "piece 2 .*follows half a sample"),
+            ([b"abc", np.zeros(4, np.float32)], "piece 2 .*follows half a sample"),
+            ([b"abc", memoryview(np.zeros(4, np.int16))], "piece 2 .*follows half a sample"),
             ([b"abc"], "end with half a sample"),
         ],
     )
@@ -130,6 +134,13 @@ class TestPieces:
     def test_that_are_none_are_refused_at_once(self, given: Any) -> None:
         with pytest.raises(UsageError, match=f"StreamInput takes .*{type(given).__name__}"):
             StreamInput(given, samplerate=RATE)
+
+    @pytest.mark.parametrize("kind", [io.BytesIO, io.BufferedReader, io.StringIO])
+    def test_of_a_file_would_be_lines(self, kind: Any) -> None:
+        """Where there is no byte of a newline, as in silence, they never end."""
+        file = kind(io.BytesIO()) if kind is io.BufferedReader else kind()
+        with pytest.raises(UsageError, match="iterated by lines"):
+            StreamInput(file, samplerate=RATE)
 
     def test_have_a_rate(self) -> None:
         with pytest.raises(UsageError, match="samplerate of a StreamInput is 0"):

@@ -53,6 +53,13 @@ def read_by_asyncio(output: Any) -> list[Any]:
     return asyncio.run(read())
 
 
+def in_asyncio(read: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:
+    async def reading(output: Any) -> list[Any]:
+        return read(output)
+
+    return lambda output: asyncio.run(reading(output))
+
+
 def read_by_trio_alone(output: Any) -> list[Any]:
     return trio.run(read_by_trio, output)
 
@@ -101,6 +108,19 @@ class TestInACall:
             async with open_call("ws://127.0.0.1:1/", Audio("none", output)):
                 raise AssertionError
         assert await read_by_trio(output) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "read", "told"),
+    [
+        (StreamOutput, read_by_asyncio, r"is for trio.* sfclient\.aio\.StreamOutput"),
+        (AsyncioStreamOutput, read_by_trio_alone, r"is for asyncio.* sfclient\.StreamOutput"),
+        (BlockingStreamOutput, in_asyncio(list), r"would block .* sfclient\.aio\.StreamOutput"),
+    ],
+)
+def test_at_the_wrong_door_is_told_which_to_take(make: Any, read: Any, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        read(played(make(), 1))
 
 
 @each_door

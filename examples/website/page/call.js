@@ -172,11 +172,12 @@ export class Call {
         cache: "no-store",
         signal: this.aborter.signal,
       });
-      const fields = await answer.json().catch(() => ({}));
+      const fields = await answer.json().catch(() => null);
+      if (answer.ok && fields === null) throw new Problem("offline", { detail: "another server answered" }); // a hotel's, say
       if (answer.ok) return fields;
-      const retryAfter = fields.retry_after ?? answer.headers.get("retry-after");
+      const retryAfter = fields?.retry_after ?? answer.headers.get("retry-after");
       throw new Problem(REFUSALS[answer.status] ?? "server", {
-        detail: fields.message ?? `HTTP ${answer.status}`,
+        detail: fields?.message ?? `HTTP ${answer.status}`,
         retryAfter: retryAfter === null ? null : Number(retryAfter),
       });
     } catch (error) {
@@ -202,18 +203,21 @@ export class Call {
 
   ignore() {}
 
+  /** What the sound tells: nothing any more when the call is over, although messages of the audio thread are on their way. */
   heard(name, value) {
+    if (this.state === "over") return;
     if (name === "chunk") this.chunk(value);
-    else if (name === "playing" || name === "drained") {
+    else if (name === "playing") {
       this.played = value.statistics;
       this.tell("level", { agent: value.level });
-      if (name === "drained") this.take("drained");
-    } else if (name === "failed") this.take("failed", asProblem(value));
+    } else if (name === "drained") this.take("drained");
+    else if (name === "failed") this.take("failed", asProblem(value));
     else this.tell("notice", value);
   }
 
   /** A chunk was recorded: it is sent, or too late. The audio thread's clock is the one that nothing throttles. */
   chunk({ pcm, level, at }) {
+    if (this.state === "draining") return; // one that was on its way when the microphone was closed
     this.tell("level", { caller: level });
     const live = this.state === "established" || this.state === "connected";
     if (!this.recording) {

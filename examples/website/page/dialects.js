@@ -7,7 +7,7 @@
 //   ["play", int16]          the agent's speech
 //
 // A dialect is a table of states: state -> event -> [next state, steps]. A step is such a pair, or a method's name. What
-// has no line in it means nothing there, and is let pass.
+// has no line in it means nothing there, and is let pass. A text of the type "x" is the event "said x": it can be no other.
 
 import { fromBytes, toBytes } from "./pcm.js";
 import { Problem } from "./problems.js";
@@ -23,7 +23,7 @@ class Dialect {
   /** Tells of an event: what to do. */
   take(event, value) {
     const lines = this.table[this.state];
-    if (!Object.hasOwn(lines, event)) return []; // a message may say "constructor"
+    if (!lines[event]) return [];
     const [next, ...steps] = lines[event];
     this.state = next;
     return steps.flatMap((step) => (typeof step === "string" ? this[step](value) : [step]));
@@ -33,7 +33,7 @@ class Dialect {
   received(message) {
     if (typeof message !== "string") return this.take("audio", message);
     const { type, ...fields } = jsonObject(message);
-    return this.take(`${type}`, fields);
+    return this.take(`said ${type}`, fields);
   }
 
   /** The message that carries these int16 samples. */
@@ -60,7 +60,7 @@ export class Widget extends Dialect {
     new: { opened: ["talking", ["established"]] },
     talking: {
       recording: ["talking", ["send", JSON.stringify({ type: "status_client_ready" })]],
-      status_agent_ready: ["talking", ["ready"]],
+      "said status_agent_ready": ["talking", ["ready"]],
       audio: ["talking", "hear"],
     },
   };
@@ -79,11 +79,11 @@ export class WsMedia extends Dialect {
 
   table = {
     new: { opened: ["server", ["wait", 8]] },
-    server: { server_info: ["starting", "start"], "timed out": ["server", "missServer"] },
+    server: { "said server_info": ["starting", "start"], "timed out": ["server", "missServer"] },
     starting: { started: ["binding", "bind"] }, // or "moving", if the answer says so
     moving: { opened: ["talking", ["established"], ["ready"]] },
     binding: {
-      call_info: ["talking", ["established"], ["ready"]],
+      "said call_info": ["talking", ["established"], ["ready"]],
       "timed out": ["talking", ["established"], ["ready"]],
       audio: ["talking", ["established"], ["ready"], "hear"], // who speaks has bound us
     },

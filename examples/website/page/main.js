@@ -11,13 +11,21 @@ const CLOSING_SECONDS = 6; // of a notice that nothing takes back
 let call = null;
 let began = 0;
 let ticker = 0;
-let wakeLock = null;
+let wakeLock = null; // the promise of one
 
-$("begin").onclick = begin;
-$("end").onclick = () => call.hangUpNow();
-$("mute").onclick = () => mute($("mute").getAttribute("aria-pressed") !== "true");
+onPress("begin", begin);
+onPress("end", () => call.hangUpNow());
+onPress("mute", () => mute($("mute").getAttribute("aria-pressed") !== "true"));
 addEventListener("pagehide", () => call?.hangUpNow());
 document.addEventListener("visibilitychange", keepAwake); // a lock ends when the page is hidden
+
+/** One button takes another's place: a double click, or a key that is held, does not press both. */
+function onPress(id, act) {
+  $(id).onclick = ({ detail }) => detail > 1 || act();
+  $(id).onkeydown = (event) => {
+    if (event.repeat) event.preventDefault();
+  };
+}
 
 /** A call begins with a click: else browsers play nothing. */
 function begin() {
@@ -58,6 +66,7 @@ function showState(state) {
     ticker = setInterval(tick, 250);
     keepAwake();
   }
+  if (state === "draining") showLevel("caller", 0);
   document.title = state === "connected" ? `In a call: ${TITLE}` : TITLE;
 }
 
@@ -149,11 +158,8 @@ function tick() {
 
 /** A phone that goes to sleep takes the microphone away. */
 async function keepAwake() {
+  const before = wakeLock;
   const wanted = call?.state === "connected" && document.visibilityState === "visible";
-  try {
-    if (!wanted) await wakeLock?.release();
-    wakeLock = wanted ? await navigator.wakeLock?.request("screen") : null;
-  } catch {
-    wakeLock = null; // refused, to save the battery: the call goes on without
-  }
+  wakeLock = wanted ? navigator.wakeLock?.request("screen").catch(() => null) : null; // refused, to save the battery
+  (await before)?.release();
 }

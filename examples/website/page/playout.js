@@ -48,8 +48,7 @@ export class Playout {
     this.block = new Float32Array(frames(BLOCK_SECONDS));
     this.past = new Float32Array(this.block.length + this.periods[1]); // what was played last
     this.ahead = new Float32Array(2 * this.block.length + this.periods[1]); // to look for a period in
-    this.chunks = [];
-    this.first = 0; // sample of chunks[0] that is next
+    this.queue = new Queue();
 
     this.mode = "gathering";
     this.waited = 0; // frames since there was something to play
@@ -77,7 +76,7 @@ export class Playout {
     statistics.received += samples.length;
     statistics.dropped += samples.length - taken;
     statistics.queued += taken;
-    if (taken) this.chunks.push(samples.subarray(0, taken));
+    this.queue.write(samples.subarray(0, taken));
     this.clock.arrived(taken);
   }
 
@@ -110,11 +109,13 @@ export class Playout {
 
   /** Makes the next block at the wire's rate. */
   next() {
-    const { block, past } = this;
+    const { block } = this;
     let filled = 0;
-    while (filled < block.length) filled += this[this.mode](filled);
-    past.copyWithin(0, block.length);
-    past.set(block, past.length - block.length);
+    while (filled < block.length) {
+      const frames = this[this.mode](filled);
+      this.remember(block.subarray(filled, filled + frames));
+      filled += frames;
+    }
     this.clock.passed(block.length, this.statistics.queued, this.wait);
     this.sinceRemoved++;
     this.calm += block.length;
@@ -122,6 +123,13 @@ export class Playout {
       this.calm = 0;
       this.wait = Math.max(this.leastWait, Math.round(this.wait / WAIT_GROWS));
     }
+  }
+
+  /** To go on from, where speech stops: which may be anywhere in a block. */
+  remember(played) {
+    const { past } = this;
+    past.copyWithin(0, played.length);
+    past.set(played, past.length - played.length);
   }
 
   // The modes: each fills the block from here on, and gives how much it has filled. 0: another mode does.
@@ -142,10 +150,10 @@ export class Playout {
     const { block, statistics } = this;
     const { queued } = statistics;
     if (queued === 0) return this.change(this.runDry());
-    if (filled === 0 && this.removePeriod()) return block.length;
+    if (filled === 0 && !this.interrupted && this.removePeriod()) return block.length;
     const frames = Math.min(block.length - filled, queued);
     const piece = block.subarray(filled, filled + frames);
-    this.peek(piece);
+    this.queue.peek(piece);
     this.skip(frames);
     statistics.played += frames;
     this.fadeInto(piece);
@@ -213,7 +221,7 @@ export class Playout {
     if (clock.excess < this.periods[0] || this.sinceRemoved < REMOVE_BLOCKS || statistics.queued < ahead.length) {
       return false;
     }
-    this.peek(ahead);
+    this.queue.peek(ahead);
     const { lag, likeness } = this.period(ahead, 0, 1);
     if (likeness < LIKENESS && rms(ahead) > QUIET) return false;
     for (let i = 0; i < block.length; i++) {
@@ -252,20 +260,46 @@ export class Playout {
     return best;
   }
 
-  /** Copies the next samples of the queue, as floats. */
-  peek(floats) {
-    let [chunk, from] = [0, this.first];
-    for (let i = 0; i < floats.length; i++) {
-      if (from === this.chunks[chunk].length) [chunk, from] = [chunk + 1, 0];
-      floats[i] = this.chunks[chunk][from++] / 32768;
-    }
-  }
-
   /** Takes samples off the queue. */
   skip(frames) {
     this.statistics.queued -= frames;
-    this.first += frames;
-    while (this.chunks.length && this.first >= this.chunks[0].length) this.first -= this.chunks.shift().length;
+    this.queue.skip(frames);
+  }
+}
+
+/** Int16 samples that wait: a ring that grows, so that it costs the same in however many pieces they came. */
+class Queue {
+  ring = new Int16Array(1 << 15);
+  first = 0;
+  length = 0;
+
+  write(samples) {
+    this.hold(this.length + samples.length);
+    const at = (this.first + this.length) % this.ring.length;
+    const straight = Math.min(samples.length, this.ring.length - at);
+    this.ring.set(samples.subarray(0, straight), at);
+    this.ring.set(samples.subarray(straight), 0);
+    this.length += samples.length;
+  }
+
+  /** Has room for so many. */
+  hold(frames) {
+    const { ring, first } = this;
+    if (frames <= ring.length) return;
+    this.ring = new Int16Array(2 ** Math.ceil(Math.log2(frames)));
+    this.ring.set(ring.subarray(first));
+    this.ring.set(ring.subarray(0, first), ring.length - first);
+    this.first = 0;
+  }
+
+  /** Copies the next samples, as floats. */
+  peek(floats) {
+    for (let i = 0; i < floats.length; i++) floats[i] = this.ring[(this.first + i) % this.ring.length] / 32768;
+  }
+
+  skip(frames) {
+    this.first = (this.first + frames) % this.ring.length;
+    this.length -= frames;
   }
 }
 

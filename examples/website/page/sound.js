@@ -62,7 +62,7 @@ export class Sound {
       outputChannelCount: [1],
       processorOptions: { wireRate: playoutRate },
     });
-    this.playout.port.onmessage = ({ data }) => this.tell(data.drained ? "drained" : "playing", data);
+    this.playout.port.onmessage = ({ data }) => this.playing(data);
     for (const node of [this.capture, this.playout]) {
       node.onprocessorerror = () => this.tell("failed", new Problem("page", { detail: "the audio thread failed" }));
     }
@@ -118,8 +118,9 @@ export class Sound {
     this.mute(this.muted);
     const [track] = stream.getAudioTracks();
     track.onended = () => this.replaceMicrophone();
-    track.onmute = () => this.tell("notice", { name: "microphone-muted", on: true });
-    track.onunmute = () => this.tell("notice", { name: "microphone-muted", on: false });
+    const tellMuted = () => this.tell("notice", { name: "microphone-muted", on: track.muted });
+    track.onmute = track.onunmute = tellMuted;
+    tellMuted(); // the one before it may have been, and this one may be
     this.zeroSeconds = 0;
   }
 
@@ -179,6 +180,13 @@ export class Sound {
     this.tell("notice", { name: "microphone-zero", on: this.zeroSeconds >= ZERO_SECONDS });
     this.compareClocks();
     this.tell("chunk", chunk);
+  }
+
+  /** What has been drained is heard when it has gone its way to the loudspeaker, which may be a wireless one. */
+  playing(told) {
+    this.tell("playing", told);
+    const { baseLatency = 0, outputLatency = 0 } = this.context;
+    if (told.drained) setTimeout(() => this.tell("drained", told), (baseLatency + outputLatency) * 1000);
   }
 
   stateChanged() {

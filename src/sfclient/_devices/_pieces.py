@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import queue
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -41,6 +42,11 @@ def pieces_of(given: Any) -> Pieces:
         raise UsageError(
             f"a StreamInput takes pieces, one after another, but this is {type(given).__name__}: say what is all there"
             " by a MemoryInput"
+        )
+    if isinstance(given, io.IOBase):
+        raise UsageError(
+            "a StreamInput takes pieces, but a file is iterated by lines, which sound does not have: give"
+            ' iter(lambda: file.read(960), b"")'
         )
     if isinstance(given, AsyncIterable):
         return AsyncPieces(given, given.__aiter__)

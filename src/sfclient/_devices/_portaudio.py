@@ -151,12 +151,21 @@ class PortAudioLine(DeviceWaits):
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         self._queues, self._tell = queues, tell
+        has_run = bool(self._names)
+        is_lost = False
         try:
-            await self._start()
+            try:
+                await self._start()
+            except DeviceError:
+                if not has_run:
+                    raise
+                is_lost = True  # between two attempts: it is waited for, as in the midst of one
             async with open_unwrapped_nursery() as nursery:
                 if self._is_following:
                     nursery.start_soon(self._follow)
                 task_status.started()
+                if is_lost:
+                    await self._get_back()
                 while True:
                     asked = await self._watch()
                     if asked is None or not await self._change(asked):

@@ -73,8 +73,8 @@ class StreamInput:
 
     The end is that of a file: `InputEnded`, and the call hangs up when the agent has been silent for `silence_seconds`.
     Pieces that raise, that are no such samples, or that end with half a sample, end the call with a `UsageError`. When
-    the call ends first, the iterator is closed (``aclose`` or ``close``) where that can be; one in a thread that does
-    not come back for 2 s is left alone there, which is logged and told by `statistics`.
+    the call ends first, the iterator is closed (``aclose`` or ``close``) where that can be, and a queue left as it is;
+    one in a thread that does not come back for 2 s is left alone there, which is logged and told by `statistics`.
 
     Use it for one call, which may be redialled: it goes on where it was. Raises `UsageError` for what is no such thing,
     and for no whole rate.
@@ -166,18 +166,18 @@ class StreamInput:
 
     def _pcm(self, piece: Any) -> memoryview:
         """Raises TypeError or ValueError."""
-        if not isinstance(piece, np.ndarray):
-            return pcm16(piece)
-        if self._queue.put_bytes % 2:
+        if isinstance(piece, np.ndarray) and piece.dtype == np.float32:
+            # But for NaN, which is silence.
+            peak = np.fmax.reduce(np.abs(piece), axis=None, initial=0.0)
+            if peak > MOST_FLOAT:
+                raise ValueError(
+                    f"float32 has a full scale of 1.0, but this reaches {peak:g}: scale it"
+                )
+            piece = float32_to_int16(np.ascontiguousarray(piece))
+        pcm = pcm16(piece)
+        if self._queue.put_bytes % 2 and memoryview(piece).itemsize > 1:
             raise ValueError("an array of samples follows half a sample of the bytes before it")
-        if piece.dtype != np.float32:
-            return pcm16(piece)
-        peak = np.abs(piece).max(initial=0.0)
-        if peak > MOST_FLOAT:
-            raise ValueError(
-                f"float32 has a full scale of 1.0, but this reaches {peak:g}: scale it"
-            )
-        return pcm16(float32_to_int16(np.ascontiguousarray(piece)))
+        return pcm
 
     def statistics(self) -> StreamInputStatistics:
         """What became of all that was taken; it may be asked for in another thread, and after the end."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sfaudio import int16_to_float32
 from sfclient._errors import UsageError
+from sfclient._host import check_runs_trio
 from sfclient._rates import whole_rate
 
 CAPACITY_SECONDS = 10.0  # as long as a program may do something else without a loss
@@ -158,6 +159,7 @@ class StreamOutput(BlockQueue):
         return self
 
     async def __anext__(self) -> Block:
+        check_runs_trio("StreamOutput")
         await trio.lowlevel.checkpoint()
         token = trio.lowlevel.current_trio_token()
         while True:

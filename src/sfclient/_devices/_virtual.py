@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
+from inspect import iscoroutinefunction
 from typing import NoReturn
 
 import numpy as np
@@ -45,7 +46,11 @@ class VirtualLine:
         self._source = source
         self._sink = sink
         self.has_end = getattr(source, "has_end", False)
-        self._feed: Callable[[], Awaitable[None]] | None = getattr(source, "feed", None)
+        feed = getattr(source, "feed", None)
+        # A plain one is a program's own, such as one that is given samples.
+        self._feed: Callable[[], Awaitable[None]] | None = (
+            feed if iscoroutinefunction(feed) else None
+        )
         self.input_samplerate = input_samplerate
         self.output_samplerate = output_samplerate
         self._block_seconds = block_seconds

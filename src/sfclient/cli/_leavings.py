@@ -1,7 +1,6 @@
 """What a call leaves behind: which files there are to be, and how they come about whatever happened."""
 
 import os
-import re
 import stat
 import tempfile
 from collections import deque
@@ -12,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sfclient._attempt import numbered
+from sfclient._attempt import is_numbered, numbered
 from sfclient._devices import check_distinct
 from sfclient._errors import AudioFileError, UsageError
 from sfclient._events import Event
@@ -125,9 +124,8 @@ def is_there(path: Path) -> bool:
 
 def _further(path: Path) -> list[Path]:
     """Files that are there, and have the name of one for a further attempt."""
-    name = re.compile(re.escape(path.stem) + r"-\d+" + re.escape(path.suffix))
     with suppress(OSError, ValueError):
-        return sorted(each for each in path.parent.iterdir() if name.fullmatch(each.name))
+        return sorted(each for each in path.parent.iterdir() if is_numbered(each, path))
     return []
 
 

@@ -47,6 +47,20 @@ MediaDevices.prototype.getUserMedia = async function (wanted) {
 };
 """
 
+MUTED = """
+Object.defineProperty(tracks[0], "muted", { value: MUTED, configurable: true });
+(tracks[0].muted ? tracks[0].onmute : tracks[0].onunmute)();
+"""
+COUNTS_LOCKS = """
+globalThis.locks = 0;
+const request = async () => {
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  locks++;
+  return { release: async () => locks-- };
+};
+Object.defineProperty(navigator, "wakeLock", { value: { request } });
+"""
+
 
 def test_a_microphone_that_is_refused_costs_no_session(visit: Visiting) -> None:
     with open_site(listen) as site:
@@ -127,14 +141,14 @@ def test_a_service_that_is_down_is_told(visit: Visiting) -> None:
     with open_site(listen, base_url=f"http://127.0.0.1:{port}") as site:
         visitor = visit()
         visitor.begin(site.url)
-        visitor.sees("The service is not to be had now.")
+        visitor.sees("The service is not available right now.")
 
 
 def test_a_key_that_is_refused_is_the_owners_business(visit: Visiting) -> None:
     with open_site(listen, api_key="another-key") as site:
         visitor = visit()
         visitor.begin(site.url)
-        visitor.sees("A call cannot be had now.")
+        visitor.sees("Calls are not available right now.")
         assert "key" not in visitor.page.inner_text("main")
         assert not [told for told in visitor.told if KEY in told or "another-key" in told]
 
@@ -188,9 +202,9 @@ def test_a_microphone_that_the_system_mutes_is_told_until_it_is_back(visit: Visi
         visitor = visit(script=KEEPS_TRACKS)
         visitor.begin(site.url)
         visitor.sees("Connected to call")
-        visitor.page.evaluate("tracks[0].onmute()")
+        visitor.page.evaluate(MUTED.replace("MUTED", "true"))
         visitor.sees("Your microphone was muted by the system.")
-        visitor.page.evaluate("tracks[0].onunmute()")
+        visitor.page.evaluate(MUTED.replace("MUTED", "false"))
         visitor.page.wait_for_selector("#notice-microphone-muted", state="detached")
 
 
@@ -215,7 +229,7 @@ def test_a_network_that_is_gone_for_a_while_is_told_until_it_is_back(visit: Visi
         visitor.begin(site.url)
         visitor.sees("Connected to call")
         visitor.page.context.set_offline(True)
-        visitor.sees("The network does not take your words.")
+        visitor.sees("Your words do not get through.")
         visitor.page.context.set_offline(False)
         visitor.page.wait_for_selector("#notice-stalled", state="detached")
         visitor.sees("Connected to call")
@@ -238,3 +252,43 @@ def test_who_mutes_is_not_heard_and_is_heard_again(visit: Visiting) -> None:
         visitor.page.click("#end")
         visitor.sees("You hung up.")
         assert site.do(call.wait_ended).by == "client"
+
+
+@pytest.mark.parametrize("share", [0.25, 0.75])
+def test_who_clicks_twice_begins_a_call_and_neither_ends_nor_mutes_it(
+    visit: Visiting, share: float
+) -> None:
+    with open_site(listen) as site:
+        visitor = visit()
+        visitor.page.goto(f"{site.url}/")
+        button = visitor.page.locator("#begin").bounding_box()
+        visitor.page.mouse.dblclick(button["x"] + share * button["width"], button["y"] + 10)
+        visitor.sees("Connected to call")
+        assert visitor.page.get_attribute("#mute", "aria-pressed") == "false"
+
+
+def test_who_holds_the_key_down_begins_a_call_and_does_not_end_it(visit: Visiting) -> None:
+    with open_site(listen) as site:
+        visitor = visit()
+        visitor.page.goto(f"{site.url}/")
+        visitor.page.focus("#begin")
+        for _ in range(4):
+            visitor.page.keyboard.down("Enter")
+        visitor.page.keyboard.up("Enter")
+        visitor.sees("Connected to call")
+        visitor.page.keyboard.press("Enter")  # the focus is where it can be ended
+        visitor.sees("You hung up.")
+
+
+def test_the_screen_is_kept_on_while_a_call_lasts_and_no_longer(visit: Visiting) -> None:
+    with open_site(listen) as site:
+        visitor = visit(script=COUNTS_LOCKS)
+        visitor.begin(site.url)
+        visitor.sees("Connected to call")
+        visitor.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        visitor.page.wait_for_timeout(800)
+        assert visitor.page.evaluate("locks") == 1
+        visitor.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        visitor.page.click("#end")  # before that one has come
+        visitor.page.wait_for_timeout(800)
+        assert visitor.page.evaluate("locks") == 0

@@ -19,6 +19,17 @@ def test_so_many_may_come_at_once_and_then_one_after_the_other() -> None:
     assert granted == [0, 0, 0, 20, 40, 60, 80, 100, 120]
 
 
+def test_so_many_at_once_are_so_many_whatever_the_clock_says() -> None:
+    random_ = random.Random(7)
+    for _ in range(100):
+        now = random_.uniform(0, 1e6)
+        limiter = Limiter(Rate(7, 60))
+        for _ in range(7):
+            assert limiter.pause("a", now) == 0
+            limiter.note("a", now)
+        assert limiter.pause("a", now) > 0
+
+
 def test_the_pause_is_exactly_as_long_as_it_must_be() -> None:
     limiter = Limiter(Rate(2, 10))
     limiter.note("a", 100.0)

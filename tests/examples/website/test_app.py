@@ -68,8 +68,27 @@ async def test_a_fault_of_ours_tells_the_visitor_nothing(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    "origins", [["https://example.org/"], ["example.org"], ["null"], [""], "https://example.org"]
+    "origins",
+    [
+        "https://example.org",
+        *([f"https://{name}"] for name in ("example.org/", "Example.org", "example.org:443")),
+        *([f"https://{name}"] for name in ("*.example.org", "me@example.org", "bücher.example")),
+        *([f"https://example.org{end}"] for end in ("?a", "#", " ", "\n", ":")),
+        *([origin] for origin in ("http://example.org:80", "example.org", "null", "")),
+    ],
 )
 def test_what_is_no_origin_is_refused(origins: list[str] | str) -> None:
     with pytest.raises(ValueError, match=r"such as https://example\.org, not"):
         website("agent", api_key="key", origins=origins)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:8000", "https://[::1]:8443", "https://a-b.xn--bcher-kva.example."]
+)
+def test_an_origin_as_browsers_write_it_is_taken(origin: str) -> None:
+    website("agent", api_key="key", origins=[origin])
+
+
+def test_an_option_that_there_is_not_is_refused_before_a_visitor_comes() -> None:
+    with pytest.raises(TypeError, match="dialekt"):
+        website("agent", api_key="key", dialekt="widget")

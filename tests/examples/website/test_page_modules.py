@@ -18,7 +18,7 @@ needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js
 @needs_node
 def test_the_modules_pass_their_own_tests() -> None:
     files = sorted(TESTS.glob("*.test.mjs"))
-    assert len(files) == 4
+    assert len(files) == 5
     done = subprocess.run(["node", "--test", *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 import weakref
+from contextlib import aclosing
 from contextvars import ContextVar
 
 import pytest
@@ -19,14 +21,10 @@ from sfclient import (
     Session,
     UsageError,
     aio,
-    blocking,
-    open_call,
-    request_result,
-    request_session,
 )
 from sfclient.simulator import SpeakAgent
 
-from ..conftest import listen, noise
+from ..conftest import NUMBERS, listen, noise
 from .doors import threads_of_trio
 from .far_side import FarSide, open_far_side
 
@@ -149,6 +147,30 @@ def test_a_call_that_fails_when_its_block_has_ended_is_told_on_leaving():
         run(program, far)
 
 
+def test_a_call_that_fails_before_a_busy_loop_has_entered_its_block_is_told():
+    async def program(far):
+        block = aio.open_call(far.proxy.through(new_url(far)), audio())
+
+        async def be_busy():
+            while not far.simulator.calls:
+                time.sleep(0.001)  # noqa: ASYNC251
+            while block._carried.call is None:
+                time.sleep(0.001)  # noqa: ASYNC251
+            far.do(far.proxy.reset)
+            while not block._carried.is_failing:
+                time.sleep(0.001)  # noqa: ASYNC251
+
+        busy = asyncio.ensure_future(be_busy())
+        with pytest.raises(NetworkError):
+            async with block:
+                await asyncio.sleep(60)
+        assert asyncio.current_task().cancelling() == 0
+        await busy
+
+    with open_far_side(listen) as far:
+        run(program, far)
+
+
 def test_a_cancellation_goes_before_the_error_of_the_call():
     async def program(far):
         url = far.proxy.through(new_url(far))
@@ -180,6 +202,56 @@ def test_who_is_cancelled_while_leaving_has_left():
         task = asyncio.ensure_future(hold())
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert held[0].ended.by == "caller"
+        assert threads_of_trio() == []
+
+    with open_far_side(listen) as far:
+        run(program, far)
+
+
+def test_who_is_cancelled_while_leaving_by_an_error_is_cancelled():
+    async def program(far):
+        async def hold():
+            async with aio.open_call(new_url(far), audio()):
+                asyncio.get_running_loop().call_soon(task.cancel)
+                raise LookupError
+
+        task = asyncio.ensure_future(hold())
+        with pytest.raises(asyncio.CancelledError) as raised:
+            await task
+        assert isinstance(raised.value.__context__, LookupError)
+
+    with open_far_side(listen) as far:
+        run(program, far)
+
+
+def test_who_is_cancelled_while_leaving_in_another_task_is_cancelled():
+    async def program(far):
+        block = aio.open_call(new_url(far), audio())
+        call = await asyncio.create_task(block.__aenter__())
+        task = asyncio.create_task(block.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert call.ended.by == "caller"
+
+    with open_far_side(listen) as far:
+        run(program, far)
+
+
+def test_a_generator_that_is_closed_has_stopped_its_call():
+    async def program(far):
+        async def events():
+            async with aio.open_call(new_url(far), audio()) as call:
+                held.append(call)
+                async for event in call:
+                    yield event
+
+        held = []
+        async with aclosing(events()) as told:
+            async for _ in told:
+                break
         assert held[0].ended.by == "caller"
         assert threads_of_trio() == []
 
@@ -276,73 +348,43 @@ def test_a_callback_that_fails_ends_the_call_with_its_error():
         run(program, far)
 
 
-def test_a_call_is_for_the_loop_that_opened_it():
+async def new_session(far):
+    order = {"api_key": far.simulator.key, "base_url": far.base_url, "dialect": "ws-media"}
+    return await aio.request_session("agent", **order, **NUMBERS)
+
+
+def test_a_callback_that_is_cancelled_ends_the_call():
+    def note(call_id: str) -> None:
+        raise asyncio.CancelledError
+
     async def program(far):
-        async with aio.open_call(new_url(far), audio()) as call:
-
-            async def elsewhere():
-                with pytest.raises(UsageError, match="of another event loop"):
-                    await anext(call)
-                with pytest.raises(UsageError, match="of another event loop"):
-                    await call.wait_ended()
-                return call.levels()  # which does not wait
-
-            assert await asyncio.to_thread(asyncio.run, elsewhere())
-
-    with open_far_side(listen) as far:
-        run(program, far)
-
-
-def test_a_block_is_entered_once():
-    async def program(far):
-        block = aio.open_call(new_url(far), audio())
-        async with block:
-            with pytest.raises(UsageError, match="entered once"):
-                await block.__aenter__()
-        with pytest.raises(UsageError, match="entered once"):
-            async with block:
+        with pytest.raises(UsageError, match="the program cancelled"):
+            async with aio.open_call(await new_session(far), audio(), on_call_id=note):
                 pass
 
     with open_far_side(listen) as far:
         run(program, far)
 
 
+def test_a_callback_that_ends_its_loop_ends_the_call():
+    async def program(far):
+        async with aio.open_call(await new_session(far), audio(), on_call_id=sys.exit):
+            pass
+
+    with open_far_side(listen) as far:
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(program(far))
+        task._log_destroy_pending = False
+        with pytest.raises(SystemExit):
+            loop.run_until_complete(task)
+        loop.close()
+        far.ended()
+        for thread in threads_of_trio():
+            thread.join(10)
+        assert threads_of_trio() == []
+
+
 URL = "ws://127.0.0.1:1/never"
-KEY = {"api_key": "never"}
-
-
-def test_who_takes_trio_s_door_under_asyncio_is_told_which_to_take():
-    async def program():
-        for waits, name in (
-            (open_call(URL).__aenter__(), "open_call"),
-            (request_session("x", **KEY), "request_session"),
-            (request_result("x", **KEY), "request_result"),
-        ):
-            with pytest.raises(UsageError, match=rf"take sfclient\.aio\.{name}"):
-                await waits
-
-    run(program)
-
-
-def test_who_blocks_asyncio_s_loop_is_told_which_door_to_take():
-    async def program():
-        with pytest.raises(UsageError, match=r"take sfclient\.aio\.open_call"):
-            blocking.open_call(URL).__enter__()
-        with pytest.raises(UsageError, match=r"take sfclient\.aio\.request_session"):
-            blocking.request_session("x", **KEY)
-
-    run(program)
-
-
-async def test_who_takes_another_door_under_trio_is_told_which_to_take():
-    with pytest.raises(UsageError, match=r"under trio take sfclient\.open_call"):
-        await aio.open_call(URL).__aenter__()
-    with pytest.raises(UsageError, match=r"under trio take sfclient\.request_session"):
-        await aio.request_session("x", **KEY)
-    with pytest.raises(UsageError, match=r"would block trio: take sfclient\.open_call"):
-        blocking.open_call(URL).__enter__()
-    with pytest.raises(UsageError, match=r"would block trio: take sfclient\.request_result"):
-        blocking.request_result("x", **KEY)
 
 
 def test_who_takes_asyncio_s_door_without_a_loop_is_told_which_to_take():

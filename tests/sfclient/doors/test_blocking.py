@@ -1,12 +1,17 @@
 """What holds of the door for programs without a loop alone: its waits, its threads, Ctrl-C."""
 
+import errno
 import gc
+import sys
+import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from math import inf
 
 import pytest
+import trio
 
 import sfclient
 from sfclient import (
@@ -20,6 +25,9 @@ from sfclient import (
     UsageError,
     blocking,
 )
+from sfclient._crossing import Flag
+from sfclient._door import Callback
+from sfclient._host import Host
 from sfclient.simulator import SpeakAgent
 
 from ..conftest import NUMBERS, listen, noise
@@ -27,6 +35,7 @@ from .doors import threads_of_trio
 from .far_side import FarSide, open_far_side
 
 WORDS = noise(0.2, 16_000)
+TRIO = "sfclient trio"
 colour: ContextVar[str] = ContextVar("colour", default="none")
 
 
@@ -66,15 +75,6 @@ def test_events_wait_no_longer_than_asked():
             assert call.wait_ended(timeout=0).by == "caller"
         names = "Connecting Connected SpeechBegan SpeechEnded Disconnected"
         assert " ".join(type(event).__name__ for event in events) == names
-
-
-def test_threads_that_iterate_at_the_same_time_share_the_events():
-    with open_far_side(SpeakAgent(WORDS, then="close")) as far:
-        with blocking.open_call(new_url(far), audio()) as call, ThreadPoolExecutor() as pool:
-            shares = [pool.submit(list, call) for _ in range(3)]
-            events = [event for share in shares for event in share.result()]
-    assert [type(event) for event in events].count(Disconnected) == 1
-    assert len(set(map(id, events))) == len(events)
 
 
 def test_who_waits_when_a_call_fails_gets_the_error_in_every_thread():
@@ -152,12 +152,153 @@ def test_an_async_function_is_refused(kind):
             blocking.open_call(session, audio()).__enter__()
 
 
-def test_a_block_is_entered_once():
+def test_a_handler_of_a_signal_may_ask_while_its_thread_does():
+    """Of a call that is over: nobody else is asked then."""
     with open_far_side(listen) as far:
-        block = blocking.open_call(new_url(far), audio())
-        with block:
-            with pytest.raises(UsageError, match="entered once"):
-                block.__enter__()
+        with blocking.open_call(new_url(far), audio()) as call:
+            pass
+
+    def ask():
+        call._carried.do(lambda _: call.hang_up())
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_who_is_interrupted_in_a_wait_holds_up_nobody_who_sets_the_flag():
+    """By Ctrl-C between any two bytecodes: `threading.Event` keeps its lock then."""
+
+    def trace(frame, what, _):
+        frame.f_trace_opcodes = True
+        if what == "opcode" and next(steps) == at:
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    for at in range(1, 1000):  # noqa: B007 -- `trace` looks at it
+        flag, steps = Flag(), iter(range(1, 10_000))
+        sys.settrace(trace)
+        try:
+            flag.wait(1e-6)
+        except KeyboardInterrupt:
+            pass
+        else:
+            break
+        finally:
+            sys.settrace(before)
+        thread = threading.Thread(target=flag.set, daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert flag.wait()
+    assert at > 20
+
+
+def test_a_wait_may_be_longer_than_threads_can_wait():
+    with open_far_side(SpeakAgent(WORDS, then="close")) as far, ThreadPoolExecutor() as pool:
+        with blocking.open_call(new_url(far), audio()) as call:
+            assert pool.submit(call.wait_ended, timeout=1e30).result().by == "agent"
+
+
+def test_a_callback_that_does_not_return_holds_up_no_program_that_is_over():
+    def note(call_id):
+        told.append(call_id)
+        if len(told) == 2:
+            returns.wait(5)
+
+    def be_over(_):
+        call._carried._on_call_id("as of a call that is redialled")
+        call._carried.job.stop(UsageError("it is over"))
+
+    told, returns = [], threading.Event()
+    with open_far_side(listen) as far:
+        block = blocking.open_call(new_session(far), audio(), on_call_id=note)
+        call = block.__enter__()
+        call._carried.do(be_over)
+        with pytest.raises(UsageError, match="it is over"):
+            block.__exit__(None, None, None)
+    returns.set()
+
+
+async def test_a_callback_that_has_returned_is_forgotten():
+    """There is one more with each attempt of a call that may be redialled for months."""
+
+    class Here(Host):
+        def begin(self, work, answer):
+            answer.give(work())
+
+        def is_gone(self):
+            return False
+
+    told = []
+    async with trio.open_nursery() as nursery:
+        callback = Callback(nursery, Here(), told.append)
+        callback("one")
+        await callback.wait_returned()
+        callback("two")
+    assert told == ["one", "two"]
+    assert not callback.unreturned
+
+
+@pytest.fixture
+def waited_in(monkeypatch):
+    """The names of the threads that have waited; trio's own, which would for ever, does not."""
+    names = set()
+
+    def wait(flag, seconds=inf):
+        if seconds == inf:
+            names.add(threading.current_thread().name)
+        return threading.current_thread().name == TRIO or wait_flag(flag, seconds)
+
+    wait_flag = Flag.wait
+    monkeypatch.setattr(Flag, "wait", wait)
+    return names
+
+
+def test_a_block_that_is_garbage_to_trio_s_thread_hangs_up_without_a_wait(waited_in):
+    def events():
+        with blocking.open_call(new_url(far), audio()) as call:
+            calls.append(call)
+            yield from call
+
+    calls = []
+    with open_far_side(listen) as far:
+        with blocking.open_call(new_url(far), audio()) as other:
+            garbage = [events()]
+            next(garbage[0])
+            garbage.append(garbage)
+            other._carried.do(lambda _: (garbage.clear(), gc.collect()))
+            assert calls[0].wait_ended(timeout=60).by == "caller"
+    assert TRIO not in waited_in
+
+
+def test_what_a_handler_of_trio_s_thread_asks_of_a_call_that_fails_does_not_wait(waited_in):
+    with open_far_side(listen) as far:
+
+        def hold():
+            with blocking.open_call(far.proxy.through(new_url(far)), audio()) as call:
+                call._carried._failing = lambda: seen.extend(call.events(timeout=0))
+                while not call.connected:
+                    pass
+                far.do(far.proxy.reset)
+                call.wait_ended()
+
+        seen = []
+        with pytest.raises(NetworkError):
+            hold()
+    assert isinstance(seen[0], Connecting)
+    assert TRIO not in waited_in
+
+
+def test_a_thread_that_cannot_run_trio_says_why(monkeypatch):
+    def run(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(trio, "run", run)
+    with pytest.raises(OSError, match="Too many open files"):
+        blocking.open_call("ws://127.0.0.1:1/", audio()).__enter__()
 
 
 def test_a_call_that_is_over_is_kept_by_nobody():

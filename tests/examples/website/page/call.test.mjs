@@ -153,8 +153,32 @@ test("when the agent hangs up, the rest of its words is played first", async () 
   const { call, socket, sound } = await talking();
   socket.onclose({ code: 1000, reason: "", wasClean: true });
   assert.deepEqual([sound.drains, states().at(-1), end()], [true, "draining", undefined]);
-  sound.tell("drained", { level: 0, statistics: {}, drained: true });
+  sound.tell("drained");
   assert.deepEqual([call.by, end(), sound.closed], ["agent", null, true]);
+});
+
+test("while the agent's last words are played, nothing of the microphone is shown", async () => {
+  const { socket, chunk } = await talking();
+  socket.onclose({ code: 1000, reason: "", wasClean: true });
+  told = [];
+  chunk();
+  assert.deepEqual(told, []);
+});
+
+test("what the audio thread still tells when a call is over is not shown", async () => {
+  const { call, sound, chunk } = await talking();
+  call.hangUpNow();
+  told = [];
+  chunk();
+  sound.tell("playing", { level: 0.5, statistics: {} });
+  sound.tell("notice", { name: "stood-still", on: true });
+  assert.deepEqual(told, []);
+});
+
+test("another server than the website's, as in a hotel, is no website", async () => {
+  globalThis.fetch = async () => new Response("<html>Log in</html>");
+  await begun();
+  assert.equal(end().code, "offline");
 });
 
 test("who hangs up while the rest is played hears no more of it; the agent has ended the call", async () => {

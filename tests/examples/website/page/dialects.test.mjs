@@ -24,6 +24,18 @@ test("a widget call is greeted when something is recorded", () => {
   assert.deepEqual(dialect.received(text({ type: "status_agent_ready" })), [["ready"]]);
 });
 
+test("what the service says is no event of ours", () => {
+  const dialect = widget();
+  dialect.take("opened");
+  for (const type of ["recording", "audio", "opened", "constructor"]) {
+    assert.deepEqual(dialect.received(text({ type, length: 1e12 })), []);
+  }
+  const other = wsMedia();
+  other.take("opened");
+  for (const type of ["timed out", "started"]) assert.deepEqual(other.received(text({ type, sid: "s" })), []);
+  assert.equal(other.state, "server");
+});
+
 test("the widget's samples are little-endian, those of ws-media big-endian", () => {
   const pcm = Int16Array.of(1, -2, 32767);
   assert.deepEqual([...widget().encode(pcm)], [1, 0, 0xfe, 0xff, 0xff, 0x7f]);

@@ -66,6 +66,46 @@ test("speech that comes as it is spoken is played as it is, less than 0.1 s late
   assert.ok(statistics.concealed <= 0.1 * RATE);
 });
 
+test("speech is the same in however many pieces it comes, and however much of it waits", () => {
+  const speech = voice(20); // more than a queue holds at first
+  const playout = new Playout(RATE, RATE);
+  const block = new Float32Array(QUANTUM);
+  const heard = [];
+  let written = 0;
+  for (let piece = 1; written < speech.length; piece = (piece % 7) + 1) {
+    playout.write(speech.slice(written, (written += piece)));
+    if (written % 3 || heard.length > 2 * RATE) continue; // it is read meanwhile
+    playout.read(block);
+    heard.push(...block);
+  }
+  playout.end();
+  while (!playout.drained) playout.read(block), heard.push(...block);
+  const at = find(asFloats(speech.slice(RATE * 2.2)), Float32Array.from(heard));
+  assert.ok(at > 0);
+  books(playout.statistics);
+  assert.equal(playout.statistics.received, speech.length);
+});
+
+test("wherever in a block speech stops, what goes on with it does not click", () => {
+  for (let more = 0; more < 160; more += 13) {
+    const speech = voice(1).slice(0, 3200 + more);
+    const playout = new Playout(RATE, RATE);
+    playout.write(speech.slice());
+    const { heard, statistics } = play(new Int16Array(0), 0.3, () => 0, { playout });
+    assert.equal(statistics.gaps, 1);
+    const around = heard.subarray(3000, 3600);
+    assert.ok(sharpest(around) < 3 * sharpest(asFloats(speech).subarray(100)), `${more}: ${sharpest(around)}`);
+  }
+});
+
+test("speech that comes back in a burst, gap after gap, does not click", () => {
+  const speech = voice(12);
+  const lastBefore = (now) => (now % 3 > 2 && now % 3 < 2.3 ? now - (now % 3) + 2 : now);
+  const { heard, statistics } = play(speech, 12, (now) => asSpoken(lastBefore(now)));
+  assert.ok(statistics.gaps >= 4 && statistics.removed > 0);
+  assert.ok(sharpest(heard.subarray(2000)) < 3 * sharpest(asFloats(speech).subarray(100)), `${sharpest(heard)}`);
+});
+
 test("speech that comes all at once is played as it is, to the last sample", () => {
   const speech = voice(5);
   const playout = new Playout(RATE, RATE);

@@ -104,8 +104,10 @@ def way_to_session(
     elif callable(session):
         return Fetching(session), partial(dialect_named(dialect), codec, framing)
     else:
+        kind = type(session)
+        where = "" if kind.__module__ == "builtins" else f"{kind.__module__}."  # as of blocking's
         raise UsageError(
-            f"the session must be a Session or the URL of one, not {type(session).__name__}:"
+            f"the session must be a Session or the URL of one, not {where}{kind.__name__}:"
             " or give an async function that fetches one"
         )
     new_dialect = partial(dialect_named(session.dialect), session.codec, session.framing)

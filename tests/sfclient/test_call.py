@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trio
 
-from sfclient import Audio, MemoryInput, MemoryOutput, UsageError, open_call
+from sfclient import Audio, MemoryInput, MemoryOutput, UsageError, blocking, open_call
 from sfclient.simulator import EchoAgent, SpeakAgent, open_simulator
 
 from .conftest import exactly, noise, without_silence
@@ -85,9 +85,14 @@ async def test_sink_that_does_not_tell_its_rate_gets_the_wire_s(hold, fast_clock
     assert without_silence(sink.played) == spoken
 
 
-async def test_session_that_is_none_is_refused():
-    with pytest.raises(UsageError, match="must be a Session or the URL of one, not NoneType"):
-        async with open_call(None):
+@pytest.mark.parametrize(
+    ("session", "named"),
+    [(None, "NoneType"), (blocking.Session("ws://127.0.0.1/"), "sfclient.blocking.Session")],
+    ids=["none", "another door's"],
+)
+async def test_what_is_no_session_is_refused(session, named):
+    with pytest.raises(UsageError, match=f"must be a Session or the URL of one, not {named}:"):
+        async with open_call(session):
             pass
 
 

@@ -26,7 +26,7 @@ with Stream(
     playout.write(tone)
     time.sleep(1.5)
     segments = [[(s.is_beginning, s.seconds - began) for s in meter.read_segments()] for meter in meters]
-    statistics = [meter.statistics() for meter in meters]
+statistics = [meter.statistics() for meter in meters]  # as those of the stream, when it has stopped
 try:
     Stream(capture, samplerate=48_000, device="nonesuch")
     refusal = None

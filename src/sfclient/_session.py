@@ -104,15 +104,18 @@ def way_to_session(
     elif callable(session):
         return Fetching(session), partial(dialect_named(dialect), codec, framing)
     else:
-        kind = type(session)
-        where = "" if kind.__module__ == "builtins" else f"{kind.__module__}."  # as of blocking's
         raise UsageError(
-            f"the session must be a Session or the URL of one, not {where}{kind.__name__}:"
+            f"the session must be a Session or the URL of one, not {_named(type(session))}:"
             " or give an async function that fetches one"
         )
     new_dialect = partial(dialect_named(session.dialect), session.codec, session.framing)
     check_session(session, new_dialect())
     return session, new_dialect
+
+
+def _named(kind: type) -> str:
+    """With where it is from, since another door has a `Session` of its own."""
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def check_session(session: Session, dialect: Dialect) -> None:

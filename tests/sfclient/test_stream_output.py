@@ -28,6 +28,26 @@ def blocks(number: int) -> Iterator[np.ndarray[Any, np.dtype[np.int16]]]:
         yield np.frombuffer(noise(0.01, RATE, seed), np.int16)
 
 
+def read_while_played(read: Any, output: Any, number: int, *, switch_seconds: float) -> Any:
+    """What a reader gets of so many blocks, while another thread plays them and the two take turns so often."""
+
+    def play() -> None:
+        for block in blocks(number):
+            output.write(block)
+        output.close()
+
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(switch_seconds)
+    try:
+        player = threading.Thread(target=play)
+        player.start()
+        heard = read(output)
+        player.join()
+    finally:
+        sys.setswitchinterval(switch)
+    return heard
+
+
 def unread(told: StreamOutputStatistics) -> int:
     """What is left, if nothing is lost from the books."""
     return told.played_frames - told.read_frames - told.dropped_frames
@@ -162,21 +182,7 @@ class TestReading:
         """They meet at each step of either: the reader waits, and is woken, or finds a block before it does."""
         number, output = 500, make(capacity_seconds=100)
         output.open(RATE)
-
-        def play() -> None:
-            for block in blocks(number):
-                output.write(block)
-            output.close()
-
-        switch = sys.getswitchinterval()
-        sys.setswitchinterval(1e-5)
-        try:
-            player = threading.Thread(target=play)
-            player.start()
-            heard = read(output)
-            player.join()
-        finally:
-            sys.setswitchinterval(switch)
+        heard = read_while_played(read, output, number, switch_seconds=1e-5)
         assert [block.tobytes() for block in heard] == [each.tobytes() for each in blocks(number)]
         told = output.statistics()
         assert told == StreamOutputStatistics(number * BLOCK, number * BLOCK, 0, 0)
@@ -185,21 +191,7 @@ class TestReading:
         """Both take blocks away at the same time, and each is counted once."""
         number, output = 500, make(capacity_seconds=0.03)
         output.open(RATE)
-
-        def play() -> None:
-            for block in blocks(number):
-                output.write(block)
-            output.close()
-
-        switch = sys.getswitchinterval()
-        sys.setswitchinterval(1e-6)
-        try:
-            player = threading.Thread(target=play)
-            player.start()
-            heard = read(output)
-            player.join()
-        finally:
-            sys.setswitchinterval(switch)
+        heard = read_while_played(read, output, number, switch_seconds=1e-6)
         told = output.statistics()
         assert sum(map(len, heard)) == told.read_frames
         assert (told.played_frames, told.unread_frames) == (number * BLOCK, 0)

@@ -5,6 +5,7 @@
 - `Fault`, one of `Stall`, `Corrupt`, `HalfClose`, `Close`, `Reset`: what happens at a certain byte (`_network`)
 - `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
 - `_pipe`: one direction of one connection
+- `run_virtually`, `open_memory_agent`: an hour of talk in seconds, without sockets (`virtual`)
 
 ::
 
@@ -35,6 +36,7 @@ from sfclient.testing._network import (
     Stall,
 )
 from sfclient.testing._proxy import Proxy, open_proxy
+from sfclient.testing.virtual import open_memory_agent, run_virtually
 
 __all__ = [
     "Close",
@@ -48,5 +50,7 @@ __all__ = [
     "ProxyStatistics",
     "Reset",
     "Stall",
+    "open_memory_agent",
     "open_proxy",
+    "run_virtually",
 ]

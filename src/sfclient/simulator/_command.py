@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 import trio
 
@@ -77,8 +77,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM.
+class Front(Protocol):
+    """Stands between the simulator and its clients."""
+
+    def __call__(self, base_url: str, *, host: str, port: int) -> AbstractAsyncContextManager[str]:
+        """Listen there for the service at `base_url`; gives the URL that leads through. Raises OSError."""
+
+
+async def run(args: argparse.Namespace, front: Front | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; behind `front`, if there is one.
 
     Returns the exit status: 0, 1 if it cannot listen, 2 for arguments that are no use.
     """
@@ -95,12 +102,22 @@ async def run(args: argparse.Namespace) -> int:
         # Reports of the last calls outlive the simulator, which ends these calls.
         async with trio.open_nursery() as reports:
             try:
-                async with open_simulator(
-                    agent, host=args.host, port=args.port, key=key, quirks=args.quirks
-                ) as sim:
-                    _say(sim.base_url, sys.stdout)
-                    _say(hint.format(base_url=sim.base_url))
-                    _say(f"ws-media is spoken too: see {sim.base_url}")
+                # Behind another at the same address: who may reach that may reach this, and the key is checked for it.
+                port = 0 if front else args.port
+                async with AsyncExitStack() as opened:
+                    sim = await opened.enter_async_context(
+                        open_simulator(
+                            agent, host=args.host, port=port, key=key, quirks=args.quirks
+                        )
+                    )
+                    base_url = sim.base_url
+                    if front:
+                        base_url = await opened.enter_async_context(
+                            front(base_url, host=args.host, port=args.port)
+                        )
+                    _say(base_url, sys.stdout)
+                    _say(hint.format(base_url=base_url))
+                    _say(f"ws-media is spoken too: see {base_url}")
                     await _watch(sim, signals, reports, args.save)
             except OSError as exc:
                 _say(f"error: cannot listen on {args.host} port {args.port}: {exc}")

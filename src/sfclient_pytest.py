@@ -1,4 +1,4 @@
-"""The pytest plugin: ``test_*.toml`` files with scripted conversations are tests, and `conversation` holds one in a test.
+"""The pytest plugin: ``test_*.toml`` files with scripted conversations are tests; `conversation` holds one in a test.
 
 Each session of pytest imports this, so it imports nothing of `sfclient` until there is a conversation to hold.
 """

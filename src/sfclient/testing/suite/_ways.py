@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import trio
 
@@ -16,11 +16,8 @@ from sfclient.testing._network import Network
 from sfclient.testing._networks import network_named
 from sfclient.testing._proxy import open_proxy
 from sfclient.testing.script import Outcome, Script, hold_conversation
-from sfclient.testing.suite._agents import SimulatedAgent, check_agents, simulated_agent
+from sfclient.testing.suite._agents import Instead, SimulatedAgent, check_agents, simulated_agent
 from sfclient.testing.virtual import open_memory_agent, run_virtually
-
-if TYPE_CHECKING:
-    from sfclient.simulator import Agent
 
 Tell = Callable[[Outcome], None]
 
@@ -54,7 +51,7 @@ class _Simulated:
     network: str | None = None
     """What lies in between, as `network_named` takes it; None: nothing."""
     network_seed: int = 0
-    agent: "str | Agent | None" = None
+    agent: Instead = None
     """Instead of those that the scripts name; a text as in their tables."""
 
     def check(self, scripts: list[Script]) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from sfclient.cli import main
 
-
 EXAMPLES = Path(__file__).parents[3] / "examples" / "conversations"
 
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 import sfclient_pytest
 
 EXAMPLES = Path(__file__).parents[4] / "examples" / "conversations"
@@ -13,7 +14,7 @@ from sfclient.simulator import ReplyAgent
 from sfclient.testing.script import Hear, Script
 
 SCRIPT = Script("somebody answers", [Hear(1.0)])
-GREETING = b"\\\\x00\\\\x20\\\\x00\\\\xe0" * 8000
+GREETING = b"\\x00\\x20\\x00\\xe0" * 8000
 
 def test_it_greets(conversation):
     outcome = conversation(SCRIPT, ReplyAgent([], greeting=GREETING))

@@ -172,7 +172,7 @@ class Caller:
         ear, deadline = self.ear, self._began + step.silence
 
         def is_silent() -> bool:
-            return self.now - ear.spoke_until >= step.lasting
+            return self.now - max(ear.spoke_until, self._began) >= step.lasting
 
         while not is_silent():
             if ear.spoke_until > deadline:

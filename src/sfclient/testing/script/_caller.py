@@ -56,7 +56,9 @@ class Caller:
 
     def close(self) -> None:
         """The call is over."""
-        self._verbs.close()  # which knows this caller
+        # Both know this caller.
+        self._verbs.close()
+        self.ear.close()
         self.call = None
 
     def _look(self) -> None:

@@ -101,9 +101,8 @@ class Ear:
 
     def __init__(self, mouth: Mouth, then: Callable[[], None], gap_limit: float | None) -> None:
         self._mouth = mouth
-        self._then = then
+        self._then: Callable[[], None] | None = then  # None when it is closed
         self._hash = sha256()
-        self._is_closed = False
         self.spoke_from = self.spoke_until = -inf
         self.gaps = Worst(gap_limit)
         """In what the agent says, while the caller does not speak: see `Limits.gap`."""
@@ -118,7 +117,7 @@ class Ear:
         return samplerate
 
     def write(self, block: NDArray[np.int16]) -> None:
-        if self._is_closed:
+        if self._then is None:
             return
         self._hash.update(block.data)
         meter, step, now = self._meter, self._step, self._mouth.seconds
@@ -132,8 +131,8 @@ class Ear:
         self._then()
 
     def close(self) -> None:
-        """The conversation is over, or the line is closed."""
-        self._is_closed = True
+        """The conversation is over, or the line is closed: what is heard still is no part of it."""
+        self._then = None
 
     def _spoken(self, until: float) -> None:
         """It was loud until then, and before that until `spoke_until`."""

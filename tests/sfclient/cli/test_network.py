@@ -14,6 +14,7 @@ from sfclient.cli._simulator import run_simulator
 from sfclient.testing import Network, Proxy
 
 from ..conftest import UnhurriedClock
+from ..raw_servers import closed_port
 
 NUMBERS = {"from_number": "+49301234", "to_number": "+49305678"}
 
@@ -41,7 +42,10 @@ async def test_all_urls_that_the_simulator_gives_out_lead_through_its_network(
     fast_clock: UnhurriedClock,
 ) -> None:
     monkeypatch.setenv("SYNTHFLOW_API_KEY", "key")
-    options = ["simulator", "--network", "jitter", "--network-seed", "4", "--host", host]
+    peer = await closed_port()
+    port = peer.authority.rpartition(":")[2]
+    options = ["simulator", "--network", "jitter", "--network-seed", "4"]
+    options += ["--host", host, "--port", port]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_simulator, make_parser().parse_args(options))
         out = err = ""
@@ -53,6 +57,7 @@ async def test_all_urls_that_the_simulator_gives_out_lead_through_its_network(
         (proxy,) = proxies
         base_url = out.strip()
         assert base_url == f"http://{proxy.authority}"
+        assert base_url.endswith(f":{port}")
         assert err.startswith("In between lies the network jitter (seed 4): 10 to 90 ms each way")
         for number, order in enumerate(({}, {"dialect": "ws-media", **NUMBERS})):
             before = proxy.statistics()

@@ -9,6 +9,7 @@ from os.path import abspath
 from pathlib import Path
 
 from sfclient._call import HeldCall
+from sfclient._connection import Connect
 from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices import Audio, Line, open_lines
 from sfclient._dialects import Dialect
@@ -26,7 +27,6 @@ from sfclient._spool import in_thread
 from sfclient._tap import Tap
 from sfclient._uplink import PacedUplink, Uplink
 from sfclient._voice import load_voice_detector
-from sfclient._websocket import WebSocket
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Dialling:
     chunk_seconds: float
     record: Path | None
     policy: str | None
-    connect: Callable[..., AbstractAsyncContextManager[WebSocket]]
+    connect: Connect
     new_call: Callable[..., HeldCall]
     limits: TimeLimits
     is_tapped: bool
@@ -152,9 +152,10 @@ class Attempt:
             session = await session.fetch(dialling.limits)
             check_session(session, dialect)
         call._agent_id = session.agent_id
+        connect = session.connect or dialling.connect
         url: str | None = session.url
         while url is not None:
-            async with dialling.connect(url, secrets=session.secrets) as websocket:
+            async with connect(url, limits=dialling.limits, secrets=session.secrets) as websocket:
                 act = partial(call._act, websocket)
                 handshake = Handshake(
                     websocket, dialect, session.start_call, act, call._note, dialling.limits

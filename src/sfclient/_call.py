@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import trio
 
+from sfclient._connection import Connection, WebSocketClosed
 from sfclient._devices import Device, Kind, Line, Queues
 from sfclient._dialects import Action, AgentReady, Dialect, PassOn, Play, Send, StartedCall
 from sfclient._echo import EchoFree, EchoStatistics
@@ -46,7 +47,6 @@ from sfclient._timeline import Timeline
 from sfclient._uplink import Uplink
 from sfclient._voice import VoiceDetector
 from sfclient._watch import HEADLESS_LOOK_SECONDS, LOOK_SECONDS, CallClock, Watch
-from sfclient._websocket import WebSocket, WebSocketClosed
 
 AWAITED_SECONDS = 2  # for an agent who is quick; told then, and each time that the wait has doubled
 
@@ -285,7 +285,7 @@ class HeldCall(Call):
         if self._call_id and self._on_call_id:
             self._on_call_id(self._call_id)
 
-    async def _hold(self, websocket: WebSocket, started: Callable[[], None]) -> None:
+    async def _hold(self, websocket: Connection, started: Callable[[], None]) -> None:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
         tapped = self._recorder or self._tap
         queues = Queues(
@@ -333,7 +333,7 @@ class HeldCall(Call):
     def _recording_failed(self, reason: str) -> None:
         self._events.tell(RecordingFailed(reason, at=self._clock.now))
 
-    async def _talk(self, websocket: WebSocket) -> None:
+    async def _talk(self, websocket: Connection) -> None:
         async def send(chunk: bytes) -> None:
             await websocket.send(self._dialect.encode(chunk))
 
@@ -362,7 +362,7 @@ class HeldCall(Call):
     async def _end_in_time(self) -> None:
         self._hang_up(await self._endings.wait())
 
-    async def _listen(self, websocket: WebSocket) -> None:
+    async def _listen(self, websocket: Connection) -> None:
         try:
             while True:
                 message = await websocket.receive()
@@ -382,7 +382,7 @@ class HeldCall(Call):
         await self._playout.drain(max(line.output_latency for line in self._lines))
         self._stop.set()
 
-    async def _act(self, websocket: WebSocket, action: Action) -> None:
+    async def _act(self, websocket: Connection, action: Action) -> None:
         match action:
             case Play(data):
                 await self._playout.play(data)

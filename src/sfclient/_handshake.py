@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import trio
 
+from sfclient._connection import Connection, WebSocketClosed
 from sfclient._dialects import (
     Action,
     Dialect,
@@ -19,7 +20,6 @@ from sfclient._errors import NetworkError, ServiceError, SfclientError, UsageErr
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._urls import check_url
-from sfclient._websocket import WebSocket, WebSocketClosed
 
 # The HTTP status of a start that names a connection which has been lost meanwhile, as of one that asks for nonsense.
 CONNECTION_UNKNOWN = 400
@@ -35,7 +35,7 @@ class Handshake:
 
     def __init__(
         self,
-        websocket: WebSocket,
+        websocket: Connection,
         dialect: Dialect,
         start_call: StartsCalls | None,
         act: Callable[[Action], Awaitable[None]],

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sfclient._arrivals import TOLD_SECONDS
+from sfclient._connection import ASK_SECONDS, Connection, Traffic
 from sfclient._events import Direction, Event, NetworkReturned, NetworkStalled, SpeechLate
 from sfclient._playout import Playout
 from sfclient._watch import CallClock
-from sfclient._websocket import ASK_SECONDS, Traffic, WebSocket
 
 # Of which the far side had one to answer; with the time to look, it is told within two.
 STALL_SECONDS = 1.8
@@ -84,7 +84,7 @@ class Network:
         self._playout = playout
         self._period = period
         self._down, self._up = _Flow("down", tell), _Flow("up", tell)
-        self._websocket: WebSocket | None = None
+        self._websocket: Connection | None = None
         self._seen: Traffic | None = None
         self._looked = 0.0
         self._late = 0
@@ -94,7 +94,7 @@ class Network:
         self.delay_seconds: float | None = None
         """For how long that had waited which was played then; None if nothing was."""
 
-    def watch(self, websocket: WebSocket) -> None:
+    def watch(self, websocket: Connection) -> None:
         """From now on."""
         self._websocket = websocket
         self._looked = self._clock.now
@@ -125,7 +125,7 @@ class Network:
         self._look_up(before, seen, now, elapsed)
 
     def _look_down(
-        self, websocket: WebSocket, before: Traffic | None, seen: Traffic, elapsed: float
+        self, websocket: Connection, before: Traffic | None, seen: Traffic, elapsed: float
     ) -> None:
         if before is None or seen.received_bytes != before.received_bytes:
             since_began = self._clock.since_began

@@ -145,9 +145,7 @@ async def open_call(
         chunk_seconds,
         record,
         playout,
-        partial(
-            open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure, limits=limits
-        ),
+        partial(open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure),
         partial(
             HeldCall,
             on_call_id=on_call_id,

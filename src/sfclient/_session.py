@@ -10,6 +10,7 @@ from typing import Protocol
 
 import trio
 
+from sfclient._connection import Connect
 from sfclient._dialects import Dialect, Order, StartedCall, dialect_named
 from sfclient._errors import NetworkError, SfclientError, Unchained, UsageError
 from sfclient._host import check_runs_trio
@@ -42,6 +43,8 @@ class Session:
     """With whom, for the figures of the call; None if it is not known here."""
     secrets: Secrets | None = field(default=None, repr=False, compare=False)
     """What else than the URL must not be told, where the far side repeats it: the key, if it is known."""
+    connect: Connect | None = field(default=None, repr=False, compare=False)
+    """Goes the way to an agent that no websocket leads to, as of `sfclient.testing.open_memory_agent`."""
 
 
 class GetSession(Protocol):

@@ -20,13 +20,14 @@ import math
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import LocalProtocolError
 
-from sfclient._errors import NetworkError, RemoteError, ServiceError
+from sfclient._connection import ABNORMAL_CLOSURE, ASK_SECONDS, Traffic, WebSocketClosed
+from sfclient._errors import NetworkError
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._running import sleep_on_time
@@ -40,9 +41,6 @@ HURRY_SECONDS = 0.03  # for our close to leave when the call is cancelled
 STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
 ROOM_SECONDS = 0.02  # between looks whether a message has room
 TICK_SECONDS = 1.0  # in which silence is measured
-# Without a byte, after which the far side is asked for one: a call should know within two seconds that the network
-# stands still, and an answer has the rest of them.
-ASK_SECONDS = 0.8
 LARGEST_MESSAGE_BYTES = 1 << 21  # a minute of speech at 16 kHz, and some
 # Who receives is prompt, so that pings and closes are not kept waiting, or makes the network wait.
 QUEUED_MESSAGES = 4
@@ -50,24 +48,7 @@ RECEIVE_BYTES = 1 << 13  # of fragments of 2 bytes, other tasks wait for all of 
 # Without a message among them. trio-websocket keeps each fragment, an empty one too.
 FRUITLESS_BYTES = LARGEST_MESSAGE_BYTES + 2 * RECEIVE_BYTES
 
-ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.4.1: the connection ended without a close frame
 TOO_BIG = 1009  # a message is too big, or is without an end
-
-
-class WebSocketClosed(Exception):  # noqa: N818 -- an end, not always an error
-    """The far side closed the websocket, or the connection is gone (`ABNORMAL_CLOSURE`)."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
-
-    def as_error(self, when: str) -> RemoteError:
-        """What it is where it is no end in order."""
-        if self.code == ABNORMAL_CLOSURE:
-            return NetworkError(f"the connection was lost {when}")
-        told = f"the websocket was closed {when}: {self.code} {self.reason}".rstrip()
-        return ServiceError(told, status=self.code)
 
 
 class _WatchedStream(trio.abc.Stream):
@@ -122,29 +103,8 @@ class _WatchedStream(trio.abc.Stream):
         await self._stream.aclose()
 
 
-class Traffic(NamedTuple):
-    """What has moved through a websocket, in bytes of TCP but for those received; times are trio's."""
-
-    received_bytes: int
-    """Of the websocket's own stream, within TLS."""
-    received_at: float
-    """When the last of them came."""
-    resumed_at: float
-    """When the first came after the last silence of more than `ASK_SECONDS`."""
-    is_open: bool
-    """Whether it is not being closed yet."""
-    is_receiving: bool
-    """Whether somebody waits for a message: else it is we who do not read."""
-    sent_bytes: int
-    """Given to the system."""
-    left_bytes: int
-    """Of them: acknowledged by the far side's system; where ours does not tell, all."""
-    is_waiting: bool
-    """Whether something has not left."""
-
-
 class WebSocket:
-    """An open websocket. One task receives; several may send."""
+    """An open websocket: see `sfclient._connection.Connection`."""
 
     def __init__(
         self,

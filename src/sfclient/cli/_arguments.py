@@ -15,6 +15,7 @@ from sfclient.cli._call import read_session_url, run_call
 from sfclient.cli._demo import run_demo
 from sfclient.cli._devices import run_devices
 from sfclient.cli._doctor import run_doctor
+from sfclient.cli._network import add_network
 from sfclient.cli._report import add_arguments as add_report
 from sfclient.cli._report import run_report
 from sfclient.cli._result import run_result
@@ -205,11 +206,7 @@ def make_parser() -> argparse.ArgumentParser:
         "demo", help="hold a call with a local agent: no account, no sound hardware"
     )
     demo.set_defaults(command=run_demo)
-    demo.add_argument(
-        "--bad-network",
-        action="store_true",
-        help="put one in between that delays, and stands still in the midst of the answer",
-    )
+    add_network(demo)
     _add_plain(demo)
 
     devices = commands.add_parser("devices", help="list the sound devices")
@@ -227,6 +224,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     simulator = commands.add_parser("simulator", help="serve a local agent to develop against")
     simulator.set_defaults(command=run_simulator)
+    add_network(simulator)
     try:
         from sfclient.simulator._command import add_arguments
     except ImportError as error:

@@ -20,7 +20,7 @@ PROXY_VARIABLE = (
 )
 
 
-def add_network(parser: argparse.ArgumentParser) -> None:
+def add_network(parser: argparse._ActionsContainer) -> None:
     """Declare ``--network`` and ``--network-seed``."""
     parser.add_argument(
         "--network",

@@ -7,11 +7,12 @@ in an object is told when it is made, as a `ScriptError` that names file and lin
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, TypeGuard, get_args
 
 from sfclient._errors import UsageError
+from sfclient.testing.script._sounds import Sound, Sounds
 
 # An agent who looks something up is silent for some seconds; one who is silent for longer is not going to answer.
 HEAR_SECONDS = 10.0
@@ -42,8 +43,6 @@ class Fault(NamedTuple):
 
     place: Place | None
     text: str
-    key: str = ""
-    """Of the value that it is about, if it is about one."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.text}" if self.place else self.text
@@ -73,6 +72,8 @@ class Written:
 
     place: Place | None = field(default=None, repr=False, compare=False)
     """Where; None: where it is made in Python."""
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
+    """Of its values, in a file."""
 
     def __post_init__(self) -> None:
         if self.place is None:
@@ -80,10 +81,15 @@ class Written:
         if faults := list(self.faults()):
             raise ScriptError(faults)
 
+    def place_of(self, key: str) -> Place | None:
+        """Where a value of it is written, as far as that is known."""
+        place = self.place
+        return place and place._replace(line=self.lines.get(key, place.line))
+
     def faults(self) -> Iterator[Fault]:
         """All that cannot be meant."""
         for wrong in self.wrongs():
-            yield Fault(self.place, wrong.text, wrong.key)
+            yield Fault(self.place_of(wrong.key), wrong.text)
 
     def wrongs(self) -> Iterator["Wrong"]:
         """What of its values cannot be."""
@@ -129,6 +135,10 @@ class Say(Step):
         yield from _seconds("after_silence", self.after_silence, optional=True)
         yield from _seconds("within", self.within)
         yield from _shorter("after_silence", self.after_silence, "within", self.within)
+
+    @property
+    def file(self) -> Path:
+        return Path(self.say)
 
     @property
     def least_seconds(self) -> float:
@@ -185,8 +195,12 @@ class Interrupt(Step):
         for name in ("after_speech", "within", "silence_within"):
             yield from _seconds(name, getattr(self, name))
         yield from _shorter("after_speech", self.after_speech, "within", self.within)
-        if not isinstance(self.flush, bool):
+        if self.flush not in (True, False):
             yield Wrong("flush", f"flush must be true or false, not {self.flush!r}")
+
+    @property
+    def file(self) -> Path:
+        return Path(self.interrupt)
 
     @property
     def least_seconds(self) -> float:
@@ -254,8 +268,9 @@ class Limits(Written):
     response_p95: float | None = None
     """What 95 % of them stay within."""
     gap: float | None = None
-    """The longest silence between two stretches of the agent's speech, while the caller does not speak in between: a
-    pause as Heldner and Edlund have it, see `sfclient._conversation`. As it is heard, whoever's fault it is."""
+    """The longest silence in what the agent says, as it is heard, whoever's fault it is: from its last sound to its
+    next, without the caller's speech between; nor behind speech that the caller spoke over, where it is half a second
+    or more. Heldner and Edlund call that a pause, see `sfclient._conversation`."""
     late: float | None = None
     """The longest time by which the agent's speech came late, in the midst of it: `SpeechLate`, which is of 0.15 s at
     least."""
@@ -279,16 +294,17 @@ class Limits(Written):
             yield Wrong(
                 "interruptions", f"interruptions must be 0 or more, not {self.interruptions!r}"
             )
-        if _are_numbers(self.response, self.response_p95) and self.response_p95 > self.response:  # type: ignore[operator]
+        each, p95 = self.response, self.response_p95
+        if _is_number(each) and _is_number(p95) and p95 > each:
             yield Wrong(
                 "response_p95",
-                f"response_p95 of {self.response_p95:g} s says nothing, since each response must stay within"
-                f" {self.response:g} s: make it smaller",
+                f"response_p95 of {p95:g} s says nothing, since each response must stay within"
+                f" {each:g} s: make it smaller",
             )
 
 
-def _are_numbers(*values: object) -> bool:
-    return all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _seconds(
@@ -296,18 +312,21 @@ def _seconds(
 ) -> Iterator[Wrong]:
     if value is None and optional:
         return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number:
+    least = "0 seconds or more" if zero else "more than 0 seconds"
+    if not _is_number(value):
         yield Wrong(key, f"{key} must be a number of seconds, not {value!r}")
     elif not (isfinite(value) and (value > 0 or (zero and value == 0))):  # type: ignore[arg-type, operator]
         least = "0 seconds or more" if zero else "more than 0 seconds"
+    elif value == 0 and zero:
+        return
+    elif not 0 < value < inf:
         yield Wrong(key, f"{key} must be {least}, not {value!r}")
-    elif value > LONGEST_SECONDS:  # type: ignore[operator]
+    elif value > LONGEST_SECONDS:
         yield Wrong(key, f"{key} is more than a day, {value!r}: give it in seconds")
 
 
 def _shorter(key: str, value: object, other: str, limit: object) -> Iterator[Wrong]:
-    if _are_numbers(value, limit) and value >= limit:  # type: ignore[operator]
+    if _is_number(value) and _is_number(limit) and value >= limit:
         yield Wrong(
             key, f"{key} of {value:g} s can never be within {limit:g} s: make {other} longer"
         )
@@ -317,7 +336,7 @@ def _share(key: str, value: object) -> Iterator[Wrong]:
     if value is None:
         return
     pair = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
-    if len(pair) != 2 or not _are_numbers(*pair) or not all(0 <= each <= 1 for each in pair):
+    if len(pair) != 2 or not all(map(_is_number, pair)) or not all(0 <= each <= 1 for each in pair):
         yield Wrong(key, f"{key} must be two parts of 1, as [0.2, 0.8], not {value!r}")
     elif pair[0] > pair[1]:
         yield Wrong(key, f"{key} is at least {pair[0]:g} and at most {pair[1]:g}: swap them")
@@ -338,18 +357,43 @@ class Script(Written):
     """In order, one at least; any sequence may be given."""
     limits: Limits = field(default_factory=Limits)
     simulator: Mapping[str, Any] = field(default_factory=dict)
-    """The table ``[simulator]`` of the file, as it is: which agent to simulate where there is no service."""
-    lines: Mapping[str, int] = field(default_factory=dict, repr=False, kw_only=True)
-    """Of each key of that table, where it is written, and of the table itself as ``""``."""
+    """The table ``[simulator]`` of the file, as it is: which agent to simulate where there is no service.
+    Where it is written is in `lines`: of the table itself as ``"simulator"``, of a key as ``"simulator.agent"``."""
+    folder: Path = field(default=Path(), init=False, repr=False)
+    """To which the paths in it are relative: that of its file, or the working directory."""
+    sounds: Sounds = field(default_factory=Sounds, init=False, repr=False)
+    """Of its files, those that were read."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(self.steps))
         super(Script, self).__post_init__()
+        if self.path is not None and self.path.is_file():  # and not ``<stdin>``
+            object.__setattr__(self, "folder", self.path.parent)
 
     @property
     def path(self) -> Path | None:
         """The file that it is from, TOML or Python."""
         return Path(self.place.path) if self.place else None
+
+    def sound_of(self, step: Say | Interrupt, samplerate: int | None = None) -> Sound:
+        """What it says, at this rate in Hz, None for the file's. It may block. Raises `ScriptError`."""
+        path = self.folder / step.file
+        try:
+            return self.sounds.at_rate(path, samplerate or self.sounds.read(path)[0])
+        except UsageError as error:
+            raise ScriptError([Fault(step.place_of(step.verb), str(error))]) from None
+
+    def read_sounds(self, samplerate: int | None = None) -> None:
+        """All of them, so that `sound_of` does not block any more. Raises `ScriptError` for all that cannot be read."""
+        faults: list[Fault] = []
+        for step in self.steps:
+            if isinstance(step, Say | Interrupt):
+                try:
+                    self.sound_of(step, samplerate)
+                except ScriptError as error:
+                    faults += error.faults
+        if faults:
+            raise ScriptError(faults)
 
     def faults(self) -> Iterator[Fault]:
         yield from super(Script, self).faults()

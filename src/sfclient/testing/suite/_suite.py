@@ -103,10 +103,12 @@ def _held(result: Result, way: Way) -> tuple[Result, bool]:
     began = time.perf_counter()
     try:
         way.hold(result.script, result.folder, outcomes.append)
-    except KeyboardInterrupt:
-        is_stopped = True
     except Exception as raised:
         error = _first(raised)
+    except BaseException as raised:
+        is_stopped = _is_interrupt(raised)
+        if not is_stopped:
+            raise
     elapsed = time.perf_counter() - began
     outcome = outcomes[0] if outcomes else None
     return replace(result, outcome=outcome, error=error, elapsed=elapsed), is_stopped
@@ -116,6 +118,13 @@ def _first(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """KeyboardInterrupt, perhaps in groups of trio's nurseries."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _difference(first: Result, again: Result) -> str:

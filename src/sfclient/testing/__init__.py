@@ -5,6 +5,7 @@
 - `Fault`, one of `Stall`, `Corrupt`, `HalfClose`, `Close`, `Reset`: what happens at a certain byte (`_network`)
 - `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
 - `_pipe`: one direction of one connection
+- `replay`, `Replay`, `Parting`: a call that was kept on a cassette, played again and compared (`_replay`)
 
 ::
 
@@ -35,6 +36,7 @@ from sfclient.testing._network import (
     Stall,
 )
 from sfclient.testing._proxy import Proxy, open_proxy
+from sfclient.testing._replay import Parting, Replay, replay
 
 __all__ = [
     "Close",
@@ -44,9 +46,12 @@ __all__ = [
     "Link",
     "LinkStatistics",
     "Network",
+    "Parting",
     "Proxy",
     "ProxyStatistics",
+    "Replay",
     "Reset",
     "Stall",
     "open_proxy",
+    "replay",
 ]

@@ -89,6 +89,31 @@ class Replay:
         """Whether it could be: another policy plays something else."""
         return self.policy == self.head.policy
 
+    def lines(self) -> list[str]:
+        """For a person: what was played again, and whether it is the same."""
+        head, rate = self.head, self.head.output_samplerate
+        wire = " ".join((head.dialect, head.codec, *([head.framing] if head.framing == "rtp" else [])))
+        of = f"attempt {head.attempt} of a call" if head.attempt > 1 else "a call"
+        told = [
+            f"The cassette of {of}: {wire}, played {head.policy} at {rate} Hz, kept by version {head.made_by}"
+        ]
+        if self.cut_off is not None:
+            told.append(f"It is cut off {self.cut_off}")
+        played = f"{self.frames} frames, {self.frames / rate:.2f} s, sha256 {self.output_hash}"
+        if not self.is_compared:
+            told.append(f"Played {self.policy}, which is not compared: {played}")
+        elif self.parting is None:
+            told.append(f"Played again to the same sound: {played}")
+        else:
+            told.append(f"It does not play the same again: they part {self.parting}")
+        if self.lost_frames and self.is_compared:
+            told.append(f"{self.lost_frames} frames of what was played were not kept, nor compared")
+        if self.doubtful:
+            told.append(
+                f"{self.doubtful} messages came while the device was just playing: at which frame is not known for sure"
+            )
+        return told
+
     @property
     def is_same(self) -> bool:
         """Whether all that was kept of what the call has played was played again, frame by frame."""

@@ -87,6 +87,7 @@ class PortAudioLine(DeviceWaits):
     """
 
     is_real = True
+    block_seconds = 0.0
     clock = staticmethod(time.perf_counter)  # that of the callback
     has_end = False
     is_said = True

@@ -15,6 +15,8 @@ from sfclient.cli._demo import run_demo
 from sfclient.cli._devices import run_devices
 from sfclient.cli._doctor import run_doctor
 from sfclient.cli._network import add_network
+from sfclient.cli._replay import add_arguments as add_replay
+from sfclient.cli._replay import run_replay
 from sfclient.cli._report import add_arguments as add_report
 from sfclient.cli._report import run_report
 from sfclient.cli._result import run_result
@@ -153,6 +155,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="write both sides: you left, the agent right",
     )
     call.add_argument(
+        "--cassette",
+        metavar="FILE",
+        type=Path,
+        help="keep the call, so that replay plays it again: messages of both directions and their times, no key or token",
+    )
+    call.add_argument(
         "--playout",
         choices=POLICIES,
         help="what to do about speech that the network brings late: stretch and conceal at the least delay (adaptive: "
@@ -202,6 +210,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     test.set_defaults(command=run_test)
     add_test(test)
+    replay = commands.add_parser(
+        "replay",
+        help="play a call again that was kept on a cassette",
+        description="Play a call again, as fast as that goes, and compare it frame by frame with what it has played. "
+        "Exit status: 1 if they part.",
+    )
+    replay.set_defaults(command=run_replay)
+    add_replay(replay)
 
     demo = commands.add_parser(
         "demo", help="hold a call with a local agent: no account, no sound hardware"

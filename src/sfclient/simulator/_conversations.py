@@ -1,6 +1,7 @@
 """From an open connection to a call with an agent, and to its end."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 import trio
 
@@ -103,7 +104,7 @@ class Conversations:
             return exc
         return None
 
-    async def hang_up_all(self) -> None:
+    async def _hang_up_all(self) -> None:
         """Close the open calls, and what might have become one, all at the same time."""
         async with trio.open_nursery() as nursery:
             for call in self.calls:
@@ -112,11 +113,34 @@ class Conversations:
             for wire in self._unbound:
                 nursery.start_soon(_turn_away, wire)
 
-    def raise_agent_errors(self) -> None:
+    def _raise_agent_errors(self) -> None:
         if len(self._agent_errors) == 1:
             raise self._agent_errors[0]
         if self._agent_errors:
             raise ExceptionGroup("agents failed in several calls", self._agent_errors)
+
+
+@asynccontextmanager
+async def open_conversations(
+    agent: Agent, orders: Orders, *, announce_ready: bool, keep: bool
+) -> AsyncIterator[tuple[Conversations, trio.Nursery]]:
+    """And a nursery for those who hold calls: on leaving, all are over, and what an agent has raised is raised."""
+    body_error: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        conversations = Conversations(
+            agent, orders, nursery.cancel_scope, announce_ready=announce_ready, keep=keep
+        )
+        try:
+            yield conversations, nursery
+        except Exception as exc:  # kept from the nursery, which would wrap it in a group
+            body_error = exc
+        await conversations._hang_up_all()
+        nursery.cancel_scope.cancel()
+    try:
+        if body_error is not None:
+            raise body_error
+    finally:
+        conversations._raise_agent_errors()
 
 
 async def _hang_up(call: SimulatedCall, code: int, reason: str) -> None:

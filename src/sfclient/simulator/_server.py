@@ -14,7 +14,7 @@ from websockets.trio.server import Server, ServerConnection
 
 from sfclient.simulator._agents import EchoAgent
 from sfclient.simulator._call import Agent, SimulatedCall
-from sfclient.simulator._conversations import Conversations
+from sfclient.simulator._conversations import Conversations, open_conversations
 from sfclient.simulator._http import Exchange
 from sfclient.simulator._orders import Orders
 from sfclient.simulator._routes import Admission, Answers, Routes
@@ -159,24 +159,13 @@ async def open_simulator(
             extra.socket.close()
         del listeners[1:]
     routes.authority = _authority(listeners[0])
-    body_error: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        conversations = Conversations(
-            agent, orders, nursery.cancel_scope, announce_ready=announce_ready, keep=keep
-        )
+    async with open_conversations(agent, orders, announce_ready=announce_ready, keep=keep) as (
+        conversations,
+        nursery,
+    ):
         simulator = Simulator(key=key, routes=routes, conversations=conversations)
         nursery.start_soon(trio.serve_listeners, simulator._serve, listeners)
-        try:
-            yield simulator
-        except Exception as exc:  # kept from the nursery, which would wrap it in a group
-            body_error = exc
-        await conversations.hang_up_all()
-        nursery.cancel_scope.cancel()
-    try:
-        if body_error is not None:
-            raise body_error
-    finally:
-        conversations.raise_agent_errors()
+        yield simulator
 
 
 def _is_on_loopback(listener: trio.SocketListener) -> bool:

@@ -6,6 +6,7 @@
 - `network_named`, `NETWORKS`: networks by name, as ``--network`` of the command takes them (`_networks`)
 - `Trace`, `read_trace`: a recorded network (`_trace`)
 - `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
+- `run_virtually`, `open_memory_agent`: an hour of talk in seconds, without sockets (`virtual`)
 - `_pipe`: one direction of one connection; `_timetable`: when its bytes are due, without I/O or clock
 
 ::
@@ -39,6 +40,7 @@ from sfclient.testing._network import (
 from sfclient.testing._networks import NETWORKS, network_named
 from sfclient.testing._proxy import Proxy, open_proxy
 from sfclient.testing._trace import Trace, read_trace
+from sfclient.testing.virtual import open_memory_agent, run_virtually
 
 __all__ = [
     "NETWORKS",
@@ -55,6 +57,8 @@ __all__ = [
     "Stall",
     "Trace",
     "network_named",
+    "open_memory_agent",
     "open_proxy",
     "read_trace",
+    "run_virtually",
 ]

@@ -299,7 +299,7 @@ def _seconds(
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number:
         yield Wrong(key, f"{key} must be a number of seconds, not {value!r}")
-    elif not (isfinite(value) and (value > 0 or zero and value == 0)):  # type: ignore[arg-type, operator]
+    elif not (isfinite(value) and (value > 0 or (zero and value == 0))):  # type: ignore[arg-type, operator]
         least = "0 seconds or more" if zero else "more than 0 seconds"
         yield Wrong(key, f"{key} must be {least}, not {value!r}")
     elif value > LONGEST_SECONDS:  # type: ignore[operator]

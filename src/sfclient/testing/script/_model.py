@@ -315,8 +315,6 @@ def _seconds(
     least = "0 seconds or more" if zero else "more than 0 seconds"
     if not _is_number(value):
         yield Wrong(key, f"{key} must be a number of seconds, not {value!r}")
-    elif not (isfinite(value) and (value > 0 or (zero and value == 0))):  # type: ignore[arg-type, operator]
-        least = "0 seconds or more" if zero else "more than 0 seconds"
     elif value == 0 and zero:
         return
     elif not 0 < value < inf:

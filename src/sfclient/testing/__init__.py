@@ -8,7 +8,6 @@
 - `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
 - `_pipe`: one direction of one connection; `_timetable`: when its bytes are due, without I/O or clock
 - `run_virtually`, `open_memory_agent`: an hour of talk in seconds, without sockets (`virtual`)
-- `_pipe`: one direction of one connection
 - `replay`, `Replay`, `Parting`: a call that was kept on a cassette, played again and compared (`_replay`)
 
 ::
@@ -41,9 +40,9 @@ from sfclient.testing._network import (
 )
 from sfclient.testing._networks import NETWORKS, network_named
 from sfclient.testing._proxy import Proxy, open_proxy
+from sfclient.testing._replay import Parting, Replay, replay
 from sfclient.testing._trace import Trace, read_trace
 from sfclient.testing.virtual import open_memory_agent, run_virtually
-from sfclient.testing._replay import Parting, Replay, replay
 
 __all__ = [
     "NETWORKS",
@@ -65,6 +64,6 @@ __all__ = [
     "open_memory_agent",
     "open_proxy",
     "read_trace",
-    "run_virtually",
     "replay",
+    "run_virtually",
 ]

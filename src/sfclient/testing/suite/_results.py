@@ -29,6 +29,8 @@ class Result:
     """Seconds that this machine took."""
     folder: Path | None = None
     """Where recording, record and report are."""
+    was_interrupted: bool = False
+    """By Ctrl-C."""
 
     @property
     def path(self) -> str:

@@ -48,6 +48,11 @@ def run(session: pytest.Pytester, *args: str) -> pytest.RunResult:
     return session.runpytest_inprocess("-p", "no:cacheprovider", *args)
 
 
+def record_of(session: pytest.Pytester) -> str:
+    [record] = session.path.glob("kept/test_interrupts.toml-test_interrupts/call.json")
+    return record.read_text()
+
+
 def test_a_session_imports_nothing_until_there_is_a_conversation() -> None:
     tree = ast.parse(Path(sfclient_pytest.__file__).read_text())
     imported = {
@@ -100,10 +105,10 @@ def test_settings_say_where_and_options_come_first(session: pytest.Pytester) -> 
     add(session, "test_interrupts.toml", of="interrupts")
     session.makeini("[pytest]\nsfclient_dialect = ws-media\nsfclient_folder = kept\n")
     run(session).assert_outcomes(passed=1)
-    record = (session.path / "kept" / "test_interrupts" / "call.json").read_text()
+    record = record_of(session)
     assert '"dialect": "ws-media"' in record
     run(session, "--sfclient-dialect", "widget").assert_outcomes(passed=1)
-    record = (session.path / "kept" / "test_interrupts" / "call.json").read_text()
+    record = record_of(session)
     assert '"dialect": "widget"' in record
 
 

@@ -112,10 +112,13 @@ _NAMED: Mapping[str, tuple[Callable[[int, _Sound], Network], str]] = {
         _burst_3x,
         f"the agent's speech is held for {BURST_SECONDS:g} s, and comes three times as fast as it is played",
     ),
-    "burst-10x": (_burst_10x, "the same, ten times as fast"),
+    "burst-10x": (
+        _burst_10x,
+        f"the agent's speech is held for {BURST_SECONDS:g} s, and comes ten times as fast as it is played",
+    ),
     "throttled": (
         _throttled,
-        f"each way {THROTTLED_PACE:g} of what sound needs, as a subscription that is used up: "
+        f"each way has {THROTTLED_PACE:g} of what sound needs, as a subscription that is used up: "
         "what was late is caught up slowly",
     ),
 }

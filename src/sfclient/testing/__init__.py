@@ -6,8 +6,8 @@
 - `network_named`, `NETWORKS`: networks by name, as ``--network`` of the command takes them (`_networks`)
 - `Trace`, `read_trace`: a recorded network (`_trace`)
 - `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
-- `run_virtually`, `open_memory_agent`: an hour of talk in seconds, without sockets (`virtual`)
 - `_pipe`: one direction of one connection; `_timetable`: when its bytes are due, without I/O or clock
+- `run_virtually`, `open_memory_agent`: an hour of talk in seconds, without sockets (`virtual`)
 
 ::
 

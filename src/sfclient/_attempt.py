@@ -170,9 +170,9 @@ class Attempt:
             dialect.capture_samplerate,
             dialect.playout_samplerate,
             playing.output_samplerate,
-            float(playing.block_seconds),
+            playing.is_real,
         )
-        return open_cassette(numbered(dialling.cassette, self._number), head, playout, recorder)
+        return open_cassette(numbered(dialling.cassette, self._number), head, playout, playing, recorder)
 
     async def dial(self, call: HeldCall, holds: Callable[[], None]) -> None:
         """Fetch a session, connect, and hold the call, until it is over; `holds` is called when sound flows."""

@@ -36,6 +36,7 @@ VERSION = 1
 MARK = b"sfclient-cassette "
 LONGEST_LINE = 64
 BLOCK = struct.Struct("<III")
+BLOCKS = struct.Struct("<d")
 RECORD = struct.Struct("<BdQII")
 # What a writer lets wait at most, with a message more: nothing that claims to be more is a block of ours.
 MOST_WAITING_BYTES = 64 << 20
@@ -71,11 +72,13 @@ class Kind(IntEnum):
     """By the caller: why. A FLUSH follows."""
     CLOSED = 13
     """By the agent: JSON, the code and the reason, masked."""
-    PLAYED = 14
+    BLOCKS = 14
+    """Before the first PLAYED, once: how many seconds (a double) each block of the output lasts, 0 for unknown."""
+    PLAYED = 15
     """PCM16 mono that was played next, at the rate of the output."""
-    LOST = 15
+    LOST = 16
     """So many frames (8 bytes) of what was played were not kept; the next PLAYED begins with zeros for them."""
-    END = 16
+    END = 17
     """The last, once: JSON (`End`)."""
 
 
@@ -106,8 +109,8 @@ class Head(NamedTuple):
     """Of the wire."""
     output_samplerate: int
     """At which it was played."""
-    block_seconds: float
-    """Of the blocks that were played; 0 of a sound device, whose own they are."""
+    is_device: bool
+    """Whether by a sound device."""
 
 
 class End(NamedTuple):

@@ -7,7 +7,7 @@ blocks of a device are its own, and not on it.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -18,7 +18,7 @@ import numpy as np
 import trio
 
 from sfaudio import Resampler
-from sfclient._cassette import Cassette, CassetteError, Head, Kind, Record
+from sfclient._cassette import BLOCKS, Cassette, CassetteError, Head, Kind, Record
 from sfclient._devices import WavWriter, check_distinct
 from sfclient._dialects import DIALECTS, Dialect, Play
 from sfclient._errors import ServiceError, UsageError
@@ -30,6 +30,8 @@ WRITE_BYTES = 1 << 20  # of sound at a time: each write of a WAV file brings its
 FASTEST = 2
 SLACK_SECONDS = 10
 FULL_SCALE = 32768
+DEVICE_FRAMES = 512  # that a native callback plays at a time (`sfaudio/_sound.pxd`), if its block is longer
+SHORTEST_BLOCK_SECONDS = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,6 @@ def _check(cassette: Cassette) -> None:
         (kind is None or head.framing in kind.framings, f"the framing {head.framing!r}"),
         (head.policy in POLICIES, f"the playout {head.policy!r}"),
         (all(1000 <= rate <= 768_000 for rate in rates), f"rates of {rates} Hz"),
-        (head.block_seconds == 0 or 0.001 <= head.block_seconds <= 1, "its blocks"),
     ):
         if not is_known:
             raise CassetteError(
@@ -231,7 +232,7 @@ def _play_all(
     """All records; returns how many operations are doubtful."""
     ran = running_time()
     doubtful = 0
-    for record in cassette:
+    for record in _with_blocks_first(cassette):
         clock.now = max(clock.now, record.seconds)
         ran.ticks = int(clock.now / TICK_SECONDS)  # the program ran, as far as the call knew
         if comparison is not None:
@@ -239,6 +240,21 @@ def _play_all(
         player.meet(record)
         doubtful += record.doubt > 0
     return doubtful
+
+
+def _with_blocks_first(records: Iterable[Record]) -> Iterator[Record]:
+    """What is known of the blocks only when they have been played comes before what was done meanwhile."""
+    before: list[Record] = []
+    records = iter(records)
+    for record in records:
+        if record.kind is Kind.BLOCKS:
+            yield record
+            break
+        before.append(record)
+        if record.kind is Kind.PLAYED:
+            break
+    yield from before
+    yield from records
 
 
 class _Player:
@@ -251,7 +267,8 @@ class _Player:
         self._dialect.resumed()
         self._playout = Playout(head.playout_samplerate, head.output_samplerate, policy)
         self._heard = heard
-        self._block_frames = head.block_seconds * head.output_samplerate
+        self._is_device = head.is_device
+        self._block_frames = 0.0  # not known
         self._samplerates = head.playout_samplerate, head.output_samplerate
         common = gcd(*self._samplerates)
         self._down, self._up = (rate // common for rate in self._samplerates)
@@ -262,6 +279,10 @@ class _Player:
 
     def meet(self, record: Record) -> None:
         match record.kind:
+            case Kind.BLOCKS if len(record.payload) == BLOCKS.size:
+                (seconds,) = BLOCKS.unpack(record.payload)
+                if SHORTEST_BLOCK_SECONDS <= seconds <= 1:
+                    self._block_frames = seconds * self._samplerates[1]
             case Kind.RECEIVED:
                 self._receive(record.payload)
             case Kind.CLOSED:
@@ -298,8 +319,8 @@ class _Player:
                 f" {record.position} frames"
             )
         if record.position >= self._first:
-            ahead = (record.position - self._first + 1) * self._up - 1
-            self._play(ahead // self._down + 1)
+            # The fewest that take so many of the wire: one, and what a resampler makes of those behind its first.
+            self._play(1 + -(-(record.position - self._first) * self._up // self._down))
 
     def play_until_end(self, frames: int) -> None:
         """Of the output; where nothing more was to come, to the last word, which another policy plays later."""
@@ -315,8 +336,12 @@ class _Player:
             until = frames
             if self._block_frames:
                 end = int((self._blocks + 1) * self._block_frames + 0.5)
-                self._blocks += end <= frames
+                if end <= self._frames:
+                    self._blocks += 1
+                    continue
                 until = min(end, frames)
+            if self._is_device:
+                until = min(until, self._frames + DEVICE_FRAMES)
             block = np.empty(until - self._frames, np.int16)
             self._playout.engine.read_into(block)
             self._frames = until

@@ -20,16 +20,15 @@ What a cassette has of a call is what lies behind the handshake: no URL, no head
 of the agent are masked as in an error of the call, of our own it has their type alone.
 """
 
-import json
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from sfclient._devices import open_input
+from sfclient._dialects import json_object
 from sfclient._errors import UsageError
 
 VERSION = 1
@@ -185,7 +184,8 @@ class Cassette:
 
     def _damaged(self, what: str) -> NoReturn:
         self._refuse(
-            f"is damaged in block {self._blocks + 1}, at byte {self._at}, after {self._seconds:.2f} s of the call: {what}"
+            f"is damaged in block {self._blocks + 1}, at byte {self._at}, after {self._seconds:.2f} s of the call:"
+            f" {what}"
         )
 
     def _read(self) -> Iterator[Record]:
@@ -281,11 +281,10 @@ class Cassette:
 
     def _fields(self, kind: type[Any], record: Record) -> Any:
         """Of JSON, just those that there are, each of its type."""
-        with suppress(ValueError, RecursionError, TypeError):
-            fields = json.loads(record.payload)
-            types = kind.__annotations__
-            if fields.keys() == types.keys() and all(
-                type(value) is types[name] for name, value in fields.items()
-            ):
-                return kind(**fields)
-        self._damaged(f"its {kind.__name__.upper()} is not what any program of version 1 writes")
+        fields = json_object(record.payload) or {}
+        types = {name: type(value) for name, value in fields.items()}
+        if types != kind.__annotations__:
+            self._damaged(
+                f"its {kind.__name__.upper()} is not what any program of version {VERSION} writes"
+            )
+        return kind(**fields)

@@ -202,7 +202,9 @@ class CassetteRecorder:
         rest = memoryview(data)
         while rest:
             rest = rest[self._file.write(rest) or 0 :]
-        with suppress(OSError):  # where there is no such thing, or what is wrong is told by the next write
+        with suppress(
+            OSError
+        ):  # where there is no such thing, or what is wrong is told by the next write
             getattr(os, "fdatasync", os.fsync)(self._file.fileno())
 
 
@@ -272,7 +274,8 @@ class TapedConnection:
 async def open_cassette(
     path: Path, head: Head, playout: TapedPlayout, playing: Line, recorder: Recorder | None
 ) -> AsyncIterator[CassetteRecorder]:
-    """Of this playout, and the line that plays it; complete on leaving, as far as it could be written: `CassetteRecorder.error` tells."""
+    """Of this playout, and the line that plays it; complete on leaving, as far as it
+    could be written: `CassetteRecorder.error` tells."""
     make = partial(CassetteRecorder, path, head, playout.engine, playing, recorder)
     cassette = await in_thread(make, undo=CassetteRecorder.close)
     playout.note = cassette.note

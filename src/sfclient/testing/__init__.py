@@ -5,7 +5,8 @@
 - `Fault`, one of `Stall`, `Corrupt`, `HalfClose`, `Close`, `Reset`: what happens at a certain byte (`_network`)
 - `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
 - `_pipe`: one direction of one connection
-- `replay`, `Replay`, `Parting`: a call that was kept on a cassette, played again and compared (`_replay`)
+- `replay`, `Replay`, `Parting`: a call that was kept on a cassette, played again and compared (`_replay`,
+  `_replay_player`, `_replay_comparison`)
 
 ::
 
@@ -36,7 +37,8 @@ from sfclient.testing._network import (
     Stall,
 )
 from sfclient.testing._proxy import Proxy, open_proxy
-from sfclient.testing._replay import Parting, Replay, replay
+from sfclient.testing._replay import Replay, replay
+from sfclient.testing._replay_comparison import Parting
 
 __all__ = [
     "Close",

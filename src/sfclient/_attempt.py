@@ -170,9 +170,11 @@ class Attempt:
             dialect.capture_samplerate,
             dialect.playout_samplerate,
             playing.output_samplerate,
-            float(playing.block_seconds),
+            playing.is_real,
         )
-        return open_cassette(numbered(dialling.cassette, self._number), head, playout, recorder)
+        return open_cassette(
+            numbered(dialling.cassette, self._number), head, playout, playing, recorder
+        )
 
     async def dial(self, call: HeldCall, holds: Callable[[], None]) -> None:
         """Fetch a session, connect, and hold the call, until it is over; `holds` is called when sound flows."""
@@ -194,11 +196,8 @@ class Attempt:
                 if url is None:
                     await call._hold(self._taped(call, websocket, handshake.last), holds)
 
-
-    def _taped(
-        self, call: HeldCall, websocket: Connection, last: str | bytes | None
-    ) -> Connection:
-        """What lies behind the handshake, of which `last` was the last message, goes to the cassette, if there is one."""
+    def _taped(self, call: HeldCall, websocket: Connection, last: str | bytes | None) -> Connection:
+        """Behind the handshake, of which `last` was the last message; by way of the cassette, if there is one."""
         cassette = call._cassette
         if cassette is None:
             return websocket

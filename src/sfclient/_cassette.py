@@ -20,22 +20,22 @@ What a cassette has of a call is what lies behind the handshake: no URL, no head
 of the agent are masked as in an error of the call, of our own it has their type alone.
 """
 
-import json
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from sfclient._devices import open_input
+from sfclient._dialects import json_object
 from sfclient._errors import UsageError
 
 VERSION = 1
 MARK = b"sfclient-cassette "
 LONGEST_LINE = 64
 BLOCK = struct.Struct("<III")
+BLOCKS = struct.Struct("<d")
 RECORD = struct.Struct("<BdQII")
 # What a writer lets wait at most, with a message more: nothing that claims to be more is a block of ours.
 MOST_WAITING_BYTES = 64 << 20
@@ -71,11 +71,13 @@ class Kind(IntEnum):
     """By the caller: why. A FLUSH follows."""
     CLOSED = 13
     """By the agent: JSON, the code and the reason, masked."""
-    PLAYED = 14
+    BLOCKS = 14
+    """Before the first PLAYED, once: how many seconds (a double) each block of the output lasts, 0 for unknown."""
+    PLAYED = 15
     """PCM16 mono that was played next, at the rate of the output."""
-    LOST = 15
+    LOST = 16
     """So many frames (8 bytes) of what was played were not kept; the next PLAYED begins with zeros for them."""
-    END = 16
+    END = 17
     """The last, once: JSON (`End`)."""
 
 
@@ -106,8 +108,8 @@ class Head(NamedTuple):
     """Of the wire."""
     output_samplerate: int
     """At which it was played."""
-    block_seconds: float
-    """Of the blocks that were played; 0 of a sound device, whose own they are."""
+    is_device: bool
+    """Whether by a sound device."""
 
 
 class End(NamedTuple):
@@ -182,7 +184,8 @@ class Cassette:
 
     def _damaged(self, what: str) -> NoReturn:
         self._refuse(
-            f"is damaged in block {self._blocks + 1}, at byte {self._at}, after {self._seconds:.2f} s of the call: {what}"
+            f"is damaged in block {self._blocks + 1}, at byte {self._at}, after {self._seconds:.2f} s of the call:"
+            f" {what}"
         )
 
     def _read(self) -> Iterator[Record]:
@@ -278,11 +281,10 @@ class Cassette:
 
     def _fields(self, kind: type[Any], record: Record) -> Any:
         """Of JSON, just those that there are, each of its type."""
-        with suppress(ValueError, RecursionError, TypeError):
-            fields = json.loads(record.payload)
-            types = kind.__annotations__
-            if fields.keys() == types.keys() and all(
-                type(value) is types[name] for name, value in fields.items()
-            ):
-                return kind(**fields)
-        self._damaged(f"its {kind.__name__.upper()} is not what any program of version 1 writes")
+        fields = json_object(record.payload) or {}
+        types = {name: type(value) for name, value in fields.items()}
+        if types != kind.__annotations__:
+            self._damaged(
+                f"its {kind.__name__.upper()} is not what any program of version {VERSION} writes"
+            )
+        return kind(**fields)

@@ -16,6 +16,7 @@ import trio
 
 from sfaudio import CaptureQueue, PlayoutEngine
 from sfclient._cassette import (
+    BLOCKS,
     MOST_WAITING_BYTES,
     End,
     Head,
@@ -25,7 +26,7 @@ from sfclient._cassette import (
     packed,
 )
 from sfclient._connection import Connection, Traffic, WebSocketClosed
-from sfclient._devices import OutputFile, cannot, close_in_time
+from sfclient._devices import Line, OutputFile, cannot, close_in_time
 from sfclient._dialects import json_object, passed_on
 from sfclient._errors import AudioFileError
 from sfclient._event_queue import masked
@@ -48,11 +49,17 @@ class CassetteRecorder:
     """
 
     def __init__(
-        self, path: Path, head: Head, engine: PlayoutEngine, recorder: Recorder | None
+        self,
+        path: Path,
+        head: Head,
+        engine: PlayoutEngine,
+        playing: Line,
+        recorder: Recorder | None,
     ) -> None:
         self._path = path
         self._head = head
         self._engine = engine
+        self._playing = playing
         self._recorder = recorder
         if recorder is None:
             self.played = CaptureQueue(round(TAP_SECONDS * head.output_samplerate))
@@ -161,6 +168,8 @@ class CassetteRecorder:
             self._lost_frames += losses
             self.tell(Kind.LOST, losses.to_bytes(8, "little"))
         if block:
+            if not self._output_frames:
+                self.tell(Kind.BLOCKS, BLOCKS.pack(self._playing.block_seconds))
             self._hash.update(block)
             self._output_frames += len(block) // 2
             self.tell(Kind.PLAYED, block)
@@ -193,7 +202,9 @@ class CassetteRecorder:
         rest = memoryview(data)
         while rest:
             rest = rest[self._file.write(rest) or 0 :]
-        with suppress(OSError):  # where there is no such thing, or what is wrong is told by the next write
+        with suppress(
+            OSError
+        ):  # where there is no such thing, or what is wrong is told by the next write
             getattr(os, "fdatasync", os.fsync)(self._file.fileno())
 
 
@@ -261,10 +272,11 @@ class TapedConnection:
 
 @asynccontextmanager
 async def open_cassette(
-    path: Path, head: Head, playout: TapedPlayout, recorder: Recorder | None
+    path: Path, head: Head, playout: TapedPlayout, playing: Line, recorder: Recorder | None
 ) -> AsyncIterator[CassetteRecorder]:
-    """Of this playout; complete on leaving, as far as it could be written: `CassetteRecorder.error` tells."""
-    make = partial(CassetteRecorder, path, head, playout.engine, recorder)
+    """Of this playout, and the line that plays it; complete on leaving, as far as it
+    could be written: `CassetteRecorder.error` tells."""
+    make = partial(CassetteRecorder, path, head, playout.engine, playing, recorder)
     cassette = await in_thread(make, undo=CassetteRecorder.close)
     playout.note = cassette.note
     try:

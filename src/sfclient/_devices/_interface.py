@@ -105,12 +105,14 @@ class Line(Waits, Protocol):
     """In Hz; 0 if the line does not play."""
     is_real: bool
     """Whether it is sound hardware, so that what it plays is heard as it comes."""
-    block_seconds: float
-    """Of each block that it plays, as near as whole frames allow; 0 where the hardware decides."""
     clock: Callable[[], float]
     """That on which the meters are told when a block sounds, in seconds."""
     has_end: bool
     """Whether the call is to end when all of what it records was said: that of a file."""
+
+    @property
+    def block_seconds(self) -> float:
+        """Of each block that it plays, as near as whole frames allow; 0 where that is not known, or not the same."""
 
     @property
     def is_said(self) -> bool:

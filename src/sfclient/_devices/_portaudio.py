@@ -87,7 +87,6 @@ class PortAudioLine(DeviceWaits):
     """
 
     is_real = True
-    block_seconds = 0.0
     clock = staticmethod(time.perf_counter)  # that of the callback
     has_end = False
     is_said = True
@@ -108,6 +107,14 @@ class PortAudioLine(DeviceWaits):
         self._losses = 0
         self._silent_seconds = 0.0
         self._lost_since: float | None = None
+
+    @property
+    def block_seconds(self) -> float:
+        for stream in self._streams.statistics():
+            for callbacks in (stream.callbacks, stream.callbacks + 1):  # one may be under way
+                if stream.output_frames and stream.output_frames % callbacks == 0:
+                    return stream.output_frames // callbacks / self.output_samplerate
+        return 0.0
 
     @property
     def input_latency(self) -> float:

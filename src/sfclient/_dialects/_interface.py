@@ -220,6 +220,7 @@ class Dialect(ABC):
 
     def resumed(self) -> None:
         """Instead of all that: the handshake lies behind us, as in a call that is played again."""
+        self._split_frame = b""
 
     def started(self, call: StartedCall) -> Iterable[Action]:
         """The call that `StartCall` asked for has been started."""

@@ -158,7 +158,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--cassette",
         metavar="FILE",
         type=Path,
-        help="keep the call, so that replay plays it again: messages of both directions and their times, no key or token",
+        help="keep the call, so that replay plays it again: the messages of both directions, no key or token",
     )
     call.add_argument(
         "--playout",

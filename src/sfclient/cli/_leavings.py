@@ -61,7 +61,8 @@ class Files:
     log: Path | None = None
     """Goes on where it was."""
     is_numbered: bool = False
-    """Whether there may be further recordings, cassettes and reports, ``both-2.wav`` and so on, as of a call that is redialled."""
+    """Whether there may be further recordings, cassettes and reports, ``both-2.wav`` and so on, as of a call that is
+    redialled."""
 
     @property
     def is_printed(self) -> bool:

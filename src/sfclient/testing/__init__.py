@@ -11,6 +11,9 @@
 - `replay`, `Replay`, `Parting`: a call that was kept on a cassette, played again and compared (`_replay`)
 - `hold_conversation`, of a `Script` of `Say`, `Hear`, `Silence`, `Interrupt`, `Hold`, `End`, `HangUp` and `Limits`, to
   an `Outcome` with each `Failure` and `Figures`; `read_scripts`, `ScriptError`: a scripted caller (`script`)
+- `_pipe`: one direction of one connection
+- `replay`, `Replay`, `Parting`: a call that was kept on a cassette, played again and compared (`_replay`,
+  `_replay_player`, `_replay_comparison`)
 
 ::
 
@@ -62,6 +65,8 @@ from sfclient.testing.script import (
     read_scripts,
 )
 from sfclient.testing.virtual import open_memory_agent, run_virtually
+from sfclient.testing._replay import Replay, replay
+from sfclient.testing._replay_comparison import Parting
 
 __all__ = [
     "NETWORKS",

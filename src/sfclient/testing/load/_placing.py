@@ -10,7 +10,8 @@ from typing import Any
 import trio
 
 from sfclient._dialects import dialect_named
-from sfclient._errors import UsageError
+from sfclient._errors import SfclientError, UsageError
+from sfclient._events import Event, Responded, SpeechLate
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._session import Session, request_session
 from sfclient._websocket import open_websocket
@@ -38,7 +39,11 @@ class Placing:
     """
 
     def __init__(
-        self, load: Load, share: Share, tell: Callable[[News], object], is_wanted: Callable[[], bool]
+        self,
+        load: Load,
+        share: Share,
+        tell: Callable[[News], object],
+        is_wanted: Callable[[], bool],
     ) -> None:
         self._load = load
         self._share = share
@@ -65,6 +70,11 @@ class Placing:
         self._tell_span()
         return Ended(self._fault)
 
+    @property
+    def _now(self) -> float:
+        """Seconds since this share began, as are all times that are noted."""
+        return trio.current_time() - self._began
+
     def hang_up(self) -> None:
         """Place no more, and end those that are held, in order; from this run's thread."""
         self._calls.cancel()
@@ -84,19 +94,20 @@ class Placing:
 
     async def _hold(self, room: trio.Semaphore) -> None:
         """One call."""
-        number, began = self._placed, trio.current_time()
+        number, began = self._placed, self._now
         self._held[number] = began
         try:
             await hold_conversation(
                 self._load.script,
                 self._session,
-                on_outcome=partial(self._note, began),
+                on_event=partial(self._note_event, began),
+                on_outcome=partial(self._note_outcome, began),
                 **_options(self._load.order),
             )
         except UsageError as error:
             self._fault = self._fault or str(error)
-            self._note_one("error", began)
-            self._note_one(f"error: {error.party}, {type(error).__name__}", began)
+            self._note_whole("error", began)
+            self._note_whole(_named(error), began)
             self.hang_up()
         finally:
             del self._held[number]
@@ -113,34 +124,31 @@ class Placing:
             session, connect=TimedConnect(connect, self._punctuality, kind.chunk_seconds)
         )
 
-    def _note(self, began: float, outcome: Outcome) -> None:
-        """What a call that was placed at `began` has come to."""
-        self._note_one(outcome.verdict, began)
-        if outcome.error is not None:
-            told = f"{outcome.error.party}, {type(outcome.error).__name__}"
-            self._note_one(f"error: {told}", began)
-        sound = began + (outcome.statistics.times.ready or 0.0)
-        for failure in outcome.failures:
-            at = trio.current_time() if failure.at is None else sound + failure.at
-            self._book.note(f"failure: {failure.kind}", min(at, sound), at)
-        figures = outcome.figures
-        for name, seconds in (
-            ("connect", figures.connect_seconds),
-            ("ready", figures.ready_seconds),
-        ):
-            if seconds is not None:
-                self._book.note(name, began, began + seconds, seconds)
-        for name, times in (
-            ("response", figures.response_seconds),
-            ("gap", figures.gap_seconds),
-            ("late", figures.late_seconds),
-        ):
-            for seconds in times:
-                self._book.note(name, began, trio.current_time(), seconds)
+    def _note_event(self, began: float, event: Event) -> None:
+        """Of the call that was placed then: `Figures` do not say when a response time was."""
+        match event:
+            case Responded(seconds, at=at):
+                self._book.note("response", began + at - seconds, began + at, seconds)
+            case SpeechLate(seconds, at=at):
+                self._book.note("late", began + at - seconds, began + at, seconds)
 
-    def _note_one(self, name: str, began: float) -> None:
-        """Of the whole call."""
-        self._book.note(name, began, trio.current_time())
+    def _note_outcome(self, began: float, outcome: Outcome) -> None:
+        figures = outcome.figures
+        self._note_whole(outcome.verdict, began)
+        if outcome.error is not None:
+            self._note_whole(_named(outcome.error), began)
+        for failure in outcome.failures:
+            # What failed in the end may have begun at any time.
+            self._note_whole(f"failure: {failure.kind}", began)
+        if (seconds := figures.connect_seconds) is not None:
+            self._book.note("connect", began, began + seconds, seconds)
+        if (seconds := figures.ready_seconds) is not None:
+            self._book.note("ready", began, began + seconds, seconds)
+        for seconds in figures.gap_seconds:
+            self._book.note("gap", began, self._now, seconds)
+
+    def _note_whole(self, name: str, began: float) -> None:
+        self._book.note(name, began, self._now)
 
     async def _tell_spans(self) -> None:
         while True:
@@ -178,6 +186,10 @@ class _Watch:
         span = Span(self._last - since, now - since, share, self._lag, late, placed, held)
         self._last, self._cpu, self._lag = now, cpu, 0.0
         return span
+
+
+def _named(error: SfclientError) -> str:
+    return f"error: {error.party}, {type(error).__name__}"
 
 
 def _options(order: Any) -> dict[str, Any]:

@@ -60,7 +60,9 @@ class _TimedConnection:
         self._shortest = inf  # bytes of a message
         self._span = -1
         self._due = inf
-        self._soonest = inf  # when the next is due where it does not matter how late the last one was
+        self._soonest = (
+            inf  # when the next is due where it does not matter how late the last one was
+        )
 
     @property
     def secrets(self) -> Secrets:

@@ -11,6 +11,8 @@ UNITS_A_SECOND = 1_000_000
 LONGEST_UNITS = 3600 * UNITS_A_SECOND
 DIGITS = 3
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 100.0)
+# What calls end with, as they are counted: those of `Outcome`.
+VERDICTS = "passed", "failed", "error", "cancelled"
 
 
 class Distribution:

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, get_args
 
-from sfclient.simulator._call import ABNORMAL_CLOSURE, Ended, SimulatedCall, json_object
+from sfclient.simulator._call import Ended, SimulatedCall, json_object
 from sfclient.simulator._codecs import WS_MEDIA_CODECS, CallCodecs, Framing
+from sfclient.simulator._wire import ABNORMAL_CLOSURE
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 

@@ -3,8 +3,11 @@
 - `open_proxy`, `Proxy`: a proxy of bytes, between a client and a service (`_proxy`)
 - `Network` of two `Link`: what it does to them, as data (`_network`)
 - `Fault`, one of `Stall`, `Corrupt`, `HalfClose`, `Close`, `Reset`: what happens at a certain byte (`_network`)
+- `network_named`, `NETWORKS`: networks by name, as ``--network`` of the command takes them (`_networks`)
+- `Trace`, `read_trace`: a recorded network (`_trace`)
 - `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
-- `_pipe`: one direction of one connection
+- `_pipe`: one direction of one connection; `_timetable`: when its bytes are due, without I/O or clock
+- `run_virtually`, `open_memory_agent`: an hour of talk in seconds, without sockets (`virtual`)
 
 ::
 
@@ -34,9 +37,13 @@ from sfclient.testing._network import (
     Reset,
     Stall,
 )
+from sfclient.testing._networks import NETWORKS, network_named
 from sfclient.testing._proxy import Proxy, open_proxy
+from sfclient.testing._trace import Trace, read_trace
+from sfclient.testing.virtual import open_memory_agent, run_virtually
 
 __all__ = [
+    "NETWORKS",
     "Close",
     "Corrupt",
     "Fault",
@@ -48,5 +55,10 @@ __all__ = [
     "ProxyStatistics",
     "Reset",
     "Stall",
+    "Trace",
+    "network_named",
+    "open_memory_agent",
     "open_proxy",
+    "read_trace",
+    "run_virtually",
 ]

@@ -17,7 +17,9 @@ from sfclient._errors import UsageError
 HEAR_SECONDS = 10.0
 # What an agent says in one go; the longest menus and greetings are shorter.
 SPEECH_SECONDS = 30.0
-READY_SECONDS = 10.0  # from dialling until the agent hears us: a cold start of a model, and some seconds
+READY_SECONDS = (
+    10.0  # from dialling until the agent hears us: a cold start of a model, and some seconds
+)
 LASTING_SECONDS = 0.5  # as the core's energy gate has it: longer than the pauses between words
 LONGEST_SECONDS = 86_400.0  # a day: more is a slip of the unit
 
@@ -297,7 +299,7 @@ def _seconds(
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number:
         yield Wrong(key, f"{key} must be a number of seconds, not {value!r}")
-    elif not (isfinite(value) and (value > 0 or zero and value == 0)):  # type: ignore[arg-type, operator]
+    elif not (isfinite(value) and (value > 0 or (zero and value == 0))):  # type: ignore[arg-type, operator]
         least = "0 seconds or more" if zero else "more than 0 seconds"
         yield Wrong(key, f"{key} must be {least}, not {value!r}")
     elif value > LONGEST_SECONDS:  # type: ignore[operator]
@@ -355,7 +357,9 @@ class Script(Written):
         for stranger in strangers:
             yield Fault(self.place, f"{stranger!r} is no step: make one of {', '.join(STEPS)}")
         if not self.steps:
-            yield Fault(self.place, "it has no steps: say something, or wait for something to be heard")
+            yield Fault(
+                self.place, "it has no steps: say something, or wait for something to be heard"
+            )
         if not strangers:
             yield from self._contradictions()
 

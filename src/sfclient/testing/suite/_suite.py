@@ -1,0 +1,140 @@
+"""From files to results: all files are read before any call, and no conversation stops the others."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sfclient.testing.script import Fault, Outcome, Script, ScriptError, read_scripts
+from sfclient.testing.suite._results import Result
+from sfclient.testing.suite._ways import Way
+
+NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
+LONGEST_NAME = 80  # of a folder, in characters: with three bytes each, what file systems take
+DIGITS = 16  # of a hash, for a person
+
+
+def read_suite(paths: Iterable[str | Path]) -> list[Script]:
+    """The conversations of all files, in order. It may block.
+
+    Raises `ScriptError` with the faults of all of them.
+    """
+    scripts: list[Script] = []
+    faults: list[Fault] = []
+    for path in paths:
+        try:
+            scripts += read_scripts(path)
+        except ScriptError as error:
+            faults += error.faults
+    if faults:
+        raise ScriptError(faults)
+    return scripts
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One conversation that is to be held."""
+
+    script: Script
+    name: str
+    folder: Path | None
+    first: "Planned | None" = None
+    """The one that this repeats."""
+
+
+def run_suite(
+    scripts: Sequence[Script],
+    way: Way,
+    *,
+    folder: Path | None = None,
+    repeat: int = 1,
+    tell: Callable[[Result], object] = lambda result: None,
+) -> list[Result]:
+    """Hold each conversation `repeat` times, one after the other, and `tell` of each as it is over.
+
+    Recording, record and report of each go into a folder of its own in `folder`. Where `way` is exact, repetitions must
+    be the same. Ctrl-C ends the one that is held, and those not begun are not held: all are in the results, with the
+    verdict "cancelled". Raises `UsageError` before any call.
+    """
+    way.check(list(scripts))
+    results: dict[Planned, Result] = {}
+    planned = list(_planned(scripts, folder, repeat))
+    is_stopped = False
+    for each in planned:
+        result = Result(each.script, each.name, folder=each.folder)
+        if not is_stopped:
+            result, is_stopped = _held(result, way)
+        if way.is_exact and each.first is not None:
+            result = replace(result, differs=_difference(results[each.first], result))
+        results[each] = result
+        tell(result)
+    return list(results.values())
+
+
+def _planned(scripts: Sequence[Script], folder: Path | None, repeat: int) -> Iterator[Planned]:
+    taken: set[str] = set()
+    for script in scripts:
+        first = None
+        for number in range(1, repeat + 1):
+            name = script.name if repeat == 1 else f"{script.name} #{number}"
+            place = None if folder is None else folder / _free(name, taken)
+            planned = Planned(script, name, place, first)
+            first = first or planned
+            yield planned
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A name for a folder; on some systems, names that differ in case are the same."""
+    stem = NOT_IN_A_NAME.sub("-", name).strip("-.")[:LONGEST_NAME] or "conversation"
+    free, number = stem, 1
+    while free.lower() in taken:
+        number += 1
+        free = f"{stem}-{number}"
+    taken.add(free.lower())
+    return free
+
+
+def _held(result: Result, way: Way) -> tuple[Result, bool]:
+    """With what became of it, and whether Ctrl-C was pressed."""
+    outcomes: list[Outcome] = []
+    error: Exception | None = None
+    is_stopped = False
+    began = time.perf_counter()
+    try:
+        way.hold(result.script, result.folder, outcomes.append)
+    except Exception as raised:
+        error = _first(raised)
+    except BaseException as raised:
+        is_stopped = _is_interrupt(raised)
+        if not is_stopped:
+            raise
+    elapsed = time.perf_counter() - began
+    outcome = outcomes[0] if outcomes else None
+    return replace(result, outcome=outcome, error=error, elapsed=elapsed), is_stopped
+
+
+def _first(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """KeyboardInterrupt, perhaps in groups of trio's nurseries."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None
+    return isinstance(error, KeyboardInterrupt)
+
+
+def _difference(first: Result, again: Result) -> str:
+    """Of two that should be the same; empty if they are, or one is missing."""
+    if first.outcome is None or again.outcome is None:
+        return ""
+    for what, one, other in (
+        ("what was heard", first.outcome.heard_hash, again.outcome.heard_hash),
+        ("what was said", first.outcome.said_hash, again.outcome.said_hash),
+    ):
+        if one != other:
+            return f"the hash of {what} is {other[:DIGITS]}, and was {one[:DIGITS]}"
+    return ""

@@ -1,7 +1,8 @@
-"""Many calls at once, from many processes, and what became of them. It needs the extra: ``pip install 'sfaudio[load]'``.
+"""Many calls at once, from many processes, and what became of them. It needs the extra ``load``.
 
 - `hold_load`: place the calls of a `Load`, and get a `LoadReport` (`_hold`)
-- ``_load``: what is asked, and each worker's share of it; ``_report``: what became of it, told in ``_lines``
+- ``_load``: what is asked, and each worker's share of it; ``_report``: what became of it, told in ``_lines`` and
+  on a page (``_page``)
 - ``_tally``: `Tally`, `Distribution`: counts and percentiles that can be merged
 - ``_spans``: `Span`: whether a machine kept up, second by second; ``_punctual``: how late its own chunks left
 - ``_placing``: a share of the calls, in trio; ``_worker``: the same in a process of Dask's
@@ -13,8 +14,8 @@
     report = await hold_load(load)
     report.all.times["response"].percentiles()[95.0]   # in seconds, over all workers
 
-Dask starts the processes, here or on a cluster, and carries questions to them. Its tasks are not used: those of a worker
-that is lost are run again elsewhere, and a call would be placed twice.
+Dask starts the processes, here or on a cluster, and carries questions to them. Its tasks are not used: those of a
+worker that is lost are run again elsewhere, and a call would be placed twice.
 """
 
 from importlib.util import find_spec
@@ -25,6 +26,7 @@ if missing := [name for name in ("distributed", "hdrh") if find_spec(name) is No
 from sfclient.testing.load._hold import hold_load
 from sfclient.testing.load._lines import lines_of
 from sfclient.testing.load._load import Load
+from sfclient.testing.load._page import page_of
 from sfclient.testing.load._report import LoadReport, Progress, WorkerReport
 from sfclient.testing.load._spans import Span
 from sfclient.testing.load._tally import Distribution, Tally
@@ -39,4 +41,5 @@ __all__ = [
     "WorkerReport",
     "hold_load",
     "lines_of",
+    "page_of",
 ]

@@ -1,6 +1,5 @@
 """Workers of Dask: those that we start here, or those of a scheduler that runs already."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -102,7 +101,7 @@ async def _client_of(scheduler: str) -> AsyncIterator[Client]:
         client = await Client(
             scheduler, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False
         )
-    except (OSError, asyncio.TimeoutError):
+    except OSError:  # a TimeoutError is one
         raise NetworkError(
             f"no Dask scheduler answers at {scheduler}: is it running, and is that its address?"
         ) from None

@@ -1,6 +1,7 @@
 """Has each worker hold its share, asks for news each second, and adds them up. It runs in asyncio, as Dask does."""
 
 import asyncio
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -26,6 +27,8 @@ class Coordinator:
         self._followed: list[Following] = []
         self._began = time.monotonic()
         self._stopped: str | None = None
+        self.over = threading.Event()
+        """Set when nothing of it is left."""
         self._is_stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[LoadReport] | None = None

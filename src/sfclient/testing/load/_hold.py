@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import trio
@@ -10,7 +11,7 @@ import trio
 from sfclient._errors import AuthenticationError, UsageError
 from sfclient._host import check_runs_trio
 from sfclient._nursery import open_unwrapped_nursery
-from sfclient._spool import in_thread
+from sfclient._spool import in_thread, in_time
 from sfclient.testing.load._coordinator import Coordinator
 from sfclient.testing.load._load import Load
 from sfclient.testing.load._report import LoadReport, Progress
@@ -57,7 +58,7 @@ async def hold_load(
         raise UsageError("give a scheduler or a number of workers, not both: it has its own")
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
     if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= 1000:
-        raise UsageError(f"workers must be a whole number from 1 to 1000, not {workers!r}")
+        raise UsageError(f"workers={workers!r} cannot be: give a whole number from 1 to 1000")
     if scheduler is None and not os.environ.get(load.key_variable):
         raise AuthenticationError(f"no API key: set {load.key_variable}")
     coordinator = Coordinator(load, min(workers, load.calls), scheduler)
@@ -69,13 +70,18 @@ async def hold_load(
             report = await in_thread(partial(_run, coordinator))
         except trio.Cancelled:
             coordinator.abort()
+            with suppress(TimeoutError):
+                await in_time(coordinator.over.wait, ABORT_SECONDS)
             raise
         nursery.cancel_scope.cancel()
     return report
 
 
 def _run(coordinator: Coordinator) -> LoadReport:
-    return asyncio.run(coordinator.run())
+    try:
+        return asyncio.run(coordinator.run())
+    finally:
+        coordinator.over.set()
 
 
 async def _tell(coordinator: Coordinator, on_progress: Callable[[Progress], object]) -> None:

@@ -8,9 +8,10 @@ from sfclient.testing.load._tally import PERCENTILES, VERDICTS, Distribution, na
 MOST_TROUBLES = 3  # of a worker, told in words; all are in the record
 
 
-def lines_of(report: LoadReport) -> list[str]:
+def lines_of(report: LoadReport, *, with_times: bool = True) -> list[str]:
     """What was placed and how it ended, the percentiles, and whether they can be believed."""
-    return [*_outcome(report), *_times(report), *_machines(report)]
+    times = _times(report) if with_times else ()
+    return [*_outcome(report), *times, *_machines(report)]
 
 
 def _outcome(report: LoadReport) -> Iterator[str]:

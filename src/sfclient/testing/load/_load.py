@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from sfclient._errors import UsageError
@@ -33,7 +32,7 @@ class Load:
     """Calls placed a second, at most, by all workers together."""
     in_all: int | None = None
     """Calls placed at all, at most: each may cost money. None: as many as `seconds` and `rate` allow."""
-    order: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    order: Mapping[str, Any] = field(default_factory=dict)
     """What else `request_session` takes, such as ``base_url`` and ``dialect``, but for the key."""
     key_variable: str = KEY_VARIABLE
     """The environment variable that has the API key, on each worker: it is never sent to one."""
@@ -50,10 +49,10 @@ class Load:
             raise UsageError(
                 f"the key is not sent to workers: have it in {self.key_variable}, on each of them"
             )
-        object.__setattr__(self, "order", dict(self.order))  # a proxy cannot be pickled
-        if self.order.get("base_url") is None or self.order.get("region") is not None:
-            looked_at = {name: self.order[name] for name in self.order if name != "allow_insecure"}
-            look_at_order(self.assistant_id, **{"dialect": "widget", **looked_at})
+        order = {name: value for name, value in self.order.items() if value is not None}
+        object.__setattr__(self, "order", order)
+        looked_at = {name: value for name, value in order.items() if name != "allow_insecure"}
+        look_at_order(self.assistant_id, **{"dialect": "widget", **looked_at})
 
     def shares(self, workers: int) -> "list[Share]":
         """Of so many workers, or of fewer where there are fewer calls: together they are the load, and never more."""
@@ -88,10 +87,12 @@ def _part(whole: int, parts: int, index: int) -> int:
 
 def _check_count(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_CALLS:
-        raise UsageError(f"{name} must be a whole number from 1 to {MOST_CALLS}, not {value!r}")
+        raise UsageError(f"{name}={value!r} cannot be: give a whole number from 1 to {MOST_CALLS}")
 
 
 def _check_number(name: str, value: object, most: float, unit: str) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not 0 < value <= most:  # type: ignore[arg-type,operator]
-        raise UsageError(f"{name} must be more than 0 and at most {most:g} {unit}, not {value!r}")
+        raise UsageError(
+            f"{name}={value!r} cannot be: give more than 0 {unit}, and at most {most:g}"
+        )

@@ -1,8 +1,8 @@
 """What runs in a Dask worker, in its loop's thread: each function returns at once.
 
 The share runs in a thread of its own, and so outside of Dask's tasks, which are run again elsewhere when a worker is
-lost: a call would be placed twice. Nothing here is ever asked for twice: a share is begun once in the life of a process,
-by who knows that process by its ID, and where nobody asks for its news any more it hangs up.
+lost: a call would be placed twice. Nothing here is ever begun twice: a share is begun once in the life of a process, by
+who knows that process by its ID; and where nobody asks for its news any more it hangs up.
 """
 
 import os
@@ -93,7 +93,7 @@ def look(key_variable: str, ignore_interrupts: bool, dask_worker: Any) -> Looks:
 
 
 def begin(name: str, process: str, load: Load, share: Share, dask_worker: Any) -> bool:
-    """Begin a share, of this name; whether it was begun: never twice, and never by another process than was looked at."""
+    """Begin a share, of this name; whether it was: never twice, and never by another process than was looked at."""
     if dask_worker.id != process or name in _shares:
         return False
     _shares[name] = _Running(load, share)

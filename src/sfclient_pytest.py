@@ -1,4 +1,4 @@
-"""The pytest plugin: ``test_*.toml`` files with scripted conversations are tests, and `conversation` holds one in a test.
+"""The pytest plugin: ``test_*.toml`` files with scripted conversations are tests; `conversation` holds one in a test.
 
 Each session of pytest imports this, so it imports nothing of `sfclient` until there is a conversation to hold.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KEY_VARIABLE = "SYNTHFLOW_API_KEY"
 IS_OURS = re.compile(r"^\s*\[\[\s*step\s*\]\]", re.M)
+TAKEN = pytest.StashKey[set[str]]()  # names of folders, in this session
 # Name, whether it is a switch, and what it is for: each is an option, and a setting of the same name with underscores.
 OPTIONS = (
     ("assistant", False, "hold conversations with this agent of the service, in real time"),
@@ -99,8 +100,13 @@ def conversation(request: pytest.FixtureRequest) -> Hold:
     def hold(
         script: "Script", agent: "Agent | str | None" = None, *, check: bool = True
     ) -> "Outcome":
+        from sfclient._errors import UsageError
+
         way = _way(request.config, agent)
-        way.check([script])
+        try:
+            way.check([script])
+        except UsageError as error:
+            pytest.fail(str(error), pytrace=False)
         result = _held(script, way, request.node)
         if check or result.outcome is None:
             _check(result)
@@ -111,18 +117,20 @@ def conversation(request: pytest.FixtureRequest) -> Hold:
 
 
 def _held(script: "Script", way: "Way", node: pytest.Item) -> "Result":
-    """Its figures go into the JUnit XML of pytest."""
-    from sfclient.testing.suite import figures_of, run_suite
+    """Its figures go into the JUnit XML of pytest, and what is kept into a folder with the name of the test."""
+    from sfclient.testing.suite import figures_of, free_name, hold
 
     folder = _option(node.config, "folder")
-    [result] = run_suite([script], way, folder=folder and Path(folder))
+    taken = node.config.stash.setdefault(TAKEN, set())
+    place = Path(folder) / free_name(node.nodeid, taken) if folder else None
+    result = hold(script, way, folder=place)
     node.user_properties += figures_of(result).items()
+    if result.was_interrupted:
+        raise KeyboardInterrupt
     return result
 
 
 def _check(result: "Result") -> None:
-    if result.verdict == "cancelled":
-        raise KeyboardInterrupt
     if result.verdict != "passed":
         pytest.fail("\n".join(text for _, text in result.problems), pytrace=False)
 

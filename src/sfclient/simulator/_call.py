@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
-from weakref import WeakSet
+from weakref import ref
 
 import trio
 
@@ -103,7 +103,7 @@ class SimulatedCall:
         self._received = bytearray()
         self._forgotten = 0
         self._sent = bytearray()
-        self._audiences: WeakSet[_CallerAudio] = WeakSet()  # empty where all is kept
+        self._audiences: list[ref[_CallerAudio]] = []  # none where all is kept
         # A ws-media client needs not say it.
         self._is_ready = self.contract == "ws-media"
         # Everyone who waits for a message or the end; each looks for itself whether it was its own.
@@ -245,8 +245,10 @@ class SimulatedCall:
 
     def _forget(self) -> None:
         """What everybody has who is there."""
-        until = self._forgotten + len(self._received)
-        had = min((audience.position for audience in self._audiences), default=until)
+        had = self._forgotten + len(self._received)
+        for reference in self._audiences:
+            if (audience := reference()) is not None:
+                had = min(had, audience.position)
         del self._received[: had - self._forgotten]
         self._forgotten = had
 
@@ -274,13 +276,13 @@ class _CallerAudio:
         """In bytes of the call, as they are coded."""
         if not call._keeps:
             self.position = call._forgotten + len(call._received)
-            call._audiences.add(self)
+            call._audiences.append(ref(self, call._audiences.remove))
 
     def __aiter__(self) -> "_CallerAudio":
         return self
 
     async def __anext__(self) -> bytes:
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         call = self._call
         codec = call._codecs.caller
         while True:

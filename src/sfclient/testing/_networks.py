@@ -15,7 +15,7 @@ TRACE_PREFIX = "trace:"
 DELAY = 0.03  # seconds each way that a line at home takes to a service on the same continent
 WIFI_DELAY, WIFI_JITTER = 0.05, 0.04  # where neighbours share the air: 10 to 90 ms
 # A cell that changes on a train: two seconds of nothing about every ten, so that each turn of a short call may be hit.
-STALL_SECONDS, STALL_PERIOD, STALL_BEGIN = 2.0, 10.0, (4.0, 6.0)
+STALL_SECONDS, STALL_PERIOD, STALL_BEGIN = 2.0, 10.0, (4.0, 5.5)
 STALLED_SECONDS = 60.0  # until the stalls come again as before
 SLOW_PACE = 0.9  # of a voice that is made slower than it is spoken: a second is missing after nine
 # A voice that is made sentence by sentence: what is gathered for so long comes at so many times real time.

@@ -1,17 +1,27 @@
 """What a scripted caller does and expects, as data: the same objects, whoever made them, Python or a file.
 
-Each step has a limit in time, so that an agent who never answers ends within it. Times are in seconds. All that is wrong
-in an object is told when it is made, as a `ScriptError` that names file and line.
+Each step has a limit in time, so that an agent who never answers ends within it. Times are in seconds. All that is
+wrong in an object is told when it is made, as a `ScriptError` that names file and line.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from sfclient._errors import UsageError
+from sfclient.testing.script._sounds import Sound, Sounds
+from sfclient.testing.script._written import (
+    Fault,
+    ScriptError,
+    Written,
+    Wrong,
+    is_number,
+    path_wrongs,
+    seconds_wrongs,
+    share_wrongs,
+    shorter_wrongs,
+)
 
 # An agent who looks something up is silent for some seconds; one who is silent for longer is not going to answer.
 HEAR_SECONDS = 10.0
@@ -21,82 +31,8 @@ READY_SECONDS = (
     10.0  # from dialling until the agent hears us: a cold start of a model, and some seconds
 )
 LASTING_SECONDS = 0.5  # as the core's energy gate has it: longer than the pauses between words
-LONGEST_SECONDS = 86_400.0  # a day: more is a slip of the unit
 
 EndedBy = Literal["agent", "network"]
-
-
-class Place(NamedTuple):
-    """Where something is written, for who has to mend it."""
-
-    path: str
-    line: int
-    """From 1; 0 for the whole file."""
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}" if self.line else self.path
-
-
-class Fault(NamedTuple):
-    """What is wrong in a script."""
-
-    place: Place | None
-    text: str
-    key: str = ""
-    """Of the value that it is about, if it is about one."""
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.text}" if self.place else self.text
-
-
-class ScriptError(UsageError):
-    """A script that cannot be meant: all its faults, a line each, with file and line."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(map(str, self.faults)))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.faults,)
-
-
-class Wrong(NamedTuple):
-    """A value that cannot be, by the name of it."""
-
-    key: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What is written somewhere, and checked as it is made. Raises `ScriptError`."""
-
-    place: Place | None = field(default=None, repr=False, compare=False)
-    """Where; None: where it is made in Python."""
-
-    def __post_init__(self) -> None:
-        if self.place is None:
-            object.__setattr__(self, "place", _place_of_caller())
-        if faults := list(self.faults()):
-            raise ScriptError(faults)
-
-    def faults(self) -> Iterator[Fault]:
-        """All that cannot be meant."""
-        for wrong in self.wrongs():
-            yield Fault(self.place, wrong.text, wrong.key)
-
-    def wrongs(self) -> Iterator["Wrong"]:
-        """What of its values cannot be."""
-        yield from ()
-
-
-def _place_of_caller() -> Place | None:
-    """The first frame outside of this package, and of what `dataclass` makes."""
-    frame = sys._getframe(1)
-    own = __name__.rpartition(".")[0]
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(own):
-        frame = frame.f_back  # type: ignore[assignment]
-    return Place(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +50,7 @@ class Step(Written):
 
 @dataclass(frozen=True, slots=True)
 class Say(Step):
-    """Say a WAV file, and be done with the last speech in it; silence at its end is said while the next step goes on."""
+    """Say a WAV file, and be done with the last speech in it: what is silent behind that is part of the next step."""
 
     verb: ClassVar[str] = "say"
     say: str | Path
@@ -125,10 +61,14 @@ class Say(Step):
     """For which it is waited at most for that silence."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _path(self.verb, self.say)
-        yield from _seconds("after_silence", self.after_silence, optional=True)
-        yield from _seconds("within", self.within)
-        yield from _shorter("after_silence", self.after_silence, "within", self.within)
+        yield from path_wrongs(self.verb, self.say)
+        yield from seconds_wrongs("after_silence", self.after_silence, optional=True)
+        yield from seconds_wrongs("within", self.within)
+        yield from shorter_wrongs("after_silence", self.after_silence, "within", self.within)
+
+    @property
+    def file(self) -> Path:
+        return Path(self.say)
 
     @property
     def least_seconds(self) -> float:
@@ -145,7 +85,7 @@ class Hear(Step):
     """Within so many seconds."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _seconds(self.verb, self.hear)
+        yield from seconds_wrongs(self.verb, self.hear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +99,8 @@ class Silence(Step):
     """For which nothing must follow."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _seconds(self.verb, self.silence, zero=True)
-        yield from _seconds("lasting", self.lasting)
+        yield from seconds_wrongs(self.verb, self.silence, zero=True)
+        yield from seconds_wrongs("lasting", self.lasting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +117,20 @@ class Interrupt(Step):
     silence_within: float = 1.0
     """From the first speech in the file until the agent's last sound is over."""
     flush: bool = False
-    """Whether to throw away, then, what has come of the agent and was not heard yet: see `Call.flush`. Without, an agent
-    who sends ahead of time is heard until all of that is played."""
+    """Whether to throw away, then, what has come of the agent and was not heard yet: see `Call.flush`. Without, an
+    agent who sends ahead of time is heard until all of that is played."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _path(self.verb, self.interrupt)
+        yield from path_wrongs(self.verb, self.interrupt)
         for name in ("after_speech", "within", "silence_within"):
-            yield from _seconds(name, getattr(self, name))
-        yield from _shorter("after_speech", self.after_speech, "within", self.within)
-        if not isinstance(self.flush, bool):
+            yield from seconds_wrongs(name, getattr(self, name))
+        yield from shorter_wrongs("after_speech", self.after_speech, "within", self.within)
+        if self.flush not in (True, False):
             yield Wrong("flush", f"flush must be true or false, not {self.flush!r}")
+
+    @property
+    def file(self) -> Path:
+        return Path(self.interrupt)
 
     @property
     def least_seconds(self) -> float:
@@ -202,7 +146,7 @@ class Hold(Step):
     """For so many seconds."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _seconds(self.verb, self.hold)
+        yield from seconds_wrongs(self.verb, self.hold)
 
     @property
     def least_seconds(self) -> float:
@@ -222,7 +166,7 @@ class End(Step):
     """Who ends it, as `Ended.by` tells."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _seconds(self.verb, self.end)
+        yield from seconds_wrongs(self.verb, self.end)
         is_code = isinstance(self.code, int) and not isinstance(self.code, bool)
         if self.code is not None and not (is_code and 1000 <= self.code < 5000):
             yield Wrong("code", f"code must be a close code, 1000 to 4999, not {self.code!r}")
@@ -254,8 +198,9 @@ class Limits(Written):
     response_p95: float | None = None
     """What 95 % of them stay within."""
     gap: float | None = None
-    """The longest silence between two stretches of the agent's speech, while the caller does not speak in between: a
-    pause as Heldner and Edlund have it, see `sfclient._conversation`. As it is heard, whoever's fault it is."""
+    """The longest silence in what the agent says, as it is heard, whoever's fault it is: from its last sound to its
+    next, without the caller's speech between; nor behind speech that the caller spoke over, where it is half a second
+    or more. Heldner and Edlund call that a pause, see `sfclient._conversation`."""
     late: float | None = None
     """The longest time by which the agent's speech came late, in the midst of it: `SpeechLate`, which is of 0.15 s at
     least."""
@@ -269,63 +214,23 @@ class Limits(Written):
     """The whole, from when sound flows until all is said; then the caller hangs up."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _seconds("ready", self.ready)
+        yield from seconds_wrongs("ready", self.ready)
         for name in ("response", "response_p95", "gap", "late", "seconds"):
-            yield from _seconds(name, getattr(self, name), optional=True)
+            yield from seconds_wrongs(name, getattr(self, name), optional=True)
         for name in ("agent_share", "caller_share"):
-            yield from _share(name, getattr(self, name))
+            yield from share_wrongs(name, getattr(self, name))
         is_whole = isinstance(self.interruptions, int) and not isinstance(self.interruptions, bool)
         if self.interruptions is not None and not (is_whole and self.interruptions >= 0):
             yield Wrong(
                 "interruptions", f"interruptions must be 0 or more, not {self.interruptions!r}"
             )
-        if _are_numbers(self.response, self.response_p95) and self.response_p95 > self.response:  # type: ignore[operator]
+        each, p95 = self.response, self.response_p95
+        if is_number(each) and is_number(p95) and p95 > each:
             yield Wrong(
                 "response_p95",
-                f"response_p95 of {self.response_p95:g} s says nothing, since each response must stay within"
-                f" {self.response:g} s: make it smaller",
+                f"response_p95 of {p95:g} s says nothing, since each response must stay within"
+                f" {each:g} s: make it smaller",
             )
-
-
-def _are_numbers(*values: object) -> bool:
-    return all(isinstance(each, int | float) and not isinstance(each, bool) for each in values)
-
-
-def _seconds(
-    key: str, value: object, *, optional: bool = False, zero: bool = False
-) -> Iterator[Wrong]:
-    if value is None and optional:
-        return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number:
-        yield Wrong(key, f"{key} must be a number of seconds, not {value!r}")
-    elif not (isfinite(value) and (value > 0 or (zero and value == 0))):  # type: ignore[arg-type, operator]
-        least = "0 seconds or more" if zero else "more than 0 seconds"
-        yield Wrong(key, f"{key} must be {least}, not {value!r}")
-    elif value > LONGEST_SECONDS:  # type: ignore[operator]
-        yield Wrong(key, f"{key} is more than a day, {value!r}: give it in seconds")
-
-
-def _shorter(key: str, value: object, other: str, limit: object) -> Iterator[Wrong]:
-    if _are_numbers(value, limit) and value >= limit:  # type: ignore[operator]
-        yield Wrong(
-            key, f"{key} of {value:g} s can never be within {limit:g} s: make {other} longer"
-        )
-
-
-def _share(key: str, value: object) -> Iterator[Wrong]:
-    if value is None:
-        return
-    pair = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
-    if len(pair) != 2 or not _are_numbers(*pair) or not all(0 <= each <= 1 for each in pair):
-        yield Wrong(key, f"{key} must be two parts of 1, as [0.2, 0.8], not {value!r}")
-    elif pair[0] > pair[1]:
-        yield Wrong(key, f"{key} is at least {pair[0]:g} and at most {pair[1]:g}: swap them")
-
-
-def _path(key: str, value: object) -> Iterator[Wrong]:
-    if not isinstance(value, str | Path) or not str(value):
-        yield Wrong(key, f"{key} must be the path of a WAV file, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -334,22 +239,44 @@ class Script(Written):
 
     name: str
     """For a person, and the name of its test."""
-    steps: tuple[Step, ...]
-    """In order, one at least; any sequence may be given."""
+    steps: Sequence[Step]
+    """In order, one at least; kept as a tuple."""
     limits: Limits = field(default_factory=Limits)
     simulator: Mapping[str, Any] = field(default_factory=dict)
-    """The table ``[simulator]`` of the file, as it is: which agent to simulate where there is no service."""
-    lines: Mapping[str, int] = field(default_factory=dict, repr=False, kw_only=True)
-    """Of each key of that table, where it is written, and of the table itself as ``""``."""
+    """The table ``[simulator]`` of the file, as it is: which agent to simulate where there is no service.
+    Where it is written is in `lines`: of the table itself as ``"simulator"``, of a key as ``"simulator.agent"``."""
+    folder: Path = field(default=Path(), init=False, repr=False)
+    """To which the paths in it are relative: that of its file, or the working directory."""
+    sounds: Sounds = field(default_factory=Sounds, init=False, repr=False)
+    """Of its files, those that were read."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(self.steps))
         super(Script, self).__post_init__()
+        if self.path is not None and self.path.is_file():  # and not ``<stdin>``
+            object.__setattr__(self, "folder", self.path.parent)
 
     @property
     def path(self) -> Path | None:
         """The file that it is from, TOML or Python."""
         return Path(self.place.path) if self.place else None
+
+    def sound_of(self, step: Say | Interrupt, samplerate: int) -> Sound:
+        """What it says where the wire has this rate, in Hz. It blocks unless `read_sounds` was called. Raises
+        `AudioFileError`."""
+        return self.sounds.at_rate(self.folder / step.file, samplerate)
+
+    def read_sounds(self, samplerate: int | None = None) -> None:
+        """Read all its files; and get them ready for a wire of this rate. It may block. Raises `ScriptError`."""
+        if faults := list(sound_faults(self.steps, self.folder, self.sounds, samplerate)):
+            raise ScriptError(faults)
+
+    def wrongs(self) -> Iterator[Wrong]:
+        if not isinstance(self.name, str) or not self.name.strip():
+            yield Wrong("name", f"name must be a text, not {self.name!r}")
+        for name, kind in (("limits", Limits), ("simulator", Mapping)):
+            if not isinstance(value := getattr(self, name), kind):
+                yield Wrong(name, f"{name} must be {kind.__name__}, not {value!r}")
 
     def faults(self) -> Iterator[Fault]:
         yield from super(Script, self).faults()
@@ -360,7 +287,7 @@ class Script(Written):
             yield Fault(
                 self.place, "it has no steps: say something, or wait for something to be heard"
             )
-        if not strangers:
+        if not strangers and isinstance(self.limits, Limits):
             yield from self._contradictions()
 
     def _contradictions(self) -> Iterator[Fault]:
@@ -379,3 +306,22 @@ class Script(Written):
                     f" {self.limits.seconds:g} s: make limits.seconds longer"
                 )
                 yield Fault(step.place, text)
+
+
+def sound_faults(
+    steps: Iterable[Step],
+    folder: Path,
+    sounds: Sounds | None = None,
+    samplerate: int | None = None,
+) -> Iterator[Fault]:
+    """Read what is said; all that cannot be."""
+    sounds = sounds or Sounds()
+    for step in steps:
+        if isinstance(step, Say | Interrupt):
+            try:
+                if samplerate is None:
+                    sounds.read(folder / step.file)
+                else:
+                    sounds.at_rate(folder / step.file, samplerate)
+            except UsageError as error:
+                yield Fault(step.place_of(step.verb), str(error))

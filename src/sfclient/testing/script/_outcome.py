@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from sfclient._errors import SfclientError
 from sfclient._statistics import CallStatistics
-from sfclient.testing.script._model import Place, Script
+from sfclient.testing.script._model import Script
+from sfclient.testing.script._written import Place
 
 Verdict = Literal["passed", "failed", "error", "cancelled"]
 """``"failed"``: the agent did not do what was expected. ``"error"``: network, service, or this machine kept the

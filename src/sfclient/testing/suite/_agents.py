@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from sfclient._errors import UsageError, printable
 from sfclient.testing.script import Fault, Place, Script, ScriptError
@@ -14,6 +14,7 @@ from sfclient.testing.script import Fault, Place, Script, ScriptError
 if TYPE_CHECKING:
     from sfclient.simulator import Agent
 
+Instead = Union[str, "Agent", "SimulatedAgent", None]
 AGENTS = 'an agent is "reply", "echo", "module:name" or "file.py:name"'
 
 
@@ -26,7 +27,7 @@ class SimulatedAgent:
     """False: it is never ready."""
 
 
-def simulated_agent(script: Script, instead: "str | Agent | None" = None) -> SimulatedAgent:
+def simulated_agent(script: Script, instead: "Instead" = None) -> SimulatedAgent:
     """A new one for `script`: that of its table, or `instead` of the whole table, a text as in there.
 
     It may block: it reads WAV files, and imports what is named. Raises `ScriptError` for what cannot be meant, with
@@ -36,10 +37,10 @@ def simulated_agent(script: Script, instead: "str | Agent | None" = None) -> Sim
         return _Table(script, script.simulator, script.path and script.path.parent).agent()
     if isinstance(instead, str):
         return _Table(script, {"agent": instead}, None).agent()
-    return SimulatedAgent(instead)
+    return instead if isinstance(instead, SimulatedAgent) else SimulatedAgent(instead)
 
 
-def check_agents(scripts: Iterable[Script], instead: "str | Agent | None" = None) -> None:
+def check_agents(scripts: Iterable[Script], instead: "Instead" = None) -> None:
     """Raise `ScriptError` with all that is wrong with those of all scripts."""
     faults: list[Fault] = []
     for script in scripts:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import trio
 
@@ -16,11 +16,8 @@ from sfclient.testing._network import Network
 from sfclient.testing._networks import network_named
 from sfclient.testing._proxy import open_proxy
 from sfclient.testing.script import Outcome, Script, hold_conversation
-from sfclient.testing.suite._agents import SimulatedAgent, check_agents, simulated_agent
+from sfclient.testing.suite._agents import Instead, SimulatedAgent, check_agents, simulated_agent
 from sfclient.testing.virtual import open_memory_agent, run_virtually
-
-if TYPE_CHECKING:
-    from sfclient.simulator import Agent
 
 Tell = Callable[[Outcome], None]
 
@@ -28,6 +25,7 @@ Tell = Callable[[Outcome], None]
 FROM_NUMBER, TO_NUMBER = "+12025550100", "+12025550101"
 # Bytes in a second of sound, up and down, for networks whose speed is told in that of sound.
 BYTERATES = {"widget": (96_000, 32_000), "ws-media": (32_000, 32_000)}
+NO_ORDER = dict.fromkeys(("codec", "framing", "region", "base_url"))
 
 
 class Way(Protocol):
@@ -54,7 +52,7 @@ class _Simulated:
     network: str | None = None
     """What lies in between, as `network_named` takes it; None: nothing."""
     network_seed: int = 0
-    agent: "str | Agent | None" = None
+    agent: Instead = None
     """Instead of those that the scripts name; a text as in their tables."""
 
     def check(self, scripts: list[Script]) -> None:
@@ -161,7 +159,7 @@ class AtService:
     """What else `request_session` takes for the order, and where the service is."""
 
     def check(self, scripts: list[Script]) -> None:
-        look_at_order(self.assistant_id, dialect=self.dialect, **self.order)
+        look_at_order(self.assistant_id, dialect=self.dialect, **(NO_ORDER | dict(self.order)))
 
     def hold(self, script: Script, folder: Path | None, tell: Tell) -> None:
         get_session = partial(

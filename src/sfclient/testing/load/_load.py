@@ -51,8 +51,9 @@ class Load:
             )
         order = {name: value for name, value in self.order.items() if value is not None}
         object.__setattr__(self, "order", order)
-        looked_at = {name: value for name, value in order.items() if name != "allow_insecure"}
-        look_at_order(self.assistant_id, **{"dialect": "widget", **looked_at})
+        usual = {"dialect": "widget", "codec": None, "framing": None, "region": None}
+        asked = {name: value for name, value in order.items() if name != "allow_insecure"}
+        look_at_order(self.assistant_id, **usual | asked)
 
     def shares(self, workers: int) -> "list[Share]":
         """Of so many workers, or of fewer where there are fewer calls: together they are the load, and never more."""

@@ -181,7 +181,7 @@ def _telling(load: "Load") -> "Iterator[Callable[[Progress], object]]":
 
     def tell(progress: "Progress") -> None:
         nonlocal told_at
-        if progress.seconds >= told_at + LINE_SECONDS or progress.seconds < told_at:
+        if progress.seconds >= told_at + LINE_SECONDS:
             told_at = progress.seconds
             complain(f"{progress.seconds:.0f} s: {_told(progress)}")
 

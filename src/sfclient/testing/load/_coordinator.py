@@ -67,6 +67,11 @@ class Coordinator:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there are workers."""
+        return bool(self._followed)
+
     def progress(self) -> Progress:
         """How far it is."""
         workers = [each.report() for each in self._followed]

@@ -44,7 +44,7 @@ async def hold_load(
         When it is set, no more calls are placed, those that are held are hung up, and the report is made of what there
         is. Cancelled, it ends at once.
     on_progress
-        Is told each second how far it is.
+        Is told each second how far it is, once the workers are there.
 
     Raises
     ------
@@ -87,7 +87,8 @@ def _run(coordinator: Coordinator) -> LoadReport:
 async def _tell(coordinator: Coordinator, on_progress: Callable[[Progress], object]) -> None:
     while True:
         await trio.sleep(PROGRESS_SECONDS)
-        on_progress(coordinator.progress())
+        if coordinator.has_begun:
+            on_progress(coordinator.progress())
 
 
 async def _stop(coordinator: Coordinator, stop: trio.Event) -> None:

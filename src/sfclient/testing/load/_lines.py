@@ -64,7 +64,7 @@ def _machines(report: LoadReport) -> Iterator[str]:
         )
         yield ""
         yield (
-            f"This machine was too slow in {len(spoiled)} of {len(worker.spans)} s "
-            f"(worker {worker.name}, in second {named_spans(spoiled)}): {told}. "
-            "What was measured then tells of the machine, not of the agent: use more workers, or fewer calls."
+            f"This machine was too slow in {len(spoiled)} of {len(worker.spans)} s (worker {worker.name}, in second "
+            f"{named_spans(spoiled)}): {told}. What was measured then tells of the machine, not of the agent: use more "
+            "workers, or fewer calls."
         )

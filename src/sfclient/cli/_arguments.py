@@ -14,6 +14,8 @@ from sfclient.cli._call import read_session_url, run_call
 from sfclient.cli._demo import run_demo
 from sfclient.cli._devices import run_devices
 from sfclient.cli._doctor import run_doctor
+from sfclient.cli._load import add_arguments as add_load
+from sfclient.cli._load import run_load
 from sfclient.cli._network import add_network
 from sfclient.cli._replay import add_arguments as add_replay
 from sfclient.cli._replay import run_replay
@@ -39,6 +41,11 @@ OPTIONS = {
     "interrupt_after": "--interrupt",
     **{f"echo={choice!r}": f"--echo {choice}" for choice in get_args(EchoChoice)},
     ", or pass api_key": "",
+    "calls=": "--calls ",
+    "seconds=": "--for ",
+    "rate=": "--rate ",
+    "in_all=": "--in-all ",
+    "workers=": "--workers ",
 }
 
 
@@ -218,6 +225,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
     replay.set_defaults(command=run_replay)
     add_replay(replay)
+
+    load = commands.add_parser(
+        "load",
+        help="hold many scripted calls at once, from many processes",
+        description="Hold many calls by a script at once, and tell percentiles over all of them. Exit status: 0 if each "
+        "went as the script expects, 1 if one did not, 130 if it was interrupted.",
+    )
+    load.set_defaults(command=run_load)
+    add_load(load)
 
     demo = commands.add_parser(
         "demo", help="hold a call with a local agent: no account, no sound hardware"

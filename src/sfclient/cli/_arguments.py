@@ -229,8 +229,8 @@ def make_parser() -> argparse.ArgumentParser:
     load = commands.add_parser(
         "load",
         help="hold many scripted calls at once, from many processes",
-        description="Hold many calls by a script at once, and tell percentiles over all of them. Exit status: 0 if each "
-        "went as the script expects, 1 if one did not, 130 if it was interrupted.",
+        description="Hold many calls by a script at once, and tell percentiles over all of them. Exit status: 0 if "
+        "each went as the script expects, 1 if one did not, 130 if it was interrupted.",
     )
     load.set_defaults(command=run_load)
     add_load(load)

@@ -112,10 +112,13 @@ _NAMED: Mapping[str, tuple[Callable[[int, _Sound], Network], str]] = {
         _burst_3x,
         f"the agent's speech is held for {BURST_SECONDS:g} s, and comes three times as fast as it is played",
     ),
-    "burst-10x": (_burst_10x, "the same, ten times as fast"),
+    "burst-10x": (
+        _burst_10x,
+        f"the agent's speech is held for {BURST_SECONDS:g} s, and comes ten times as fast as it is played",
+    ),
     "throttled": (
         _throttled,
-        f"each way {THROTTLED_PACE:g} of what sound needs, as a subscription that is used up: "
+        f"each way has {THROTTLED_PACE:g} of what sound needs, as a subscription that is used up: "
         "what was late is caught up slowly",
     ),
 }
@@ -127,7 +130,8 @@ NETWORKS: Mapping[str, str] = MappingProxyType({name: what for name, (_, what) i
 def network_named(name: str, seed: int = 0, *, up: float = 96_000, down: float = 32_000) -> Network:
     """The network with a name of `NETWORKS`, or ``trace:FILE``: in both directions as `read_trace` reads it.
 
-    A trace is read from its file, so it may block. Raises `UsageError` for another name, or what is no trace.
+    A trace is read from its file, so it may block. Raises `UsageError` for another name, or what is no trace;
+    ValueError for `up` or `down` that are no number of bytes.
 
     Parameters
     ----------

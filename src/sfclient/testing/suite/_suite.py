@@ -62,7 +62,7 @@ def run_suite(
     is_interrupted = False
     for each in list(_planned(scripts, folder, repeat)):
         if is_interrupted:
-            result = Result(each.script, each.name, folder=each.folder)
+            result = Result(each.script, each.name)
         else:
             result = hold(each.script, way, name=each.name, folder=each.folder)
             is_interrupted = result.was_interrupted

@@ -130,8 +130,8 @@ NETWORKS: Mapping[str, str] = MappingProxyType({name: what for name, (_, what) i
 def network_named(name: str, seed: int = 0, *, up: float = 96_000, down: float = 32_000) -> Network:
     """The network with a name of `NETWORKS`, or ``trace:FILE``: in both directions as `read_trace` reads it.
 
-    A trace is read from its file, so it may block. Raises `UsageError` for another name, or what is no trace; ValueError
-    for `up` or `down` that are no number of bytes.
+    A trace is read from its file, so it may block. Raises `UsageError` for another name, or what is no trace;
+    ValueError for `up` or `down` that are no number of bytes.
 
     Parameters
     ----------

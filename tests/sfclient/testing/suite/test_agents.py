@@ -60,6 +60,18 @@ def test_one_may_be_never_ready(folder: Path) -> None:
     assert not simulated_agent(script("a", agent="echo", ready=False)).announce_ready
 
 
+def test_in_a_dialect_without_that_word_none_is_never_ready() -> None:
+    with pytest.raises(ScriptError, match=r"a\.toml:7: in the ws-media dialect nobody says"):
+        simulated_agent(script("a", agent="echo", ready=False), dialect="ws-media")
+
+
+def test_calls_are_kept_for_agents_that_may_ask_them(folder: Path) -> None:
+    """Half a gigabyte an hour."""
+    for name, keep in (("echo", False), ("mine.py:listen", True)):
+        of = script("a", str(folder / "a.toml"), agent=name)
+        assert simulated_agent(of).options["keep"] is keep
+
+
 def test_a_file_beside_the_script_may_have_one(folder: Path) -> None:
     assert agent_of(folder, agent="mine.py:listen").__name__ == "listen"
     assert agent_of(folder, agent="mine.py:Waiter").patience == 1

@@ -74,11 +74,12 @@ async def test_a_call_that_keeps_nothing_gives_its_audio_to_who_listens():
     heard: list[bytes] = []
 
     async def agent(call: SimulatedCall) -> None:
-        first = call.audio()
-        heard.append(await anext(first))
-        del first  # who has gone holds nothing back
-        async for pcm in call.audio():
+        slow, gone = call.audio(), call.audio()
+        await anext(gone)
+        del gone  # who has gone holds nothing back
+        async for pcm in slow:
             heard.append(pcm)
+            await trio.sleep(0.005)
 
     async with open_simulator(agent, keep=False) as sim:
         async with ready_client(sim) as ws:
@@ -89,7 +90,7 @@ async def test_a_call_that_keeps_nothing_gives_its_audio_to_who_listens():
         await call.wait_ended()
         kept = call.messages, call.texts, call.received_audio, call.sent_audio
         assert kept == ([], [], b"", b"")
-        assert len(call._received) <= 1000
+        assert len(call._received) < 25_000  # of 50,000
     assert b"".join(heard) == b"".join(bytes([number, 1]) * 500 for number in range(50))
 
 

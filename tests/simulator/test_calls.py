@@ -86,6 +86,9 @@ async def test_a_call_that_keeps_nothing_gives_its_audio_to_who_listens():
             for number in range(50):
                 await ws.send_message(bytes([number, 1]) * 500)
                 await trio.sleep(0.001)
+            with trio.fail_after(20):
+                while sum(map(len, heard)) < 50_000:  # noqa: ASYNC110 -- an agent is cancelled when the client goes
+                    await trio.sleep(0.001)
         call = sim.calls[0]
         await call.wait_ended()
         kept = call.messages, call.texts, call.received_audio, call.sent_audio

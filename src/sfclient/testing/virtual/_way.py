@@ -102,8 +102,6 @@ class Way:
 
     def cut(self) -> None:
         """What is under way is lost, and the far end sees the end of the stream at once."""
-        self._waiting.clear()
-        self._under_way.clear()
         self._arrive(CUT, 0)
         self._news.ring()
 

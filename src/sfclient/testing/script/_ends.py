@@ -80,16 +80,12 @@ class Mouth:
                 self._waiting.appendleft(piece[missing:])
             missing -= len(parts[-1])
         self._waiting_frames -= frames - missing
-        return np.concatenate([*parts, self._nothing(missing)]) if missing else _joined(parts)
+        return np.concatenate([*parts, self._nothing(missing)])
 
     def _nothing(self, frames: int) -> NDArray[np.int16]:
         if len(self._silence) < frames:
             self._silence = np.zeros(frames, np.int16)
         return self._silence[:frames]
-
-
-def _joined(parts: list[NDArray[np.int16]]) -> NDArray[np.int16]:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 class Ear:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from sfclient import InsecureURLError, NetworkError, UsageError
+from sfclient import InsecureURLError, NetworkError, TimeLimits, UsageError
 from sfclient.report import read_record
 from sfclient.simulator import Agent, ReplyAgent, SimulatedCall
 from sfclient.testing import (
@@ -137,7 +137,8 @@ def test_an_agent_who_is_never_ready_fails_in_the_time_of_the_script(hello: Path
 
 
 def test_a_ready_limit_beyond_the_clients_own_is_the_one_that_counts(hello: Path) -> None:
-    outcome = hold(script(hello, ready=50), ReplyAgent([]), announce_ready=False)
+    limits = TimeLimits(first_message=2)
+    outcome = hold(script(hello, ready=4), ReplyAgent([]), announce_ready=False, limits=limits)
     assert kinds(outcome) == ["never ready"]
 
 
@@ -191,8 +192,10 @@ async def test_what_the_script_says_is_no_option(option: str) -> None:
 
 async def test_wrong_use_is_raised_before_any_call(tmp_path: Path) -> None:
     here = Script("talks", [Hold(5)])
+    told: list[Outcome] = []
     with pytest.raises(InsecureURLError):
-        await hold_conversation(here, "ws://example.com/")
+        await hold_conversation(here, "ws://example.com/", on_outcome=told.append)
+    assert told == []
     with pytest.raises(ScriptError, match=r"test_conversation\.py:\d+: cannot read"):
         await hold_conversation(Script("talks", [Say("no.wav")]), "ws://127.0.0.1:9/")
     (tmp_path / "file").touch()

@@ -214,7 +214,7 @@ VALUES = st.recursive(
 
 
 @seed(1)
-@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@settings(max_examples=25, derandomize=True, database=None, deadline=None)
 @given(
     st.lists(st.tuples(KEYS, VALUES, st.sampled_from(["\n", "\n# k = 1\n", "\n\n"])), max_size=6)
 )

@@ -26,6 +26,7 @@ links = st.builds(
     trace=st.none() | traces,
     rate=st.just(math.inf) | st.floats(100, 1e6),
     coalesce=st.just(0.0) | seconds,
+    coalesce_from=st.integers(1, 3000),
     split=st.none() | st.integers(1, 900) | st.tuples(st.integers(1, 9), st.integers(9, 900)),
     seed=st.integers(),
 )
@@ -83,7 +84,7 @@ def test_pieces_are_the_whole(link: Link, length: int) -> None:
 @settings(max_examples=50, derandomize=True, deadline=None)
 @given(links, sendings)
 def test_the_last_piece_is_due_when_the_whole_is(link: Link, sent: list[tuple[float, int]]) -> None:
-    link = replace(link, jitter=0.0, split=100)  # chance is asked for each piece
+    link = replace(link, jitter=0.0, split=100, coalesce_from=1)  # these are of each piece
     whole, cut = (Timetable(link, (0, "down"), BEGAN) for _ in range(2))
     for now, length in sent:
         last = [cut.due(now, piece) for piece in cut.pieces(length)][-1]
@@ -122,6 +123,12 @@ def test_what_was_gathered_comes_as_fast_as_the_rate_lets_it() -> None:
     due = dues(Link(coalesce=1.0, rate=64_000), PACED[:51])
     assert due == pytest.approx([BEGAN + 1.01 + 0.01 * number for number in range(51)])
     assert dues(Link(coalesce=1.0), PACED[:51]) == [BEGAN + 1] * 51
+
+
+def test_little_is_not_gathered_by_itself() -> None:
+    sent = [(BEGAN, 99), (BEGAN + 1, 100), (BEGAN + 1.5, 1), (BEGAN + 2.5, 99), (BEGAN + 3, 100)]
+    due = dues(Link(coalesce=1, coalesce_from=100), sent)
+    assert due == [BEGAN, BEGAN + 2, BEGAN + 2, BEGAN + 2.5, BEGAN + 4]
 
 
 def test_what_is_sent_after_a_change_does_not_overtake() -> None:

@@ -38,11 +38,11 @@ def test_what_fails_is_told_with_its_line_and_is_status_1(
 ) -> None:
     assert main(["test", "slow.toml", "interrupts.toml", "--junit", "results.xml"]) == 1
     out = capsys.readouterr().out
-    assert "\n  slow.toml:24: slow: expected " in out
+    assert "\n  slow.toml:22: slow: expected " in out
     assert out.endswith("1 failed, 1 passed\n")
     root = ElementTree.parse("results.xml").getroot()
     assert (root.get("tests"), root.get("failures")) == ("2", "1")
-    assert "slow.toml:24: slow" in next(root.iter("failure")).get("message", "")
+    assert "slow.toml:22: slow" in next(root.iter("failure")).get("message", "")
 
 
 def test_recording_figures_and_report_of_each_are_kept(folder: Path) -> None:
@@ -67,7 +67,7 @@ def test_the_faults_of_all_files_are_told_before_any_conversation(
     assert main(["test", "interrupts.toml", "bad.toml", "worse.toml"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "bad.toml:2: " in captured.err
+    assert "bad.toml:1: " in captured.err
     assert "worse.toml:2: " in captured.err
 
 

@@ -68,6 +68,7 @@ class Say(Step):
 
     @property
     def file(self) -> Path:
+        """What is said, as it is written."""
         return Path(self.say)
 
     @property
@@ -130,6 +131,7 @@ class Interrupt(Step):
 
     @property
     def file(self) -> Path:
+        """What is said, as it is written."""
         return Path(self.interrupt)
 
     @property

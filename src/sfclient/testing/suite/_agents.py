@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from sfclient._errors import UsageError, printable
-from sfclient.testing.script import Fault, Place, Script, ScriptError
+from sfclient.testing.script import Fault, Script, ScriptError
 
 if TYPE_CHECKING:
     from sfclient.simulator import Agent
@@ -131,10 +131,8 @@ class _Table:
             self._wrong(first if first in options else "agent", f"no such agent: {text}")
 
     def _wrong(self, key: str, text: str) -> None:
-        """At the line of `key`, or of the table, or of the file."""
-        lines, path = self._script.lines, self._script.path
-        line = lines.get(key) or lines.get("") or 0
-        self._faults.append(Fault(Place(str(path), line) if path else None, text))
+        place = self._script.place_of(f"simulator.{key}" if key else "simulator")
+        self._faults.append(Fault(place, text))
 
     def _end_if_wrong(self) -> None:
         if self._faults:

@@ -78,7 +78,7 @@ def test_a_failure_is_told_in_a_sentence_with_its_line(session: pytest.Pytester)
     add(session, "test_slow.toml", "delay = 0.9\n")
     result = run(session, "--junitxml", "results.xml", "-o", "junit_family=xunit1")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*test_slow.toml:24: slow: expected *, but *"])
+    result.stdout.fnmatch_lines(["*test_slow.toml:22: slow: expected *, but *"])
     result.stdout.no_fnmatch_line("*Traceback*")
     assert 'name="response_p95"' in (session.path / "results.xml").read_text()
 
@@ -89,7 +89,7 @@ def test_faults_of_a_script_are_told_with_their_lines(session: pytest.Pytester) 
     result = run(session)
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(
-        ["*test_a.toml:2: *", "*test_b.toml:32: gab *", "*test_b.toml:33: agent2*"]
+        ["*test_a.toml:1: *", "*test_b.toml:30: gab *", "*test_b.toml:31: agent2*"]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
 

@@ -105,4 +105,4 @@ def test_the_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         read_suite([one, other])
     lines = str(caught.value).splitlines()
     assert any(line.startswith(f"{one}:2: ") for line in lines)
-    assert any(line.startswith(f"{other}:4: ") for line in lines)
+    assert any(line.startswith(f"{other}:3: ") for line in lines)

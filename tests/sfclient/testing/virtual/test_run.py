@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -57,13 +58,13 @@ def test_the_module_random_hangs_on_the_seed_and_is_as_it_was_afterwards():
 @pytest.mark.parametrize("dialect", ["widget", "ws-media"])
 @pytest.mark.parametrize("network", [None, conversation.NETWORK], ids=["", "network"])
 def test_a_conversation_is_the_same_twice(dialect, network):
-    hashes = {run_virtually(conversation.converse, dialect, 9.0, network) for _ in range(2)}
+    hashes = {run_virtually(conversation.converse, dialect, 6.0, network) for _ in range(2)}
     assert len(hashes) == 1
 
 
 @pytest.mark.parametrize(
     ("minutes", "hash_seeds"),
-    [(0.2, "1"), pytest.param(60, "12", marks=pytest.mark.slow)],
+    [(0.1, "1"), pytest.param(60, "12", marks=pytest.mark.slow)],
     ids=["seconds", "an hour"],
 )
 def test_a_conversation_is_the_same_in_another_process(minutes, hash_seeds):
@@ -215,6 +216,16 @@ def test_what_it_raises_is_raised_and_nothing_of_it_is_left():
         run_virtually(main)
     assert getattr(trio._core._run, _scheduling.SWITCH) is switch
     assert getattr(trio._core._run, _scheduling.CHANCE) is chance
+
+
+def test_ctrl_c_ends_it():
+    async def main() -> None:
+        await trio.sleep(1)
+        signal.raise_signal(signal.SIGINT)
+        await trio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_virtually(main)
 
 
 @pytest.mark.parametrize("name", [_scheduling.SWITCH, _scheduling.CHANCE])

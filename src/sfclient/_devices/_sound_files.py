@@ -43,7 +43,7 @@ def file_input(path: str | Path) -> WavInput:
 
 
 def read_sound(path: Path) -> tuple[int, NDArray[np.int16]]:
-    """The sample rate and the frames of a sound file of whatever kind, as `read_wav` does it. Raises `AudioFileError`."""
+    """The sample rate and the frames of a sound file of any kind, as `read_wav` does it. Raises `AudioFileError`."""
     read = read_sound_file if str(path).lower().endswith(SUFFIXES) else read_wav
     return read(path)
 

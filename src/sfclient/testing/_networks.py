@@ -15,7 +15,7 @@ TRACE_PREFIX = "trace:"
 DELAY = 0.03  # seconds each way that a line at home takes to a service on the same continent
 WIFI_DELAY, WIFI_JITTER = 0.05, 0.04  # where neighbours share the air: 10 to 90 ms
 # A cell that changes on a train: two seconds of nothing about every ten, so that each turn of a short call may be hit.
-STALL_SECONDS, STALL_PERIOD, STALL_BEGIN = 2.0, 10.0, (4.0, 6.0)
+STALL_SECONDS, STALL_PERIOD, STALL_BEGIN = 2.0, 10.0, (4.0, 5.5)
 STALLED_SECONDS = 60.0  # until the stalls come again as before
 SLOW_PACE = 0.9  # of a voice that is made slower than it is spoken: a second is missing after nine
 # A voice that is made sentence by sentence: what is gathered for so long comes at so many times real time.
@@ -112,10 +112,13 @@ _NAMED: Mapping[str, tuple[Callable[[int, _Sound], Network], str]] = {
         _burst_3x,
         f"the agent's speech is held for {BURST_SECONDS:g} s, and comes three times as fast as it is played",
     ),
-    "burst-10x": (_burst_10x, "the same, ten times as fast"),
+    "burst-10x": (
+        _burst_10x,
+        f"the agent's speech is held for {BURST_SECONDS:g} s, and comes ten times as fast as it is played",
+    ),
     "throttled": (
         _throttled,
-        f"each way {THROTTLED_PACE:g} of what sound needs, as a subscription that is used up: "
+        f"each way has {THROTTLED_PACE:g} of what sound needs, as a subscription that is used up: "
         "what was late is caught up slowly",
     ),
 }
@@ -127,7 +130,8 @@ NETWORKS: Mapping[str, str] = MappingProxyType({name: what for name, (_, what) i
 def network_named(name: str, seed: int = 0, *, up: float = 96_000, down: float = 32_000) -> Network:
     """The network with a name of `NETWORKS`, or ``trace:FILE``: in both directions as `read_trace` reads it.
 
-    A trace is read from its file, so it may block. Raises `UsageError` for another name, or what is no trace.
+    A trace is read from its file, so it may block. Raises `UsageError` for another name, or what is no trace;
+    ValueError for `up` or `down` that are no number of bytes.
 
     Parameters
     ----------

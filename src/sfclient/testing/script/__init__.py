@@ -1,8 +1,8 @@
 """The scripted caller: a conversation as data, held with an agent, and what became of it.
 
 - `Script` of steps (`Say`, `Hear`, `Silence`, `Interrupt`, `Hold`, `End`, `HangUp`) and `Limits`; `ScriptError`:
-  a script that cannot be meant (``_model``)
-- `read_scripts`: of a file, TOML or Python (``_read``)
+  a script that cannot be meant (``_model``, ``_written``)
+- `read_scripts`: of a file, TOML or Python (``_read``; ``_toml``, and ``_lines``: where things are in it)
 - `hold_conversation`: with an agent, to an `Outcome` (``_conversation``)
 - `Outcome`, `Failure`, `Figures` (``_outcome``)
 """
@@ -10,20 +10,19 @@
 from sfclient.testing.script._conversation import hold_conversation
 from sfclient.testing.script._model import (
     End,
-    Fault,
     HangUp,
     Hear,
     Hold,
     Interrupt,
     Limits,
-    Place,
     Say,
     Script,
-    ScriptError,
     Silence,
     Step,
 )
 from sfclient.testing.script._outcome import Failure, Figures, Outcome
+from sfclient.testing.script._read import read_scripts
+from sfclient.testing.script._written import Fault, Place, ScriptError
 
 __all__ = [
     "End",
@@ -43,4 +42,5 @@ __all__ = [
     "Silence",
     "Step",
     "hold_conversation",
+    "read_scripts",
 ]

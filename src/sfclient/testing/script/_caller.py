@@ -62,11 +62,12 @@ class Caller:
     def _look(self) -> None:
         """A block was heard."""
         if self.call is None or self.has_hung_up:
-            return None
+            return
         self.failure = self._overtime()
         if self.failure is None:
             try:
-                return next(self._verbs)
+                next(self._verbs)
+                return
             except StopIteration as over:
                 self.failure = over.value
         self.has_hung_up = True
@@ -92,11 +93,11 @@ class Caller:
     def _follow(self) -> Wait:
         if (failure := (yield from self._be_ready())) is not None:
             return failure
-        for self._number, self.step in enumerate(self._script.steps, 1):
-            self._began = self.now
-            if (failure := (yield from VERBS[type(self.step)](self, self.step))) is not None:
+        for number, step in enumerate(self._script.steps, 1):
+            self._number, self.step, self._began = number, step, self.now
+            if (failure := (yield from VERBS[type(step)](self, step))) is not None:
                 return failure
-            if not isinstance(self.step, Say | Interrupt):
+            if not isinstance(step, Say | Interrupt):
                 self._answer_from = None
         return None
 

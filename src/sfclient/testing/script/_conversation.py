@@ -158,10 +158,7 @@ class _Held:
     async def outcome(self, verdict: Verdict | None) -> Outcome:
         """It is over; None: as failures and errors say."""
         call, caller = self.call, self._caller
-        if call is None:
-            statistics = without_a_call(self._error, None)
-        else:
-            statistics = call.statistics()
+        statistics = call.statistics() if call else without_a_call(self._error, None)
         failures: tuple[Failure, ...] = ()
         if call is not None and verdict is None:
             found = failures_of(self._script, call.ended, caller, statistics, self._noted)

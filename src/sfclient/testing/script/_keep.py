@@ -7,7 +7,6 @@ from typing import Any
 from sfclient._errors import UsageError
 from sfclient._stats import write_stats
 from sfclient._whole_file import check_place
-from sfclient.report import write_report
 from sfclient.testing.script._outcome import Outcome
 
 RECORDING, RECORD, REPORT = "both.wav", "call.json", "report.html"
@@ -30,6 +29,8 @@ class Keeper:
 
     def keep(self, outcome: Outcome) -> None:
         """The record with what became of the script, and the report with the failures marked on it."""
+        from sfclient.report import write_report  # for who keeps something
+
         assert outcome.record is not None
         write_stats(self._folder / RECORD, outcome.record)
         recording = self.recording if outcome.statistics.recording is not None else None

@@ -1,18 +1,27 @@
 """What a scripted caller does and expects, as data: the same objects, whoever made them, Python or a file.
 
-Each step has a limit in time, so that an agent who never answers ends within it. Times are in seconds. All that is wrong
-in an object is told when it is made, as a `ScriptError` that names file and line.
+Each step has a limit in time, so that an agent who never answers ends within it. Times are in seconds. All that is
+wrong in an object is told when it is made, as a `ScriptError` that names file and line.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, TypeGuard, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from sfclient._errors import UsageError
 from sfclient.testing.script._sounds import Sound, Sounds
+from sfclient.testing.script._written import (
+    Fault,
+    ScriptError,
+    Written,
+    Wrong,
+    is_number,
+    path_wrongs,
+    seconds_wrongs,
+    share_wrongs,
+    shorter_wrongs,
+)
 
 # An agent who looks something up is silent for some seconds; one who is silent for longer is not going to answer.
 HEAR_SECONDS = 10.0
@@ -22,87 +31,8 @@ READY_SECONDS = (
     10.0  # from dialling until the agent hears us: a cold start of a model, and some seconds
 )
 LASTING_SECONDS = 0.5  # as the core's energy gate has it: longer than the pauses between words
-LONGEST_SECONDS = 86_400.0  # a day: more is a slip of the unit
 
 EndedBy = Literal["agent", "network"]
-
-
-class Place(NamedTuple):
-    """Where something is written, for who has to mend it."""
-
-    path: str
-    line: int
-    """From 1; 0 for the whole file."""
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}" if self.line else self.path
-
-
-class Fault(NamedTuple):
-    """What is wrong in a script."""
-
-    place: Place | None
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.text}" if self.place else self.text
-
-
-class ScriptError(UsageError):
-    """A script that cannot be meant: all its faults, a line each, with file and line."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(map(str, self.faults)))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.faults,)
-
-
-class Wrong(NamedTuple):
-    """A value that cannot be, by the name of it."""
-
-    key: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What is written somewhere, and checked as it is made. Raises `ScriptError`."""
-
-    place: Place | None = field(default=None, repr=False, compare=False)
-    """Where; None: where it is made in Python."""
-    lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
-    """Of its values, in a file."""
-
-    def __post_init__(self) -> None:
-        if self.place is None:
-            object.__setattr__(self, "place", _place_of_caller())
-        if faults := list(self.faults()):
-            raise ScriptError(faults)
-
-    def place_of(self, key: str) -> Place | None:
-        """Where a value of it is written, as far as that is known."""
-        place = self.place
-        return place and place._replace(line=self.lines.get(key, place.line))
-
-    def faults(self) -> Iterator[Fault]:
-        """All that cannot be meant."""
-        for wrong in self.wrongs():
-            yield Fault(self.place_of(wrong.key), wrong.text)
-
-    def wrongs(self) -> Iterator["Wrong"]:
-        """What of its values cannot be."""
-        yield from ()
-
-
-def _place_of_caller() -> Place | None:
-    """The first frame outside of this package, and of what `dataclass` makes."""
-    frame = sys._getframe(1)
-    own = __name__.rpartition(".")[0]
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(own):
-        frame = frame.f_back  # type: ignore[assignment]
-    return Place(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +50,7 @@ class Step(Written):
 
 @dataclass(frozen=True, slots=True)
 class Say(Step):
-    """Say a WAV file, and be done with the last speech in it; silence at its end is said while the next step goes on."""
+    """Say a WAV file, and be done with the last speech in it: what is silent behind that is part of the next step."""
 
     verb: ClassVar[str] = "say"
     say: str | Path
@@ -131,13 +61,14 @@ class Say(Step):
     """For which it is waited at most for that silence."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _path(self.verb, self.say)
-        yield from _seconds("after_silence", self.after_silence, optional=True)
-        yield from _seconds("within", self.within)
-        yield from _shorter("after_silence", self.after_silence, "within", self.within)
+        yield from path_wrongs(self.verb, self.say)
+        yield from seconds_wrongs("after_silence", self.after_silence, optional=True)
+        yield from seconds_wrongs("within", self.within)
+        yield from shorter_wrongs("after_silence", self.after_silence, "within", self.within)
 
     @property
     def file(self) -> Path:
+        """What is said, as it is written."""
         return Path(self.say)
 
     @property
@@ -155,7 +86,7 @@ class Hear(Step):
     """Within so many seconds."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _seconds(self.verb, self.hear)
+        yield from seconds_wrongs(self.verb, self.hear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +100,8 @@ class Silence(Step):
     """For which nothing must follow."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _seconds(self.verb, self.silence, zero=True)
-        yield from _seconds("lasting", self.lasting)
+        yield from seconds_wrongs(self.verb, self.silence, zero=True)
+        yield from seconds_wrongs("lasting", self.lasting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,19 +118,20 @@ class Interrupt(Step):
     silence_within: float = 1.0
     """From the first speech in the file until the agent's last sound is over."""
     flush: bool = False
-    """Whether to throw away, then, what has come of the agent and was not heard yet: see `Call.flush`. Without, an agent
-    who sends ahead of time is heard until all of that is played."""
+    """Whether to throw away, then, what has come of the agent and was not heard yet: see `Call.flush`. Without, an
+    agent who sends ahead of time is heard until all of that is played."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _path(self.verb, self.interrupt)
+        yield from path_wrongs(self.verb, self.interrupt)
         for name in ("after_speech", "within", "silence_within"):
-            yield from _seconds(name, getattr(self, name))
-        yield from _shorter("after_speech", self.after_speech, "within", self.within)
+            yield from seconds_wrongs(name, getattr(self, name))
+        yield from shorter_wrongs("after_speech", self.after_speech, "within", self.within)
         if self.flush not in (True, False):
             yield Wrong("flush", f"flush must be true or false, not {self.flush!r}")
 
     @property
     def file(self) -> Path:
+        """What is said, as it is written."""
         return Path(self.interrupt)
 
     @property
@@ -216,7 +148,7 @@ class Hold(Step):
     """For so many seconds."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _seconds(self.verb, self.hold)
+        yield from seconds_wrongs(self.verb, self.hold)
 
     @property
     def least_seconds(self) -> float:
@@ -236,7 +168,7 @@ class End(Step):
     """Who ends it, as `Ended.by` tells."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _seconds(self.verb, self.end)
+        yield from seconds_wrongs(self.verb, self.end)
         is_code = isinstance(self.code, int) and not isinstance(self.code, bool)
         if self.code is not None and not (is_code and 1000 <= self.code < 5000):
             yield Wrong("code", f"code must be a close code, 1000 to 4999, not {self.code!r}")
@@ -284,65 +216,23 @@ class Limits(Written):
     """The whole, from when sound flows until all is said; then the caller hangs up."""
 
     def wrongs(self) -> Iterator[Wrong]:
-        yield from _seconds("ready", self.ready)
+        yield from seconds_wrongs("ready", self.ready)
         for name in ("response", "response_p95", "gap", "late", "seconds"):
-            yield from _seconds(name, getattr(self, name), optional=True)
+            yield from seconds_wrongs(name, getattr(self, name), optional=True)
         for name in ("agent_share", "caller_share"):
-            yield from _share(name, getattr(self, name))
+            yield from share_wrongs(name, getattr(self, name))
         is_whole = isinstance(self.interruptions, int) and not isinstance(self.interruptions, bool)
         if self.interruptions is not None and not (is_whole and self.interruptions >= 0):
             yield Wrong(
                 "interruptions", f"interruptions must be 0 or more, not {self.interruptions!r}"
             )
         each, p95 = self.response, self.response_p95
-        if _is_number(each) and _is_number(p95) and p95 > each:
+        if is_number(each) and is_number(p95) and p95 > each:
             yield Wrong(
                 "response_p95",
                 f"response_p95 of {p95:g} s says nothing, since each response must stay within"
                 f" {each:g} s: make it smaller",
             )
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _seconds(
-    key: str, value: object, *, optional: bool = False, zero: bool = False
-) -> Iterator[Wrong]:
-    if value is None and optional:
-        return
-    least = "0 seconds or more" if zero else "more than 0 seconds"
-    if not _is_number(value):
-        yield Wrong(key, f"{key} must be a number of seconds, not {value!r}")
-    elif value == 0 and zero:
-        return
-    elif not 0 < value < inf:
-        yield Wrong(key, f"{key} must be {least}, not {value!r}")
-    elif value > LONGEST_SECONDS:
-        yield Wrong(key, f"{key} is more than a day, {value!r}: give it in seconds")
-
-
-def _shorter(key: str, value: object, other: str, limit: object) -> Iterator[Wrong]:
-    if _is_number(value) and _is_number(limit) and value >= limit:
-        yield Wrong(
-            key, f"{key} of {value:g} s can never be within {limit:g} s: make {other} longer"
-        )
-
-
-def _share(key: str, value: object) -> Iterator[Wrong]:
-    if value is None:
-        return
-    pair = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
-    if len(pair) != 2 or not all(map(_is_number, pair)) or not all(0 <= each <= 1 for each in pair):
-        yield Wrong(key, f"{key} must be two parts of 1, as [0.2, 0.8], not {value!r}")
-    elif pair[0] > pair[1]:
-        yield Wrong(key, f"{key} is at least {pair[0]:g} and at most {pair[1]:g}: swap them")
-
-
-def _path(key: str, value: object) -> Iterator[Wrong]:
-    if not isinstance(value, str | Path) or not str(value):
-        yield Wrong(key, f"{key} must be the path of a WAV file, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -351,8 +241,8 @@ class Script(Written):
 
     name: str
     """For a person, and the name of its test."""
-    steps: tuple[Step, ...]
-    """In order, one at least; any sequence may be given."""
+    steps: Sequence[Step]
+    """In order, one at least; kept as a tuple."""
     limits: Limits = field(default_factory=Limits)
     simulator: Mapping[str, Any] = field(default_factory=dict)
     """The table ``[simulator]`` of the file, as it is: which agent to simulate where there is no service.
@@ -373,25 +263,22 @@ class Script(Written):
         """The file that it is from, TOML or Python."""
         return Path(self.place.path) if self.place else None
 
-    def sound_of(self, step: Say | Interrupt, samplerate: int | None = None) -> Sound:
-        """What it says, at this rate in Hz, None for the file's. It may block. Raises `ScriptError`."""
-        path = self.folder / step.file
-        try:
-            return self.sounds.at_rate(path, samplerate or self.sounds.read(path)[0])
-        except UsageError as error:
-            raise ScriptError([Fault(step.place_of(step.verb), str(error))]) from None
+    def sound_of(self, step: Say | Interrupt, samplerate: int) -> Sound:
+        """What it says where the wire has this rate, in Hz. It blocks unless `read_sounds` was called. Raises
+        `AudioFileError`."""
+        return self.sounds.at_rate(self.folder / step.file, samplerate)
 
     def read_sounds(self, samplerate: int | None = None) -> None:
-        """All of them, so that `sound_of` does not block any more. Raises `ScriptError` for all that cannot be read."""
-        faults: list[Fault] = []
-        for step in self.steps:
-            if isinstance(step, Say | Interrupt):
-                try:
-                    self.sound_of(step, samplerate)
-                except ScriptError as error:
-                    faults += error.faults
-        if faults:
+        """Read all its files; and get them ready for a wire of this rate. It may block. Raises `ScriptError`."""
+        if faults := list(sound_faults(self.steps, self.folder, self.sounds, samplerate)):
             raise ScriptError(faults)
+
+    def wrongs(self) -> Iterator[Wrong]:
+        if not isinstance(self.name, str) or not self.name.strip():
+            yield Wrong("name", f"name must be a text, not {self.name!r}")
+        for name, kind in (("limits", Limits), ("simulator", Mapping)):
+            if not isinstance(value := getattr(self, name), kind):
+                yield Wrong(name, f"{name} must be {kind.__name__}, not {value!r}")
 
     def faults(self) -> Iterator[Fault]:
         yield from super(Script, self).faults()
@@ -402,7 +289,7 @@ class Script(Written):
             yield Fault(
                 self.place, "it has no steps: say something, or wait for something to be heard"
             )
-        if not strangers:
+        if not strangers and isinstance(self.limits, Limits):
             yield from self._contradictions()
 
     def _contradictions(self) -> Iterator[Fault]:
@@ -421,3 +308,22 @@ class Script(Written):
                     f" {self.limits.seconds:g} s: make limits.seconds longer"
                 )
                 yield Fault(step.place, text)
+
+
+def sound_faults(
+    steps: Iterable[Step],
+    folder: Path,
+    sounds: Sounds | None = None,
+    samplerate: int | None = None,
+) -> Iterator[Fault]:
+    """Read what is said; all that cannot be."""
+    sounds = sounds or Sounds()
+    for step in steps:
+        if isinstance(step, Say | Interrupt):
+            try:
+                if samplerate is None:
+                    sounds.read(folder / step.file)
+                else:
+                    sounds.at_rate(folder / step.file, samplerate)
+            except UsageError as error:
+                yield Fault(step.place_of(step.verb), str(error))

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from sfclient._errors import SfclientError
 from sfclient._statistics import CallStatistics
-from sfclient.testing.script._model import Place, Script
+from sfclient.testing.script._model import Script
+from sfclient.testing.script._written import Place
 
 Verdict = Literal["passed", "failed", "error", "cancelled"]
 """``"failed"``: the agent did not do what was expected. ``"error"``: network, service, or this machine kept the
@@ -64,12 +65,18 @@ class Figures:
     """From dialling until the agent said that it hears the caller."""
     response_seconds: tuple[float, ...] = ()
     """Of each answer of the agent, the latest thousand: see `sfclient.ConversationStatistics`."""
+    response_at: tuple[float, ...] = ()
+    """When each was heard, in seconds since sound flowed; of all that follows likewise."""
     response_p50: float | None = None
     response_p95: float | None = None
     gap_seconds: tuple[float, ...] = ()
     """Of each gap that `Limits.gap` is about, of 0.15 s or more: the latest thousand."""
+    gap_at: tuple[float, ...] = ()
+    """When each began."""
     late_seconds: tuple[float, ...] = ()
     """Of each time that the agent's speech came late, as `Limits.late` is about: the latest thousand."""
+    late_at: tuple[float, ...] = ()
+    """When each was due."""
     interruptions_by_agent: int = 0
     agent_share: float = 0.0
     """Of the time in which sound flowed, 0 to 1."""
@@ -100,6 +107,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
+        """Whether all was as expected."""
         return self.verdict == "passed"
 
     def __str__(self) -> str:

@@ -42,7 +42,7 @@ class Sounds:
         return self._read[path]
 
     def at_rate(self, path: Path, samplerate: int) -> Sound:
-        """What is said where the wire has this rate, in Hz: bit for bit the file's where that has the same. As `read`."""
+        """What is said where the wire has this rate, in Hz; bit for bit where the file has the same. As `read`."""
         key = path, samplerate
         if key not in self._made:
             self._made[key] = _made(*self.read(path), samplerate)

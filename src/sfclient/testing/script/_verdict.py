@@ -34,21 +34,29 @@ class Noted:
 
 def figures_of(statistics: CallStatistics, noted: Noted, caller: Caller) -> Figures:
     times, talk = statistics.times, statistics.conversation
+    began = times.ready or 0.0
 
-    def since_dialled(at: float | None) -> float | None:
-        return None if at is None else round(at - times.dialled, DECIMALS)
+    def moments(of: Worst, began: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        seconds = tuple(round(each.seconds, DECIMALS) for each in of.latest)
+        return seconds, tuple(round(each.at - began, DECIMALS) for each in of.latest)
 
-    def rounded(seconds: float | None) -> float | None:
-        return None if seconds is None else round(seconds, DECIMALS)
+    def rounded(seconds: float | None, since: float = 0.0) -> float | None:
+        return None if seconds is None else round(seconds - since, DECIMALS)
 
+    response_seconds, response_at = moments(noted.responses, began)
+    gap_seconds, gap_at = moments(caller.ear.gaps, 0.0)
+    late_seconds, late_at = moments(noted.late, began)
     return Figures(
-        connect_seconds=since_dialled(times.ready),
-        ready_seconds=since_dialled(times.connected),
-        response_seconds=tuple(round(each, DECIMALS) for each in talk.response_seconds),
+        connect_seconds=rounded(times.ready, times.dialled),
+        ready_seconds=rounded(times.connected, times.dialled),
+        response_seconds=response_seconds,
+        response_at=response_at,
         response_p50=rounded(talk.response_p50),
         response_p95=rounded(talk.response_p95),
-        gap_seconds=tuple(round(each, DECIMALS) for each in caller.ear.gaps.latest),
-        late_seconds=tuple(round(each, DECIMALS) for each in noted.late.latest),
+        gap_seconds=gap_seconds,
+        gap_at=gap_at,
+        late_seconds=late_seconds,
+        late_at=late_at,
         interruptions_by_agent=talk.interruptions_by_agent,
         agent_share=round(talk.agent_share, DECIMALS),
         caller_share=round(talk.caller_share, DECIMALS),

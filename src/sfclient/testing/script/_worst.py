@@ -2,8 +2,16 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 KEPT = 1000  # the latest, as of responses: an hour costs no more memory than a minute
+
+
+class Moment(NamedTuple):
+    """When something was, and for how long."""
+
+    at: float
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -15,11 +23,11 @@ class Worst:
     beyond: int = 0
     seconds: float = 0.0
     at: float = 0.0
-    latest: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    latest: deque[Moment] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def add(self, seconds: float, at: float) -> None:
         self.times += 1
-        self.latest.append(seconds)
+        self.latest.append(Moment(at, seconds))
         if self.limit is not None and seconds > self.limit:
             self.beyond += 1
         if seconds > self.seconds:

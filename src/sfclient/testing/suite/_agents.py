@@ -1,21 +1,20 @@
 """The agent of a script's table ``[simulator]``, checked before any call."""
 
-import importlib
-import sys
+import runpy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from sfclient._errors import UsageError, printable
-from sfclient.testing.script import Fault, Place, Script, ScriptError
+from sfclient.testing.script import Fault, Script, ScriptError
 
 if TYPE_CHECKING:
     from sfclient.simulator import Agent
 
+Instead = Union[str, "Agent", "SimulatedAgent", None]
 AGENTS = 'an agent is "reply", "echo", "module:name" or "file.py:name"'
 
 
@@ -28,7 +27,7 @@ class SimulatedAgent:
     """False: it is never ready."""
 
 
-def simulated_agent(script: Script, instead: "str | Agent | None" = None) -> SimulatedAgent:
+def simulated_agent(script: Script, instead: "Instead" = None) -> SimulatedAgent:
     """A new one for `script`: that of its table, or `instead` of the whole table, a text as in there.
 
     It may block: it reads WAV files, and imports what is named. Raises `ScriptError` for what cannot be meant, with
@@ -38,10 +37,10 @@ def simulated_agent(script: Script, instead: "str | Agent | None" = None) -> Sim
         return _Table(script, script.simulator, script.path and script.path.parent).agent()
     if isinstance(instead, str):
         return _Table(script, {"agent": instead}, None).agent()
-    return SimulatedAgent(instead)
+    return instead if isinstance(instead, SimulatedAgent) else SimulatedAgent(instead)
 
 
-def check_agents(scripts: Iterable[Script], instead: "str | Agent | None" = None) -> None:
+def check_agents(scripts: Iterable[Script], instead: "Instead" = None) -> None:
     """Raise `ScriptError` with all that is wrong with those of all scripts."""
     faults: list[Fault] = []
     for script in scripts:
@@ -112,18 +111,16 @@ class _Table:
             self._wrong("agent", f"{name!r} is no agent: {AGENTS}")
             return None
         try:
-            if where.endswith(".py"):
-                module = _module_of_file(self._folder / where)
-            else:
-                module = importlib.import_module(where)
-            found = getattr(module, attribute)
-        except Exception as error:  # whatever a module may raise
-            self._wrong("agent", f"cannot import the agent {name!r}: {_told(error)}")
+            path = str(self._folder / where)
+            members = runpy.run_path(path) if where.endswith(".py") else vars(import_module(where))
+        except (Exception, SystemExit) as error:  # whatever a module may raise
+            told = f"{type(error).__name__}: {error}"
+            self._wrong("agent", f"cannot import the agent {name!r}: {told}")
             return None
-        if not callable(found):
-            self._wrong("agent", f"{name!r} is no agent: it cannot be called")
+        if not callable(members.get(attribute)):
+            self._wrong("agent", f"{where} has no agent {attribute!r}: nothing to call")
             return None
-        return found
+        return members[attribute]
 
     def _call(self, kind: Callable[..., Any], options: Mapping[str, Any]) -> Any:
         try:
@@ -134,35 +131,12 @@ class _Table:
             self._wrong(first if first in options else "agent", f"no such agent: {text}")
 
     def _wrong(self, key: str, text: str) -> None:
-        """At the line of `key`, or of the table, or of the file."""
-        lines, path = self._script.lines, self._script.path
-        line = lines.get(key) or lines.get("") or 0
-        self._faults.append(Fault(Place(str(path), line) if path else None, text))
+        place = self._script.place_of(f"simulator.{key}" if key else "simulator")
+        self._faults.append(Fault(place, text))
 
     def _end_if_wrong(self) -> None:
         if self._faults:
             raise ScriptError(self._faults)
-
-
-def _module_of_file(path: Path) -> ModuleType:
-    """Imported once, whoever names it: what it keeps is its own."""
-    path = path.resolve(strict=True)
-    name = f"sfclient agent of {path}"
-    if name not in sys.modules:
-        spec = spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None, "its name ends in .py"
-        module = module_from_spec(spec)
-        sys.modules[name] = module  # dataclasses look themselves up there
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return sys.modules[name]
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 Option = Callable[[Any, Path], Any]

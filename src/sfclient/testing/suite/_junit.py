@@ -17,7 +17,7 @@ ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def junit_of(results: Sequence[Result]) -> str:
     """The file. Times are those that the machine took; the seconds of a conversation are a property of it."""
-    root = ElementTree.Element("testsuites", name="sfclient", **_counts(results))
+    root = ElementTree.Element("testsuites", {"name": "sfclient"} | _counts(results))
     for path, group in groupby(results, lambda result: result.path):
         _add_suite(root, path, list(group))
     ElementTree.indent(root)

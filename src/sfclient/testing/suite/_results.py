@@ -29,6 +29,8 @@ class Result:
     """Seconds that this machine took."""
     folder: Path | None = None
     """Where recording, record and report are."""
+    was_interrupted: bool = False
+    """By Ctrl-C."""
 
     @property
     def path(self) -> str:
@@ -45,14 +47,18 @@ class Result:
         return "failed" if self.differs else self.outcome.verdict
 
     @property
+    def fault(self) -> Exception | None:
+        """What network, service, this machine or a program did wrong; None if it is only the agent."""
+        return self.error if self.outcome is None else self.error or self.outcome.error
+
+    @property
     def problems(self) -> list[tuple[str, str]]:
         """A kind, and a sentence, for each."""
-        problems = []
+        problems: list[tuple[str, str]] = []
         if self.outcome is not None:
             problems += [(failure.kind, str(failure)) for failure in self.outcome.failures]
-        error = self.error or (self.outcome and self.outcome.error)
-        if error is not None:
-            problems.append((type(error).__name__, _told(error)))
+        if self.fault is not None:
+            problems.append((type(self.fault).__name__, _told(self.fault)))
         if self.differs:
             problems.append((DIFFERS, f"{self.path}: {DIFFERS}: {self.differs}"))
         if self.verdict == "cancelled":
@@ -62,12 +68,9 @@ class Result:
     @property
     def exit_status(self) -> int:
         """Of a command that held only this."""
-        if self.verdict == "passed":
-            return 0
-        error = self.error or (self.outcome and self.outcome.error)
-        if error is None:
-            return 1
-        return error.exit_status if isinstance(error, SfclientError) else 4
+        if self.fault is not None:
+            return self.fault.exit_status if isinstance(self.fault, SfclientError) else 4
+        return 0 if self.verdict == "passed" else 1
 
     def __str__(self) -> str:
         told = [f"{self.verdict:9} {printable(self.name)}"]
@@ -107,9 +110,8 @@ def _line_of(figures: Figures) -> str:
         told.append(f"ready after {figures.ready_seconds:.2f} s")
     responses = figures.response_seconds
     if responses:
-        told.append(f"{len(responses)} answers after {figures.response_p50:.2f} s")
-        if len(responses) > 1:
-            told[-1] += f", at most {max(responses):.2f} s"
+        answers = "1 answer" if len(responses) == 1 else f"{len(responses)} answers"
+        told.append(f"{answers} after {figures.response_p50:.2f} s, at most {max(responses):.2f} s")
     told.append(f"agent {figures.agent_share:.0%}, caller {figures.caller_share:.0%}")
     return "; ".join(told)
 

@@ -59,17 +59,44 @@ def run_suite(
     """
     way.check(list(scripts))
     results: dict[Planned, Result] = {}
-    planned = list(_planned(scripts, folder, repeat))
-    is_stopped = False
-    for each in planned:
-        result = Result(each.script, each.name, folder=each.folder)
-        if not is_stopped:
-            result, is_stopped = _held(result, way)
+    is_interrupted = False
+    for each in list(_planned(scripts, folder, repeat)):
+        if is_interrupted:
+            result = Result(each.script, each.name)
+        else:
+            result = hold(each.script, way, name=each.name, folder=each.folder)
+            is_interrupted = result.was_interrupted
         if way.is_exact and each.first is not None:
             result = replace(result, differs=_difference(results[each.first], result))
         results[each] = result
         tell(result)
     return list(results.values())
+
+
+def hold(script: Script, way: Way, *, name: str = "", folder: Path | None = None) -> Result:
+    """Hold one conversation. Whatever goes wrong is in the result, and so is Ctrl-C."""
+    outcomes: list[Outcome] = []
+    error: Exception | None = None
+    was_interrupted = False
+    began = time.perf_counter()
+    try:
+        way.hold(script, folder, outcomes.append)
+    except Exception as raised:
+        error = _first(raised)
+    except BaseException as raised:
+        was_interrupted = _is_interrupt(raised)
+        if not was_interrupted:
+            raise
+    elapsed = time.perf_counter() - began
+    return Result(
+        script,
+        name or script.name,
+        outcomes[0] if outcomes else None,
+        error,
+        elapsed=elapsed,
+        folder=folder,
+        was_interrupted=was_interrupted,
+    )
 
 
 def _planned(scripts: Sequence[Script], folder: Path | None, repeat: int) -> Iterator[Planned]:
@@ -78,14 +105,14 @@ def _planned(scripts: Sequence[Script], folder: Path | None, repeat: int) -> Ite
         first = None
         for number in range(1, repeat + 1):
             name = script.name if repeat == 1 else f"{script.name} #{number}"
-            place = None if folder is None else folder / _free(name, taken)
+            place = None if folder is None else folder / free_name(name, taken)
             planned = Planned(script, name, place, first)
             first = first or planned
             yield planned
 
 
-def _free(name: str, taken: set[str]) -> str:
-    """A name for a folder; on some systems, names that differ in case are the same."""
+def free_name(name: str, taken: set[str]) -> str:
+    """A name like it for a folder, which is then taken; on some systems, those that differ in case are the same."""
     stem = NOT_IN_A_NAME.sub("-", name).strip("-.")[:LONGEST_NAME] or "conversation"
     free, number = stem, 1
     while free.lower() in taken:
@@ -95,27 +122,17 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def _held(result: Result, way: Way) -> tuple[Result, bool]:
-    """With what became of it, and whether Ctrl-C was pressed."""
-    outcomes: list[Outcome] = []
-    error: Exception | None = None
-    is_stopped = False
-    began = time.perf_counter()
-    try:
-        way.hold(result.script, result.folder, outcomes.append)
-    except KeyboardInterrupt:
-        is_stopped = True
-    except Exception as raised:
-        error = _first(raised)
-    elapsed = time.perf_counter() - began
-    outcome = outcomes[0] if outcomes else None
-    return replace(result, outcome=outcome, error=error, elapsed=elapsed), is_stopped
-
-
 def _first(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """KeyboardInterrupt, perhaps in groups of trio's nurseries."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(KeyboardInterrupt) is not None
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _difference(first: Result, again: Result) -> str:

@@ -52,6 +52,20 @@ def test_recording_figures_and_report_of_each_are_kept(folder: Path) -> None:
         assert {"both.wav", "call.json", "report.html"} <= kept
 
 
+def test_what_is_there_is_kept(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "results.xml").write_text("mine")
+    (folder / "kept").mkdir()
+    (folder / "kept" / "notes").write_text("mine")
+    for place in (["--junit", "results.xml"], ["--folder", "kept"]):
+        assert main(["test", "interrupts.toml", *place]) == 2
+        assert "--overwrite" in capsys.readouterr().err
+    assert (folder / "results.xml").read_text() == "mine"
+    both = ["--junit", "results.xml", "--folder", "kept", "--overwrite"]
+    assert main(["test", "interrupts.toml", *both]) == 0
+    assert (folder / "results.xml").read_text() != "mine"
+    assert (folder / "kept" / "interrupts").is_dir()
+
+
 def test_on_the_virtual_clock_it_is_the_same_again(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,7 +75,7 @@ def run_test(args: argparse.Namespace) -> int:
     say(_summary(results, time.perf_counter() - began))
     if args.junit is not None:
         write_whole(args.junit, junit_of(results))
-    if any(result.verdict == "cancelled" for result in results):
+    if any(result.was_interrupted for result in results):
         return INTERRUPTED
     return max(result.exit_status for result in results)
 

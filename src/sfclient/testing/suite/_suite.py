@@ -60,7 +60,7 @@ def run_suite(
     way.check(list(scripts))
     results: dict[Planned, Result] = {}
     is_interrupted = False
-    for each in list(_planned(scripts, folder, repeat)):
+    for each in _planned(scripts, folder, repeat):
         if is_interrupted:
             result = Result(each.script, each.name)
         else:
@@ -136,13 +136,19 @@ def _is_interrupt(error: BaseException) -> bool:
 
 
 def _difference(first: Result, again: Result) -> str:
-    """Of two that should be the same; empty if they are, or one is missing."""
-    if first.outcome is None or again.outcome is None:
+    """Of two that should be the same; empty if they are, or one was interrupted."""
+    if "cancelled" in (first.verdict, again.verdict):
         return ""
     for what, one, other in (
-        ("what was heard", first.outcome.heard_hash, again.outcome.heard_hash),
-        ("what was said", first.outcome.said_hash, again.outcome.said_hash),
+        ("verdict", first.verdict, again.verdict),
+        ("hash of what was heard", _hash(first, "heard"), _hash(again, "heard")),
+        ("hash of what was said", _hash(first, "said"), _hash(again, "said")),
     ):
         if one != other:
-            return f"the hash of {what} is {other[:DIGITS]}, and was {one[:DIGITS]}"
+            return f"the {what} is {other[:DIGITS]}, and was {one[:DIGITS]}"
     return ""
+
+
+def _hash(result: Result, of: str) -> str:
+    hashed: str = getattr(result.outcome, f"{of}_hash", "none")
+    return hashed

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sfclient._devices import check_distinct
 from sfclient._errors import UsageError
 from sfclient._whole_file import check_place, write_whole
 from sfclient.cli._leavings import is_there
@@ -102,7 +103,7 @@ def _way(args: argparse.Namespace) -> "Way":
 
 
 def _check_places(args: argparse.Namespace) -> None:
-    """Whether what is to be kept can be: before calls that cost something."""
+    """Whether what is to be kept can be, and is no script: before calls that cost something."""
     if args.folder is not None:
         try:
             args.folder.mkdir(parents=True, exist_ok=True)
@@ -112,6 +113,7 @@ def _check_places(args: argparse.Namespace) -> None:
         if is_used and not args.overwrite:
             raise UsageError(f"{args.folder} is not empty: give another --folder, or --overwrite")
     if args.junit is not None:
+        check_distinct(args.files, [args.junit])
         if is_there(args.junit) and not args.overwrite:
             raise UsageError(f"{args.junit} is there already: give another --junit, or --overwrite")
         check_place(args.junit)

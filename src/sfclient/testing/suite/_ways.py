@@ -11,6 +11,7 @@ import trio
 
 from sfclient._dialects import dialect_named
 from sfclient._errors import SfclientError
+from sfclient._http import service_at
 from sfclient._session import look_at_order, request_session
 from sfclient.testing._network import Network
 from sfclient.testing._networks import network_named
@@ -161,7 +162,9 @@ class AtService:
     """What else `request_session` takes for the order, and where the service is."""
 
     def check(self, scripts: list[Script]) -> None:
-        look_at_order(self.assistant_id, dialect=self.dialect, **(NO_ORDER | dict(self.order)))
+        order = NO_ORDER | dict(self.order)
+        url, _ = look_at_order(self.assistant_id, dialect=self.dialect, **order)
+        service_at(url, self.api_key, None, None, allow_insecure=self.allow_insecure)
 
     def hold(self, script: Script, folder: Path | None, tell: Tell) -> None:
         get_session = partial(

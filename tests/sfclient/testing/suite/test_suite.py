@@ -87,7 +87,9 @@ def test_repetitions_must_be_the_same_where_the_way_is_exact() -> None:
     results = run_suite([script("a"), script("b")], way, repeat=2)
     assert [result.name for result in results] == ["a #1", "a #2", "b #1", "b #2"]
     assert verdicts(results) == ["passed", "failed", "passed", "passed"]
-    assert "the hash of what was heard is 2222222222222222, and was 1111111111111111" in str(results[1])
+    assert "the hash of what was heard is 2222222222222222, and was 1111111111111111" in str(
+        results[1]
+    )
 
 
 def test_one_that_was_interrupted_need_not_be_the_same() -> None:

@@ -94,6 +94,9 @@ class _Table:
         except ImportError as error:
             raise UsageError(str(error)) from None
         match name:
+            case "reply" if "answers" not in self._table:
+                self._wrong("agent", 'what the agent says is missing: answers = ["FILE.wav"]')
+                return None
             case "reply":
                 return self._with_options(ReplyAgent, REPLY)
             case "echo":

@@ -21,6 +21,7 @@ class Waiter:
         self.patience = patience
     async def __call__(self, call): ...
 async def listen(call): ...
+class Nobody: ...
 number = 5
 """
 
@@ -105,6 +106,8 @@ def test_another_is_taken_instead_of_all_of_them(folder: Path) -> None:
         ({"agent": "reply", "answers": [], "code": True}, ["8: code must be a whole"]),
         ({"agent": "reply", "answers": [], "hangs_up_after": 1.5}, ["8: hangs_up_after must be"]),
         ({"agent": "reply", "answers": [], "gap": float("nan")}, ["8: no such agent: gap is nan"]),
+        ({"agent": "reply", "answer": []}, ["6: what .* is missing", "7: answer .* mean answers"]),
+        ({"agent": "mine.py:Nobody"}, ["6: 'mine.py:Nobody' makes no agent"]),
         ({"agent": "none.py:listen"}, ["6: cannot import .*FileNotFound"]),
         ({"agent": "broken.py:listen"}, ["6: cannot import .*ZeroDivisionError"]),
         ({"agent": "no_such_module:listen"}, ["6: cannot import .*ModuleNotFound"]),

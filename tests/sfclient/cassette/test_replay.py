@@ -238,7 +238,11 @@ async def test_what_both_sides_did_is_on_the_cassette_with_its_time(hold, fast_c
     assert of[Kind.FLUSH][0].seconds == pytest.approx(0.4, abs=0.1)
     assert of[Kind.END] == records[-1:]
     assert [record.seconds for record in records] == sorted(record.seconds for record in records)
-    assert (tape.head.dialect, tape.head.policy, tape.head.is_device) == ("widget", "lossless", False)
+    assert (tape.head.dialect, tape.head.policy, tape.head.is_device) == (
+        "widget",
+        "lossless",
+        False,
+    )
 
 
 async def test_each_attempt_of_a_redialled_call_has_a_cassette_of_its_own(

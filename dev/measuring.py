@@ -58,6 +58,12 @@ def scale(arguments: list[str]) -> int:
     return run("python", "benchmarks/scale.py", *arguments)
 
 
+def conversations(arguments: list[str]) -> int:
+    """hold an hour of talk on the virtual clock, beside a bare loop with as many wake-ups, and twice the same"""
+    install("bench")
+    return run("python", "benchmarks/conversations.py", *arguments)
+
+
 def soak(arguments: list[str]) -> int:
     """watch memory, threads and descriptors in long, short, failed and flooded calls, for an hour and a half"""
     install("bench")

@@ -39,7 +39,7 @@ def screen(picture: Path) -> int:
     with tempfile.TemporaryDirectory() as folder:
         tmux = ("tmux", "-S", f"{folder}/socket")
         size = ("-x", f"{columns}", "-y", f"{lines}")
-        demo = (in_venv("sfclient"), "demo", "--bad-network")
+        demo = (in_venv("sfclient"), "demo", "--network", "stall")
         subprocess.run(
             [*tmux, "-f", "/dev/null", "new-session", "-d", *size, *demo], cwd=folder, check=True
         )
@@ -65,7 +65,7 @@ def screen(picture: Path) -> int:
 def report(picture: Path) -> int:
     """That of a demo call over a bad network; the exit status."""
     with tempfile.TemporaryDirectory() as folder:
-        status = run("sfclient", "demo", "--bad-network", "--plain", cwd=Path(folder))
+        status = run("sfclient", "demo", "--network", "stall", "--plain", cwd=Path(folder))
         if status:
             return status
         options = (

@@ -94,7 +94,7 @@ class Ear:
         until = self.heard_until
         seconds = self.meter.statistics().frames / self.meter.samplerate
         if until is not None and until == self.heard_until:  # or a callback came between
-            self.begins_at = until - seconds
+            self.begins_at = max(0.0, until - seconds)  # rounded, it may be before the call began
 
     def mute(self, muted: bool, now: float) -> None:
         """What is said while it is muted is said to nobody."""

@@ -4,8 +4,9 @@ Time here is real: a virtual clock must not cut an honest disk short.
 """
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -14,6 +15,9 @@ import trio
 CLOSE_SECONDS = 2.0  # for what is closed to be complete; a stalled disk or reader never is
 HURRY_BYTES = 1 << 20  # that wait are not kept waiting for more
 
+in_place: ContextVar[bool] = ContextVar("sfclient._spool", default=False)
+"""Whether it is done at once instead, without a thread: where time stands still meanwhile, nobody is kept waiting."""
+
 Result = TypeVar("Result")
 
 
@@ -21,7 +25,8 @@ class Spool:
     """Hands bytes to a thread of its own, for `write`, which may block; at the end that calls `finish`.
 
     What came within `every` seconds goes in one piece. At most `most_bytes` wait, what is being written included.
-    `put` is for one thread, and never blocks; `close` does.
+    `put` is for one thread, and never blocks; `close` does. Made `in_place` there is no thread: what has become much is
+    written by `put`, and the rest by `close`.
     """
 
     def __init__(
@@ -43,8 +48,10 @@ class Spool:
         self._written_bytes = 0
         self.error: BaseException | None = None
         """What writing raised: nothing is taken any more. TimeoutError when too much waits; that is written still."""
-        self._thread = threading.Thread(target=self._run, name="sfclient spool", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        if not in_place.get():
+            self._thread = threading.Thread(target=self._run, name="sfclient spool", daemon=True)
+            self._thread.start()
 
     @property
     def waiting_bytes(self) -> int:
@@ -60,24 +67,40 @@ class Spool:
             return False
         self._put_bytes += len(data)
         self._queue.put(data)
-        if waiting > HURRY_BYTES:
+        if self._thread is None:
+            if waiting > min(HURRY_BYTES, self._most_bytes // 2):
+                self._hurry.set()
+                with self._noting():
+                    self._write_what_waits()
+        elif waiting > HURRY_BYTES:
             self._hurry.set()
-        return True
+        return self.error is None
 
     def close(self) -> None:
         """Wait until all that was put is written, or cannot be, and `finish` is done."""
         self._queue.put(None)
         self._hurry.set()
-        self._thread.join()
+        if self._thread is None:
+            self._run()
+        else:
+            self._thread.join()
 
     def _run(self) -> None:
-        try:
+        with self._noting():
             try:
                 while self._write_what_waits():
                     pass
             finally:
                 self._finish()
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """What is raised inside."""
+        try:
+            yield
         except BaseException as error:
+            if self._thread is None and not isinstance(error, Exception):
+                raise  # Ctrl-C
             error.__context__ = None  # with all that it holds
             self.error = self.error or error.with_traceback(None)
 
@@ -102,6 +125,9 @@ async def in_thread(
 ) -> Result:
     """Do what may block. When cancelled it is abandoned at once; if it comes to an end after all, `undo` is called with
     what came of it, in a thread too, and nobody is told if that fails."""
+    if in_place.get():
+        await trio.lowlevel.checkpoint()
+        return work()
     abandoned = threading.Event()
     results: list[Result] = []  # who takes one from here is the only one who has it
 
@@ -132,6 +158,8 @@ async def in_thread(
 
 async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) -> Result:
     """Do what may block and must be done, cancelled or not; it is left alone, with TimeoutError, if it takes longer."""
+    if in_place.get():
+        return work()
     results: list[Result] = []
     with trio.CancelScope(shield=True):
         alone = trio.CapacityLimiter(1)

@@ -12,7 +12,8 @@ from sfclient import (
     SfclientError,
     UsageError,
 )
-from sfclient.testing import Close, Corrupt, HalfClose, Link, Network, Reset, Stall
+from sfclient.testing import NETWORKS as NAMED
+from sfclient.testing import Close, Corrupt, HalfClose, Link, Network, Reset, Stall, network_named
 
 from ..sfclient.raw_servers import close_frame, frame
 from .bench import Scenario
@@ -406,6 +407,8 @@ NETWORKS: Iterable[Scenario] = [
     over("resets", NetworkError, talk(5), down=Link(faults=(Reset(30_000),)), played=0.4, within=3.0, command=True),
     over("resets on our side", NetworkError, talk(5), up=Link(faults=(Reset(20_000),)), within=3.0),
     over("resets in the upgrade", NetworkError, down=Link(faults=(Reset(20),))),
+    *(over(f"{name}, by name", None, talk(8), BYE, up=network.up, down=network.down, within=14.0, played=7.9)
+        for name in NAMED for network in [network_named(name)]),
 ]
 
 QUIRKS: Iterable[Scenario] = [

@@ -26,7 +26,7 @@ from sfclient._dialects._widget import WidgetOrder
 from sfclient._dialects._ws_media_http import WsMediaOrder
 from sfclient.cli._arguments import make_parser
 from sfclient.simulator import EchoAgent, SimulatedCall, Simulator, SpeakAgent, open_simulator
-from sfclient.testing import Link, Network, open_proxy
+from sfclient.testing import NETWORKS, Link, Network, open_proxy
 
 from ..readme import BLOCKS, COMMANDS, NAMES, PROGRAMS, README, ROOT, program
 from .conftest import UnhurriedClock, noise, session_of, without_silence, write_wav
@@ -225,6 +225,10 @@ async def test_the_test_passes(fast_clock: UnhurriedClock) -> None:
     await (await run("test"))["test_the_agent_is_heard"]()
 
 
+def test_the_talk_on_the_virtual_clock_is_the_same_twice() -> None:
+    exec(compile(program("virtual"), "README, virtual", "exec"), {})
+
+
 @pytest.mark.slow
 def test_pytest_runs_the_test_with_the_line_for_it(tmp_path: Path) -> None:
     (settings,) = (text for language, text in BLOCKS if language == "toml")
@@ -242,6 +246,11 @@ async def test_a_bad_network_lies_between() -> None:
         names = {"simulator": simulator, "open_proxy": open_proxy, "Network": Network, "Link": Link}
         async with eval(text.replace("\n", " "), names) as proxy:
             assert proxy.authority
+
+
+def test_the_networks_are_those_that_have_names() -> None:
+    for name, what in NETWORKS.items():
+        assert f"\n| `{name}` | {what} |\n" in README
 
 
 def test_the_command_knows_each_of_its_lines() -> None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,11 +19,11 @@ import pytest
 import trio
 from websockets.trio.client import connect
 
-from sfclient.simulator import _command
+from sfclient.simulator import Agent, ReplyAgent, _command
 
 PROGRAM = """
 import argparse, sys, trio
-from sfclient.simulator import _command
+from sfclient.simulator import Agent, ReplyAgent, _command
 parser = argparse.ArgumentParser()
 _command.add_arguments(parser)
 sys.exit(trio.run(_command.run, parser.parse_args()))
@@ -241,3 +242,39 @@ def test_wrong_use_is_status_2(args: list[str], named: str) -> None:
     assert result.returncode == 2
     assert named in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["--agent", "reply"], "--answer"),
+        (["--agent", "reply", "--answer", "missing.wav"], "missing.wav"),
+        (["--agent", "reply", "--answer", "a.wav", "--pace", "burst"], "--pace"),
+        (["--answer", "a.wav"], "--agent reply"),
+        (["--greeting", "a.wav"], "--agent reply"),
+    ],
+)
+def test_what_an_agent_that_replies_lacks_is_named(args: list[str], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        agent_of(args)
+
+
+def test_an_agent_that_replies_says_what_it_was_given(tmp_path: Path) -> None:
+    wav = write_wav(tmp_path / "a.wav")
+    made = agent_of(["--agent", "reply", "--answer", wav, "--answer", wav, "--greeting", wav])
+    assert vars(made) == vars(ReplyAgent([wav, wav], greeting=wav))
+    late = agent_of(["--agent", "reply", "--answer", wav, "--delay", "2"])
+    assert vars(late) == vars(ReplyAgent([wav], delay=2))
+
+
+def agent_of(args: list[str]) -> Agent:
+    parser = argparse.ArgumentParser()
+    _command.add_arguments(parser)
+    return _command._make_agent(parser.parse_args(args))
+
+
+def write_wav(path: Path) -> str:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(b"abcd")
+    return str(path)

@@ -38,7 +38,7 @@ from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Qu
 from sfclient._devices._listen import listen
 from sfclient._devices._portaudio import HANGS, MOST_VOLUME, PortAudioLine
 from sfclient._devices._reference import Reference, ReferenceStatistics
-from sfclient._devices._sound_files import file_input, is_sound_file
+from sfclient._devices._sound_files import file_input, is_sound_file, read_sound
 from sfclient._devices._stream_input import StreamInput, StreamInputStatistics
 from sfclient._devices._stream_output import (
     Block,
@@ -206,4 +206,5 @@ __all__ = [
     "open_input",
     "open_lines",
     "open_stereo",
+    "read_sound",
 ]

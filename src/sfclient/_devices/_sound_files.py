@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sfclient._devices._ends import WavInput
 from sfclient._devices._files import cannot, open_input
 from sfclient._devices._shared import decoded_once, version_of
-from sfclient._devices._wav import MOST_FRAMES, to_mono_int16
+from sfclient._devices._wav import MOST_FRAMES, read_wav, to_mono_int16
 
 # By which a name is that of a sound file; what libsndfile does not read of them is told when it is opened.
 SUFFIXES = (
@@ -40,6 +40,12 @@ def is_sound_file(name: str | Path) -> bool:
 def file_input(path: str | Path) -> WavInput:
     """What says a file of such a name."""
     return WavInput(path) if str(path).lower().endswith(".wav") else SoundFileInput(path)
+
+
+def read_sound(path: Path) -> tuple[int, NDArray[np.int16]]:
+    """The sample rate and the frames of a sound file of any kind, as `read_wav` does it. Raises `AudioFileError`."""
+    read = read_sound_file if str(path).lower().endswith(SUFFIXES) else read_wav
+    return read(path)
 
 
 class SoundFileInput(WavInput):

@@ -5,16 +5,17 @@ sound device, 4 a fault of this program, or no memory, threads or descriptors ar
 
 - `main`, and what it makes of what went wrong
 - ``_arguments``: what can be asked for, by which module; ``_telling``: what is printed, whatever is behind it
-- ``_call``, ``_demo``, ``_result``, ``_replay``, ``_devices``, ``_doctor``, ``_simulator``: a subcommand each
+- subcommands: ``_call``, ``_demo``, ``_test``, ``_replay``, ``_result``, ``_devices``, ``_doctor``, ``_simulator``
 - ``_hold``: a call while it lasts, told by ``_display``: lines, or the live screen. Of that, ``_facts`` is what is
   known, ``_look`` takes it from a call, ``_screen`` makes lines of it, ``_keys`` is what can be pressed; ``_live``
   draws them on the ``_terminal``
 """
 
 import errno
+import inspect
 import os
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
@@ -60,10 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     args = make_parser().parse_args(argv)
-    command: Callable[[Any], Awaitable[int]] = args.command
+    command: Callable[[Any], Any] = args.command
     if args.prepare is not None:
         args.prepare(args)
-    return trio.run(command, args)
+    status: int = trio.run(command, args) if inspect.iscoroutinefunction(command) else command(args)
+    return status
 
 
 def _outcome(error: BaseException) -> int:

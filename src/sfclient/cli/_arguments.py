@@ -8,20 +8,24 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 from sfclient._devices import MOST_VOLUME, EchoChoice
-from sfclient._dialects import DIALECTS
 from sfclient._playout import POLICIES
 from sfclient._redial import Redial
 from sfclient.cli._call import read_session_url, run_call
 from sfclient.cli._demo import run_demo
 from sfclient.cli._devices import run_devices
 from sfclient.cli._doctor import run_doctor
+from sfclient.cli._load import add_arguments as add_load
+from sfclient.cli._load import run_load
+from sfclient.cli._network import add_network
 from sfclient.cli._replay import add_arguments as add_replay
 from sfclient.cli._replay import run_replay
 from sfclient.cli._report import add_arguments as add_report
 from sfclient.cli._report import run_report
 from sfclient.cli._result import run_result
-from sfclient.cli._service import KEY_VARIABLE, add_service
+from sfclient.cli._service import KEY_VARIABLE, add_dialect, add_service
 from sfclient.cli._simulator import run_simulator
+from sfclient.cli._test import add_arguments as add_test
+from sfclient.cli._test import run_test
 
 INTERRUPT_AFTER = 0.25  # of --interrupt without a number: quick, and seldom wrong
 
@@ -37,6 +41,11 @@ OPTIONS = {
     "interrupt_after": "--interrupt",
     **{f"echo={choice!r}": f"--echo {choice}" for choice in get_args(EchoChoice)},
     ", or pass api_key": "",
+    "calls=": "--calls ",
+    "seconds=": "--for ",
+    "rate=": "--rate ",
+    "in_all=": "--in-all ",
+    "workers=": "--workers ",
 }
 
 
@@ -72,16 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="a session got elsewhere; - reads it from standard input",
     )
     add_service(call)
-    call.add_argument(
-        "--dialect", choices=DIALECTS, default="widget", help="what to speak (%(default)s)"
-    )
-    ws_media = call.add_argument_group("in the ws-media dialect")
-    ws_media.add_argument("--from", metavar="NUMBER", dest="from_number", help="who calls: needed")
-    ws_media.add_argument("--to", metavar="NUMBER", dest="to_number", help="who is called: needed")
-    ws_media.add_argument("--lead-name", metavar="NAME", help="of who calls")
-    ws_media.add_argument("--agent-version", metavar="draft|UUID", help="not the live one")
-    ws_media.add_argument("--codec", metavar="l16|pcmu|pcma", help="of the sound (l16)")
-    ws_media.add_argument("--framing", metavar="payload|rtp", help="of the sound (payload)")
+    add_dialect(call)
     ends = "a device by index or part of its name, FILE.wav, or none"
     call.add_argument(
         "--input", metavar="NAME|FILE.wav", help=f"what you say: {ends}; FLAC, OGG or MP3 as well"
@@ -209,6 +209,14 @@ def make_parser() -> argparse.ArgumentParser:
     report.set_defaults(command=run_report)
     add_report(report)
 
+    test = commands.add_parser(
+        "test",
+        help="hold scripted conversations with an agent, and tell whether they went as they should",
+        description="Hold scripted conversations with an agent. Exit status: 0 if each went as its script expects, 1 "
+        "if one did not.",
+    )
+    test.set_defaults(command=run_test)
+    add_test(test)
     replay = commands.add_parser(
         "replay",
         help="play a call again that was kept on a cassette",
@@ -218,15 +226,20 @@ def make_parser() -> argparse.ArgumentParser:
     replay.set_defaults(command=run_replay)
     add_replay(replay)
 
+    load = commands.add_parser(
+        "load",
+        help="hold many scripted calls at once, from many processes",
+        description="Hold many calls by a script at once, and tell percentiles over all of them. Exit status: 0 if "
+        "each went as the script expects, 1 if one did not, 130 if it was interrupted.",
+    )
+    load.set_defaults(command=run_load)
+    add_load(load)
+
     demo = commands.add_parser(
         "demo", help="hold a call with a local agent: no account, no sound hardware"
     )
     demo.set_defaults(command=run_demo)
-    demo.add_argument(
-        "--bad-network",
-        action="store_true",
-        help="put one in between that delays, and stands still in the midst of the answer",
-    )
+    add_network(demo)
     _add_plain(demo)
 
     devices = commands.add_parser("devices", help="list the sound devices")
@@ -244,6 +257,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     simulator = commands.add_parser("simulator", help="serve a local agent to develop against")
     simulator.set_defaults(command=run_simulator)
+    add_network(simulator)
     try:
         from sfclient.simulator._command import add_arguments
     except ImportError as error:

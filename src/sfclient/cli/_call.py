@@ -18,18 +18,7 @@ from sfclient._session import GetSession, look_at_order, request_session
 from sfclient._spool import in_thread
 from sfclient.cli._hold import hold
 from sfclient.cli._leavings import Called, Files
-from sfclient.cli._service import api_key
-
-ORDER_OPTIONS = (
-    "from_number",
-    "to_number",
-    "lead_name",
-    "agent_version",
-    "codec",
-    "framing",
-    "region",
-    "base_url",
-)
+from sfclient.cli._service import ORDER_OPTIONS, api_key, order_of
 
 
 def read_session_url(args: argparse.Namespace) -> None:
@@ -141,7 +130,7 @@ def _session(args: argparse.Namespace) -> GetSession | str:
                 option = "--" + name.removesuffix("_number").replace("_", "-")
                 raise UsageError(f"{option} goes with an ASSISTANT_ID, not with a --session-url")
         return str(args.session_url)
-    order = {name: getattr(args, name) for name in ORDER_OPTIONS}
+    order = order_of(args)
     look_at_order(args.assistant_id, dialect=args.dialect, **order)
     return partial(
         request_session,

@@ -68,7 +68,7 @@ def find(record: Fields, story: Story) -> list[str]:
             told = f"{total:.2f} s in all, {len(spans)} times; the longest for {told}"
         found.append(f"{what} for {told}.")
     for event in story.events:
-        if event.kind in ("MicrophoneSilent", "RecordingFailed"):
+        if event.kind in ("MicrophoneSilent", "RecordingFailed", "ExpectationFailed"):
             told = f"{event.text.rstrip('.')}."
             if told not in found:
                 found.append(told)

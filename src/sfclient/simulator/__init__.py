@@ -15,6 +15,7 @@ For work without an account, and for tests.
 - `SimulatedCall`, `ReceivedMessage`, `Ended`, `CallEndedError`: what was said, and everything that a
   script can do to a client (`_call`)
 - `Agent`: any ``async def agent(call)``; `EchoAgent`, `SpeakAgent` (`_agents`)
+- `ReplyAgent`: one that converses, with faults if asked for (`_reply`)
 - `QUIRKS`: what a ws-media service may do otherwise, until a call has begun (`_ws_media`)
 - `UnreadableWavError`; 48 to 16 kHz as it streams, WAV files to PCM16 at 16 kHz (`_audio`)
 - `_codecs`: audio as messages carry it: byte orders, G.711, RTP
@@ -38,6 +39,7 @@ except ImportError as exc:
 from sfclient.simulator._agents import EchoAgent, SpeakAgent
 from sfclient.simulator._audio import UnreadableWavError
 from sfclient.simulator._call import Agent, CallEndedError, Ended, ReceivedMessage, SimulatedCall
+from sfclient.simulator._reply import ReplyAgent
 from sfclient.simulator._server import Simulator, open_simulator
 from sfclient.simulator._ws_media import QUIRKS
 
@@ -48,6 +50,7 @@ __all__ = [
     "EchoAgent",
     "Ended",
     "ReceivedMessage",
+    "ReplyAgent",
     "SimulatedCall",
     "Simulator",
     "SpeakAgent",

@@ -1,27 +1,19 @@
 """One call as the server sees it: what the client sent, and all that can be done to the client."""
 
 import json
-import socket
-import struct
 import wave
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from weakref import ref
 
 import trio
-from websockets.exceptions import ConnectionClosed
-from websockets.trio.server import ServerConnection
 
 from sfclient.simulator._codecs import CallCodecs, MalformedRtpError
+from sfclient.simulator._wire import ABNORMAL_CLOSURE, POLICY_VIOLATION, Side, Wire, WireClosed
 
 Contract = Literal["widget", "ws-media"]
-
-# A cut-off client closes its side when it sees our FIN; one that does not is not waited for.
-_ABORT_TIMEOUT = 5.0
-POLICY_VIOLATION = 1008
-ABNORMAL_CLOSURE = 1006
 
 
 class CallEndedError(Exception):
@@ -47,7 +39,7 @@ class ReceivedMessage:
 class Ended:
     """How a call ended: who was first to close it, with what; 1006 if without a close frame."""
 
-    by: Literal["client", "simulator"]
+    by: Side
     code: int
     reason: str
     at: float
@@ -68,7 +60,9 @@ class SimulatedCall:
     """A call in progress or over; `Simulator.calls` holds them all.
 
     It keeps everything that both sides said (up to 96 kB a second from the caller, 32 from the
-    agent) until the simulator is gone: it is a test tool, not a server for days.
+    agent) until the simulator is gone: it is a test tool, not a server for days. With `keep` False
+    it keeps what `audio` has yet to give, and nothing else: then `messages` and `texts` stay empty,
+    and so do `received_audio` and `sent_audio`.
 
     An agent acts through the coroutines below; they may be called from one task at a time, and
     raise `CallEndedError` once the client is gone. Reading is free to everyone at any time.
@@ -76,12 +70,12 @@ class SimulatedCall:
 
     def __init__(
         self,
-        websocket: ServerConnection,
-        stream: trio.SocketStream,
+        wire: Wire,
         codecs: CallCodecs,
         *,
         call_id: str | None = None,
         order: dict[str, Any] | None = None,
+        keep: bool = True,
     ) -> None:
         self.contract: Contract = "widget" if order is None else "ws-media"
         self.call_id = call_id
@@ -102,15 +96,16 @@ class SimulatedCall:
         """Seconds on trio's clock."""
         self.ended: Ended | None = None
         """None while the call lasts."""
-        self._websocket = websocket
-        self._stream = stream
+        self._wire = wire
         self._codecs = codecs
-        # As it is coded, without RTP.
+        self._keeps = keep
+        # As it is coded, without RTP; of what was received, that from byte `_forgotten` on.
         self._received = bytearray()
+        self._forgotten = 0
         self._sent = bytearray()
+        self._audiences: list[ref[_CallerAudio]] = []  # none where all is kept
         # A ws-media client needs not say it.
         self._is_ready = self.contract == "ws-media"
-        self._is_cut = False
         # Everyone who waits for a message or the end; each looks for itself whether it was its own.
         self._news = trio.lowlevel.ParkingLot()
 
@@ -121,7 +116,7 @@ class SimulatedCall:
     @property
     def received_audio(self) -> bytes:
         """The caller's PCM16 mono at `caller_samplerate` so far, messages joined. A copy."""
-        return self._codecs.caller.decode(bytes(self._received))
+        return self._codecs.caller.decode(bytes(self._received)) if self._keeps else b""
 
     @property
     def sent_audio(self) -> bytes:
@@ -156,18 +151,19 @@ class SimulatedCall:
     def audio(self) -> AsyncIterator[bytes]:
         """The caller's audio from the call's start, live: whole samples, any amount at a time.
 
-        Ends with the call. Several may iterate at once, each hears everything.
+        Ends with the call. Several may iterate at once, each hears everything; where nothing is
+        kept, from when this is called.
         """
         return _CallerAudio(self)
 
     async def send(self, message: str | bytes) -> None:
         """Send one message as it is: text for `str`, agent audio for `bytes`, valid or not."""
-        if isinstance(message, bytes):
+        if isinstance(message, bytes) and self._keeps:
             # Before the await: the client may act on the message before we run again.
             self._sent += self._codecs.agent_audio(message)
         try:
-            await self._websocket.send(message)
-        except ConnectionClosed as exc:
+            await self._wire.send(message)
+        except WireClosed as exc:
             raise CallEndedError("the call ended while the agent was speaking") from exc
 
     async def send_audio(self, pcm: bytes, chunk_bytes: int | Iterable[int] | None = None) -> None:
@@ -188,27 +184,15 @@ class SimulatedCall:
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close in order and wait for the client's answer; without one in 10 s, drop it."""
-        await self._websocket.aclose(code, reason)
+        await self._wire.aclose(code, reason)
 
     async def abort(self) -> None:
         """Drop the connection without a close frame: the client sees the end of the stream."""
-        self._is_cut = True
-        # Only half a close at first: a full one resets the connection if anything is unread.
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # the client was faster
-            await self._stream.send_eof()
-        with trio.move_on_after(_ABORT_TIMEOUT):
-            await self._websocket.wait_closed()
-        await self._stream.aclose()
-        await self._websocket.wait_closed()
+        await self._wire.abort()
 
     async def reset(self) -> None:
         """Break the connection: the client sees a TCP reset."""
-        self._is_cut = True
-        no_lingering = struct.pack("ii", 1, 0)
-        with suppress(OSError):  # the client was faster
-            self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_lingering)
-        await self._stream.aclose()
-        await self._websocket.wait_closed()
+        await self._wire.reset()
 
     def save(self, folder: Path | str) -> None:
         """Write caller.wav, agent.wav and messages.json into `folder`.
@@ -232,35 +216,50 @@ class SimulatedCall:
         """Note down everything until the connection is gone. The simulator runs this once."""
         try:
             while True:
-                message = await self._websocket.recv()
+                message = await self._wire.recv()
                 try:
                     self._take(message)
                 except MalformedRtpError as exc:
                     await self.close(POLICY_VIOLATION, str(exc))
                 self._news.unpark_all()
-        except ConnectionClosed as exc:
-            if exc.rcvd and (exc.rcvd_then_sent or not exc.sent):
-                self._end("client", exc.rcvd.code, exc.rcvd.reason)
-            elif exc.sent:
-                self._end("simulator", exc.sent.code, exc.sent.reason)
-            else:
-                self._end("simulator" if self._is_cut else "client", ABNORMAL_CLOSURE)
+        except WireClosed as closed:
+            self._end(closed.by, closed.code, closed.reason)
         finally:
             if self.ended is None:  # the simulator itself is being cancelled
                 self._end("simulator", ABNORMAL_CLOSURE)
 
     def _take(self, message: str | bytes) -> None:
-        now = trio.current_time()
+        if self._keeps:
+            self._note(message)
         if isinstance(message, bytes):
-            self.messages.append(ReceivedMessage("binary", len(message), now))
-            self._received += self._codecs.caller_audio(message)
+            audio = self._codecs.caller_audio(message)
+            if not self._keeps:
+                self._forget()
+            if self._keeps or self._audiences:
+                self._received += audio
+            else:
+                self._forgotten += len(audio)
         else:
-            length = len(message.encode())
-            self.messages.append(ReceivedMessage("text", length, now, message))
             type_ = (json_object(message) or {}).get("type")
             self._is_ready |= type_ == "status_client_ready"
 
-    def _end(self, by: Literal["client", "simulator"], code: int, reason: str = "") -> None:
+    def _forget(self) -> None:
+        """What everybody has who is there."""
+        had = self._forgotten + len(self._received)
+        for reference in self._audiences:
+            if (audience := reference()) is not None:
+                had = min(had, audience.position)
+        del self._received[: had - self._forgotten]
+        self._forgotten = had
+
+    def _note(self, message: str | bytes) -> None:
+        now = trio.current_time()
+        if isinstance(message, bytes):
+            self.messages.append(ReceivedMessage("binary", len(message), now))
+        else:
+            self.messages.append(ReceivedMessage("text", len(message.encode()), now, message))
+
+    def _end(self, by: Side, code: int, reason: str = "") -> None:
         self.ended = Ended(by, code, reason, trio.current_time())
         self._news.unpark_all()
 
@@ -273,22 +272,28 @@ class _CallerAudio:
 
     def __init__(self, call: SimulatedCall) -> None:
         self._call = call
-        self._position = 0
+        self.position = 0
+        """In bytes of the call, as they are coded."""
+        if not call._keeps:
+            self.position = call._forgotten + len(call._received)
+            call._audiences.append(ref(self, call._audiences.remove))
 
     def __aiter__(self) -> "_CallerAudio":
         return self
 
     async def __anext__(self) -> bytes:
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        call = self._call
+        codec = call._codecs.caller
         while True:
-            codec, coded = self._call._codecs.caller, self._call._received
-            whole = len(coded) - len(coded) % codec.width
-            if self._position < whole:
-                start, self._position = self._position, whole
-                return codec.decode(bytes(coded[start:whole]))
-            if self._call.ended:
+            start = self.position - call._forgotten
+            whole = len(call._received) - (len(call._received) - start) % codec.width
+            if start < whole:
+                self.position += whole - start
+                return codec.decode(bytes(call._received[start:whole]))
+            if call.ended:
                 raise StopAsyncIteration
-            await self._call._news.park()
+            await call._news.park()
 
 
 def json_object(text: str | bytes) -> dict[str, Any] | None:

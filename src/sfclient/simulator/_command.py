@@ -7,14 +7,15 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 import trio
 
 from sfclient.simulator._agents import EchoAgent, SpeakAgent
 from sfclient.simulator._call import Agent, SimulatedCall
+from sfclient.simulator._reply import DELAY_SECONDS, ReplyAgent
 from sfclient.simulator._server import DEFAULT_KEY, Simulator, open_simulator
 from sfclient.simulator._ws_media import QUIRKS
 
@@ -33,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--agent",
         default="echo",
-        metavar="echo|FILE.wav",
-        help="echo what the caller says, or say what is in a WAV file (default: %(default)s)",
+        metavar="echo|reply|FILE.wav",
+        help="echo what the caller says, answer when the caller has spoken, or say what is in a WAV file "
+        "(default: %(default)s)",
     )
     add(
         "--pace",
@@ -45,10 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--delay",
         type=_seconds,
-        default=0.0,
         metavar="SECONDS",
-        help="how long the echo waits (default: %(default)s)",
+        help=f"how long the echo waits (default: 0), or the caller is silent before the answer ({DELAY_SECONDS})",
     )
+    add(
+        "--answer",
+        action="append",
+        default=[],
+        dest="answers",
+        metavar="FILE.wav",
+        help="what --agent reply says; several are said in turn, and again",
+    )
+    add("--greeting", metavar="FILE.wav", help="what --agent reply says first")
     add(
         "--save",
         type=Path,
@@ -67,8 +77,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM.
+class Front(Protocol):
+    """Stands between the simulator and its clients."""
+
+    def __call__(self, base_url: str, *, host: str, port: int) -> AbstractAsyncContextManager[str]:
+        """Listen there for the service at `base_url`; gives the URL that leads through. Raises OSError."""
+
+
+async def run(args: argparse.Namespace, front: Front | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; behind `front`, if there is one.
 
     Returns the exit status: 0, 1 if it cannot listen, 2 for arguments that are no use.
     """
@@ -85,12 +102,21 @@ async def run(args: argparse.Namespace) -> int:
         # Reports of the last calls outlive the simulator, which ends these calls.
         async with trio.open_nursery() as reports:
             try:
-                async with open_simulator(
-                    agent, host=args.host, port=args.port, key=key, quirks=args.quirks
-                ) as sim:
-                    _say(sim.base_url, sys.stdout)
-                    _say(hint.format(base_url=sim.base_url))
-                    _say(f"ws-media is spoken too: see {sim.base_url}")
+                # Behind another at the same address: who may reach that may reach this, and the key is checked for it.
+                port = 0 if front else args.port
+                async with (
+                    open_simulator(
+                        agent, host=args.host, port=port, key=key, quirks=args.quirks
+                    ) as sim,
+                    (
+                        front(sim.base_url, host=args.host, port=args.port)
+                        if front
+                        else nullcontext(sim.base_url)
+                    ) as base_url,
+                ):
+                    _say(base_url, sys.stdout)
+                    _say(hint.format(base_url=base_url))
+                    _say(f"ws-media is spoken too: see {base_url}")
                     await _watch(sim, signals, reports, args.save)
             except OSError as exc:
                 _say(f"error: cannot listen on {args.host} port {args.port}: {exc}")
@@ -143,14 +169,21 @@ def _save(call: SimulatedCall, folder: Path) -> Path:
 
 def _make_agent(args: argparse.Namespace) -> Agent:
     """The agent of the options. Raises ValueError, also for an option that would do nothing."""
+    if args.pace != "realtime" and args.agent in ("echo", "reply"):
+        raise ValueError(
+            f"--pace goes with --agent FILE.wav only: {args.agent} speaks in real time"
+        )
+    if args.agent == "reply":
+        if not args.answers:
+            raise ValueError("--agent reply has nothing to say: give --answer FILE.wav")
+        delay = DELAY_SECONDS if args.delay is None else args.delay
+        return ReplyAgent(args.answers, greeting=args.greeting, delay=delay)
+    if args.answers or args.greeting:
+        raise ValueError("--answer and --greeting go with --agent reply only")
     if args.agent == "echo":
-        if args.pace != "realtime":
-            raise ValueError(
-                "--pace goes with --agent FILE.wav only: an echo comes as it is spoken"
-            )
-        return EchoAgent(args.delay)
-    if args.delay:
-        raise ValueError("--delay goes with --agent echo only")
+        return EchoAgent(args.delay or 0.0)
+    if args.delay is not None:
+        raise ValueError("--delay goes with --agent echo or reply only")
     return SpeakAgent(args.agent, args.pace)
 
 

@@ -1,5 +1,6 @@
 """The orders of ws-media calls without I/O and clock: what can be ordered, and what a bind asks for."""
 
+import random
 import re
 import secrets
 import uuid
@@ -7,8 +8,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, get_args
 
-from sfclient.simulator._call import ABNORMAL_CLOSURE, Ended, SimulatedCall, json_object
+from sfclient.simulator._call import Ended, SimulatedCall, json_object
 from sfclient.simulator._codecs import WS_MEDIA_CODECS, CallCodecs, Framing
+from sfclient.simulator._wire import ABNORMAL_CLOSURE
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -30,7 +32,8 @@ class Order:
     def __init__(self, body: dict[str, Any], expires: float, quirks: Collection[str]) -> None:
         """`expires`: when its wsMediaUrl does. Raises `BadOrderError`."""
         self.body = body
-        self.call_id = str(uuid.uuid4())
+        # No secret; the same twice where the module `random` is.
+        self.call_id = str(uuid.UUID(int=random.getrandbits(128), version=4))
         self.sid = ""
         """What binds the connection that the order names; empty if none can be bound."""
         self.url_token = secrets.token_urlsafe(32)

@@ -13,21 +13,17 @@ from websockets.server import ServerProtocol
 from websockets.trio.server import Server, ServerConnection
 
 from sfclient.simulator._agents import EchoAgent
-from sfclient.simulator._call import Agent, CallEndedError, SimulatedCall
-from sfclient.simulator._codecs import WIDGET_AGENT, WIDGET_CALLER, CallCodecs
+from sfclient.simulator._call import Agent, SimulatedCall
+from sfclient.simulator._conversations import Conversations, open_conversations
 from sfclient.simulator._http import Exchange
-from sfclient.simulator._orders import Order, Orders
+from sfclient.simulator._orders import Orders
 from sfclient.simulator._routes import Admission, Answers, Routes
-from sfclient.simulator._ws_media import checked_quirks, first_messages, wait_for_bind
+from sfclient.simulator._wire import SocketWire
+from sfclient.simulator._ws_media import checked_quirks
 
-_AGENT_READY = '{"type": "status_agent_ready"}'
 _MAX_MESSAGE_BYTES = 16 * 2**20
 # Seconds for a client to send its request and to take the answer: more than any network needs.
 _REQUEST_TIMEOUT = 10.0
-# Seconds for a client to answer our close when the simulator goes or its agent has failed.
-_GOODBYE_TIMEOUT = 1.0
-_NORMAL_CLOSURE, _GOING_AWAY, _INTERNAL_ERROR = 1000, 1001, 1011
-_STOPPING = "the simulator stops"
 DEFAULT_KEY = "simulator-key"
 
 _ECHO = EchoAgent()
@@ -36,33 +32,17 @@ _ECHO = EchoAgent()
 class Simulator:
     """A running simulator; `open_simulator` makes it."""
 
-    def __init__(
-        self,
-        *,
-        agent: Agent,
-        announce_ready: bool,
-        key: str,
-        routes: Routes,
-        orders: Orders,
-        scope: trio.CancelScope,
-    ) -> None:
+    def __init__(self, *, key: str, routes: Routes, conversations: Conversations) -> None:
         self.base_url = f"http://{routes.authority}"
         """Where the endpoints are, without a slash at the end."""
         self.key = key
         """The API key that they want."""
-        self.calls: list[SimulatedCall] = []
+        self.calls = conversations.calls
         """Oldest first, those that have ended too; one of ws-media comes when it is bound."""
         self.requests: Counter[str] = routes.requests
         """How often each "METHOD /path" was asked for, in vain too. Some paths hold tokens."""
-        self._agent = agent
-        self._announce_ready = announce_ready
         self._routes = routes
-        self._orders = orders
-        # Connections that may become calls.
-        self._unbound: set[ServerConnection] = set()
-        self._scope = scope
-        self._arrivals = trio.lowlevel.ParkingLot()
-        self._agent_errors: list[Exception] = []
+        self._conversations = conversations
 
     def __repr__(self) -> str:
         return f"<Simulator {self.base_url}, {len(self.calls)} calls>"
@@ -73,9 +53,7 @@ class Simulator:
 
     async def wait_call(self, index: int = 0) -> SimulatedCall:
         """Wait until ``calls[index]`` is there, and return it."""
-        while len(self.calls) <= index:
-            await self._arrivals.park()
-        return self.calls[index]
+        return await self._conversations.wait_call(index)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         """One TCP connection; trio closes it afterwards."""
@@ -119,86 +97,11 @@ class Simulator:
                 nursery.cancel_scope.cancel()
                 return
             websocket.start_keepalive()
+            wire = SocketWire(websocket, socket)
             if admission.contract == "widget":
-                await self._hold_widget_call(websocket, socket)
+                await self._conversations.hold_widget_call(wire)
             else:
-                await self._hold_ws_media_call(websocket, socket, admission.order)
-
-    async def _hold_widget_call(
-        self, websocket: ServerConnection, socket: trio.SocketStream
-    ) -> None:
-        call = SimulatedCall(websocket, socket, CallCodecs(WIDGET_CALLER, WIDGET_AGENT))
-        await self._converse(call, [_AGENT_READY] if self._announce_ready else [])
-
-    async def _hold_ws_media_call(
-        self, websocket: ServerConnection, socket: trio.SocketStream, order: Order | None
-    ) -> None:
-        """`order` None: the client binds one, or there will be no call."""
-        opening: Iterable[str | bytes] = ()
-        if order is None:
-            self._unbound.add(websocket)
-            order = await wait_for_bind(websocket, self._orders)
-            self._unbound.remove(websocket)
-            if order is None:
-                return
-            opening = first_messages(order, self._orders.quirks)
-        order.call = SimulatedCall(
-            websocket, socket, order.codecs, call_id=order.call_id, order=order.body
-        )
-        await self._converse(order.call, opening)
-
-    async def _converse(self, call: SimulatedCall, opening: Iterable[str | bytes]) -> None:
-        """Send `opening`, let the agent talk until it is done or the client gone, and close."""
-        self.calls.append(call)
-        self._arrivals.unpark_all()
-        error: Exception | None = None
-        try:
-            async with trio.open_nursery() as nursery:
-
-                async def listen() -> None:
-                    await call._receive()
-                    nursery.cancel_scope.cancel()
-
-                nursery.start_soon(listen)
-                error = await self._perform(call, opening)
-                if error is None:
-                    await call.close(_NORMAL_CLOSURE)
-                else:
-                    await _hang_up(call, _INTERNAL_ERROR, "the agent failed")
-        finally:
-            if error is not None:
-                self._agent_errors.append(error)
-                self._scope.cancel()
-
-    async def _perform(
-        self, call: SimulatedCall, opening: Iterable[str | bytes]
-    ) -> Exception | None:
-        """Run the agent and return what it raised, but for the news that the client is gone."""
-        try:
-            try:
-                for message in opening:
-                    await call.send(message)
-                await self._agent(call)
-            except* CallEndedError:
-                pass
-        except Exception as exc:
-            return exc
-        return None
-
-    async def _hang_up_all(self) -> None:
-        """Close the open calls, and what might have become one, all at the same time."""
-        async with trio.open_nursery() as nursery:
-            for call in self.calls:
-                if call.ended is None:
-                    nursery.start_soon(_hang_up, call, _GOING_AWAY, _STOPPING)
-            for websocket in self._unbound:
-                nursery.start_soon(_turn_away, websocket)
-
-    def _raise_agent_errors(self) -> None:
-        if len(self._agent_errors) == 1:
-            raise self._agent_errors[0]
-        if self._agent_errors:
-            raise ExceptionGroup("agents failed in several calls", self._agent_errors)
+                await self._conversations.hold_ws_media_call(wire, admission.order)
 
 
 @asynccontextmanager
@@ -210,6 +113,7 @@ async def open_simulator(
     key: str = DEFAULT_KEY,
     assistant_id: str | None = None,
     announce_ready: bool = True,
+    keep: bool = True,
     token_lifetime: float = 60.0,
     quirks: Iterable[str] = (),
     answers: Answers = MappingProxyType({}),
@@ -217,7 +121,8 @@ async def open_simulator(
     """Serve HTTP and websocket on one port of `host` (0: any free one) and let `agent` talk.
 
     `assistant_id` None takes every ID. `announce_ready` False leaves ``status_agent_ready`` to
-    the agent; else it is the first message of every widget call. Session tokens and ws-media URLs
+    the agent; else it is the first message of every widget call. `keep` False: calls keep no sound
+    and no messages, see `SimulatedCall`. Session tokens and ws-media URLs
     are good for `token_lifetime` seconds on trio's clock, and so long a ws-media connection waits
     for its bind.
 
@@ -254,40 +159,13 @@ async def open_simulator(
             extra.socket.close()
         del listeners[1:]
     routes.authority = _authority(listeners[0])
-    body_error: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        simulator = Simulator(
-            agent=agent,
-            announce_ready=announce_ready,
-            key=key,
-            routes=routes,
-            orders=orders,
-            scope=nursery.cancel_scope,
-        )
+    async with open_conversations(agent, orders, announce_ready=announce_ready, keep=keep) as (
+        conversations,
+        nursery,
+    ):
+        simulator = Simulator(key=key, routes=routes, conversations=conversations)
         nursery.start_soon(trio.serve_listeners, simulator._serve, listeners)
-        try:
-            yield simulator
-        except Exception as exc:  # kept from the nursery, which would wrap it in a group
-            body_error = exc
-        await simulator._hang_up_all()
-        nursery.cancel_scope.cancel()
-    try:
-        if body_error is not None:
-            raise body_error
-    finally:
-        simulator._raise_agent_errors()
-
-
-async def _hang_up(call: SimulatedCall, code: int, reason: str) -> None:
-    """Close in order, but do not wait long for a client that takes nothing."""
-    with trio.move_on_after(_GOODBYE_TIMEOUT):
-        await call.close(code, reason)
-        await call.wait_ended()  # noted by another task, which is about to be cancelled
-
-
-async def _turn_away(websocket: ServerConnection) -> None:
-    with trio.move_on_after(_GOODBYE_TIMEOUT):
-        await websocket.aclose(_GOING_AWAY, _STOPPING)
+        yield simulator
 
 
 def _is_on_loopback(listener: trio.SocketListener) -> bool:

@@ -4,12 +4,10 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 
 import trio
-from websockets.exceptions import ConnectionClosed
-from websockets.trio.server import ServerConnection
 
-from sfclient.simulator._call import POLICY_VIOLATION
 from sfclient.simulator._codecs import WS_MEDIA_CODECS
 from sfclient.simulator._orders import BadBindError, Order, Orders
+from sfclient.simulator._wire import POLICY_VIOLATION, Wire, WireClosed
 
 # What a client has to put up with; see `open_simulator`.
 QUIRKS = {
@@ -38,35 +36,35 @@ def checked_quirks(names: Iterable[str]) -> frozenset[str]:
     return quirks
 
 
-async def wait_for_bind(websocket: ServerConnection, orders: Orders) -> Order | None:
+async def wait_for_bind(wire: Wire, orders: Orders) -> Order | None:
     """What a connection without a call says, until it is bound; None if it is over without."""
     try:
         with orders.waiting() as name:
             with trio.move_on_after(orders.lifetime):
-                await _introduce(websocket, name, orders.quirks)
-                return orders.bind(name, await websocket.recv())
-        await websocket.aclose(POLICY_VIOLATION, f"no bind within {orders.lifetime:g} s")
+                await _introduce(wire, name, orders.quirks)
+                return orders.bind(name, await wire.recv())
+        await wire.aclose(POLICY_VIOLATION, f"no bind within {orders.lifetime:g} s")
     except BadBindError as exc:
-        await websocket.aclose(POLICY_VIOLATION, str(exc))
-    except ConnectionClosed:
+        await wire.aclose(POLICY_VIOLATION, str(exc))
+    except WireClosed:
         pass
     return None
 
 
-async def _introduce(websocket: ServerConnection, name: str, quirks: Collection[str]) -> None:
+async def _introduce(wire: Wire, name: str, quirks: Collection[str]) -> None:
     """Say server_info, or what `quirks` make of it."""
     if "chatty" in quirks:
-        await websocket.send(_HELLO)
+        await wire.send(_HELLO)
     if "early_audio" in quirks:
         codec = WS_MEDIA_CODECS["l16"]
-        await websocket.send(codec.encode(_early_pcm(codec.samplerate)))
+        await wire.send(codec.encode(_early_pcm(codec.samplerate)))
     if "late_server_info" in quirks:
         await trio.sleep(_LATE_SECONDS)
     info = {"type": "server_info"}
     if "nameless_server_info" not in quirks:
         info["server_name" if "server_name" in quirks else "server-name"] = name
     if "no_server_info" not in quirks:
-        await websocket.send(json.dumps(info))
+        await wire.send(json.dumps(info))
 
 
 def first_messages(order: Order, quirks: Collection[str]) -> Iterator[str | bytes]:

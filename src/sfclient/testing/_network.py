@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sfclient.testing._trace import Trace
+
 Direction = Literal["up", "down"]
 
 
@@ -60,6 +62,8 @@ class Link:
     """Seconds that each byte is under way."""
     jitter: float = 0.0
     """Seconds by which the delay is at most longer or shorter, evenly spread."""
+    trace: Trace | None = None
+    """A recorded network, whose delays come on top of `delay`; a ``Link(trace=read_trace(path))``."""
     rate: float = math.inf
     """Bytes per second that get through."""
     split: int | tuple[int, int] | None = None
@@ -68,7 +72,7 @@ class Link:
     Each piece is written by itself. Who reads late may still find several at once.
     """
     coalesce: float = 0.0
-    """Seconds for which bytes are gathered, to be passed on at once."""
+    """Seconds for which bytes are gathered, to be passed on at once, or as fast as `rate` lets them."""
     faults: tuple[Fault, ...] = ()
     limit: int = 1 << 16
     """Bytes that may be under way before the sender is made to wait; the sockets add theirs, of about this size."""

@@ -1,10 +1,9 @@
 """One direction of one connection: bytes are received, are under way for a while, and are sent on."""
 
 import math
-import random
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
@@ -20,8 +19,7 @@ from sfclient.testing._network import (
     Reset,
     Stall,
 )
-
-PIECE_SECONDS = 0.01  # of a limited rate, that are passed on at a time
+from sfclient.testing._timetable import Timetable
 
 
 class Tap:
@@ -65,20 +63,19 @@ class Pipe:
         self._tap = tap
         self._close = close
         self._reset = reset
-        number, direction = name
-        self._random = random.Random(f"{link.seed} {number} {direction}")  # noqa: S311 -- no secret
+        self._timetable = Timetable(link, name, trio.current_time())
         self._under_way: deque[tuple[float, bytes]] = deque()
         self._waiting_bytes = 0
         self._has_ended = False  # at its source
         self._is_shut = False  # at its sink
         self._changed = trio.lowlevel.ParkingLot()
         self._passed = 0  # bytes that are through
-        self._free_at = self._due = self._gathered_at = -math.inf
         self.change(link)
 
     def change(self, link: Link) -> None:
         """From now on it is another; bytes under way are not affected."""
         self._link = link
+        self._timetable.change(link)
         coming = (fault for fault in link.faults if fault.at >= self._passed)
         self._faults: deque[Fault] = deque(sorted(coming, key=lambda fault: fault.at))
         self._changed.unpark_all()
@@ -111,37 +108,16 @@ class Pipe:
                     break
                 self._tap.received += len(part)
                 self._waiting_bytes += len(part)
-                for piece in self._pieces(bytes(part)):
-                    self._under_way.append((self._arrival(len(piece)), piece))
+                now, begin = trio.current_time(), 0
+                for length in self._timetable.pieces(len(part)):
+                    piece = bytes(part[begin : begin + length])
+                    self._under_way.append((self._timetable.due(now, length), piece))
+                    begin += length
                 self._changed.unpark_all()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._reset()
         self._has_ended = True
         self._changed.unpark_all()
-
-    def _pieces(self, part: bytes) -> Iterator[bytes]:
-        while part:
-            match self._link.split:
-                case int(length):
-                    pass
-                case shortest, longest:
-                    length = self._random.randint(shortest, longest)
-                case _:
-                    length = math.ceil(min(len(part), self._link.rate * PIECE_SECONDS))
-            yield part[:length]
-            part = part[length:]
-
-    def _arrival(self, length: int) -> float:
-        """When a piece that comes now is due at the other end."""
-        link = self._link
-        self._free_at = max(self._free_at, trio.current_time()) + length / link.rate
-        delay = link.delay + self._random.uniform(-link.jitter, link.jitter)
-        self._due = max(self._due, self._free_at + max(0.0, delay))
-        if link.coalesce:
-            if self._due > self._gathered_at:
-                self._gathered_at = self._due + link.coalesce
-            self._due = self._gathered_at
-        return self._due
 
     async def _send(self) -> None:
         while True:

@@ -184,18 +184,19 @@ async def open_proxy(
     """
     address = None if target is None else _address(target)
     listeners = await trio.open_tcp_listeners(port, host=host)
-    for extra in listeners[1:]:  # a name with several addresses; one port is the promise
-        await extra.aclose()
-    listener = listeners[0]
+    if (
+        port == 0
+    ):  # a name with several addresses has another free port at each; one port is the promise
+        for extra in listeners[1:]:
+            await extra.aclose()
+        del listeners[1:]
     chosen = list(networks) or [Network()]
     smallest = min(network.up.limit for network in chosen)
-    listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, smallest)
-    own_host, own_port = listener.socket.getsockname()[:2]
-    is_v6 = ipaddress.ip_address(own_host).version == 6
-    authority = f"[{own_host}]:{own_port}" if is_v6 else f"{own_host}:{own_port}"
+    for listener in listeners:
+        listener.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, smallest)
     async with open_unwrapped_nursery() as nursery:
-        proxy = Proxy(address, chosen, authority)
-        nursery.start_soon(trio.serve_listeners, proxy._serve, [listener])
+        proxy = Proxy(address, chosen, _authority(listeners[0]))
+        nursery.start_soon(trio.serve_listeners, proxy._serve, listeners)
         try:
             yield proxy
         finally:
@@ -208,6 +209,15 @@ def _address(target: str) -> Address:
     if not parts.hostname or port is None:
         raise ValueError(f"the target must be a URL or HOST:PORT, not {target!r}")
     return parts.hostname, port
+
+
+def _authority(listener: trio.SocketListener) -> str:
+    """By which it is reached from this machine, also if it listens at every address."""
+    host, port = listener.socket.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
 async def _asked_for(client: trio.SocketStream) -> Address | None:

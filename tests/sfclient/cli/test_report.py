@@ -81,9 +81,9 @@ def test_what_cannot_be_is_told_in_a_line(
 async def test_the_report_of_the_demo_over_a_bad_network_shows_where_it_stood_still(
     tmp_path: Path,
 ) -> None:
-    done = await sfclient("demo", "--bad-network", key=None, cwd=tmp_path)
+    done = await sfclient("demo", "--network", "stall", key=None, cwd=tmp_path)
     assert done.status == 0, done.stderr
-    assert "The network moves again (from the agent), after 2.5 s" in done.stdout
+    assert "The network moves again (from the agent), after 2.0 s" in done.stdout
     page = parse((tmp_path / "call.html").read_text(encoding="utf-8"))
-    assert page.one("g", "trouble", "stalled").one("text").text.startswith("network 2.5")
-    assert "The network stood still for 2.5" in page.one("section", "noticed").words
+    assert page.one("g", "trouble", "stalled").one("text").text.startswith("network 2.0")
+    assert "The network stood still for 2.0" in page.one("section", "noticed").words

@@ -1,0 +1,154 @@
+"""Networks by name, for tests that tell which one they passed on."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+from sfclient._errors import UsageError
+from sfclient.testing._network import Link, Network
+from sfclient.testing._trace import MESSAGE_SECONDS, Trace, read_trace
+
+TRACE_PREFIX = "trace:"
+
+DELAY = 0.03  # seconds each way that a line at home takes to a service on the same continent
+WIFI_DELAY, WIFI_JITTER = 0.05, 0.04  # where neighbours share the air: 10 to 90 ms
+# A cell that changes on a train: two seconds of nothing about every ten, so that each turn of a short call may be hit.
+STALL_SECONDS, STALL_PERIOD, STALL_BEGIN = 2.0, 10.0, (4.0, 5.5)
+STALLED_SECONDS = 60.0  # until the stalls come again as before
+SLOW_PACE = 0.9  # of a voice that is made slower than it is spoken: a second is missing after nine
+# A voice that is made sentence by sentence: what is gathered for so long comes at so many times real time.
+BURST_SECONDS = 1.0
+THROTTLED_PACE = 1.25  # enough, but to catch up a second takes four
+# A trace knows no sender that had to wait: half a minute of the fastest sound is under way before ours has to.
+TRACE_LIMIT = 1 << 22  # bytes
+
+
+class _Sound(NamedTuple):
+    """Bytes in a second of sound, in each direction."""
+
+    up: float
+    down: float
+
+
+def _steady(seed: int, sound: _Sound) -> Network:
+    return _both(Link(delay=DELAY, seed=seed))
+
+
+def _jitter(seed: int, sound: _Sound) -> Network:
+    return _both(Link(delay=WIFI_DELAY, jitter=WIFI_JITTER, seed=seed))
+
+
+def _stall(seed: int, sound: _Sound) -> Network:
+    return _both(Link(delay=DELAY, trace=_stalling(seed), seed=seed))
+
+
+def _slow_producer(seed: int, sound: _Sound) -> Network:
+    return _agent_side(Link(delay=DELAY, rate=SLOW_PACE * sound.down, seed=seed))
+
+
+def _burst_3x(seed: int, sound: _Sound) -> Network:
+    return _burst(seed, 3 * sound.down)
+
+
+def _burst_10x(seed: int, sound: _Sound) -> Network:
+    return _burst(seed, 10 * sound.down)
+
+
+def _throttled(seed: int, sound: _Sound) -> Network:
+    link = Link(delay=DELAY, seed=seed)
+    return Network(
+        replace(link, rate=THROTTLED_PACE * sound.up),
+        replace(link, rate=THROTTLED_PACE * sound.down),
+    )
+
+
+def _burst(seed: int, rate: float) -> Network:
+    # What is gathered in a second must find room, however fast the sender is.
+    return _agent_side(Link(DELAY, coalesce=BURST_SECONDS, rate=rate, limit=1 << 18, seed=seed))
+
+
+def _both(link: Link) -> Network:
+    return Network(link, link)
+
+
+def _agent_side(down: Link) -> Network:
+    """What the agent's side does; the caller's speech goes over a steady network."""
+    return Network(Link(delay=DELAY, seed=down.seed), down)
+
+
+def _stalling(seed: int) -> Trace:
+    """The same in both directions at once: the air is silent."""
+    chance = random.Random(seed)  # noqa: S311 -- no secret
+    count = round(STALLED_SECONDS / STALL_PERIOD)
+    begins = [STALL_PERIOD * number + chance.uniform(*STALL_BEGIN) for number in range(count)]
+
+    def arrival(sent: float) -> float:
+        begin = begins[int(sent / STALL_PERIOD)]
+        return max(sent, begin + STALL_SECONDS) if sent >= begin else sent
+
+    messages = round(STALLED_SECONDS / MESSAGE_SECONDS)
+    return Trace(tuple(arrival(number * MESSAGE_SECONDS) for number in range(messages)))
+
+
+_NAMED: Mapping[str, tuple[Callable[[int, _Sound], Network], str]] = {
+    "steady": (_steady, f"{1000 * DELAY:.0f} ms each way, as a good line at home"),
+    "jitter": (
+        _jitter,
+        f"{1000 * (WIFI_DELAY - WIFI_JITTER):.0f} to {1000 * (WIFI_DELAY + WIFI_JITTER):.0f} ms each way, another "
+        "for each message, as a crowded Wi-Fi",
+    ),
+    "stall": (
+        _stall,
+        f"nothing gets through for {STALL_SECONDS:g} s about every {STALL_PERIOD:g} s, both ways at once, as on a "
+        f"train; the first time {STALL_BEGIN[0]:g} to {STALL_BEGIN[1]:g} s after the connection began",
+    ),
+    "slow-producer": (
+        _slow_producer,
+        f"the agent's speech comes at {SLOW_PACE:g} of the pace at which it is played",
+    ),
+    "burst-3x": (
+        _burst_3x,
+        f"the agent's speech is held for {BURST_SECONDS:g} s, and comes three times as fast as it is played",
+    ),
+    "burst-10x": (
+        _burst_10x,
+        f"the agent's speech is held for {BURST_SECONDS:g} s, and comes ten times as fast as it is played",
+    ),
+    "throttled": (
+        _throttled,
+        f"each way has {THROTTLED_PACE:g} of what sound needs, as a subscription that is used up: "
+        "what was late is caught up slowly",
+    ),
+}
+
+NETWORKS: Mapping[str, str] = MappingProxyType({name: what for name, (_, what) in _NAMED.items()})
+"""What `network_named` knows by name, and a line about each."""
+
+
+def network_named(name: str, seed: int = 0, *, up: float = 96_000, down: float = 32_000) -> Network:
+    """The network with a name of `NETWORKS`, or ``trace:FILE``: in both directions as `read_trace` reads it.
+
+    A trace is read from its file, so it may block. Raises `UsageError` for another name, or what is no trace;
+    ValueError for `up` or `down` that are no number of bytes.
+
+    Parameters
+    ----------
+    name
+        Of the network.
+    seed
+        Of all that is random in it: the same seed is the same network.
+    up, down
+        Bytes in a second of sound from the caller, and from the agent, for networks that are as fast or slow as sound
+        is: 96 000 and 32 000 in the widget dialect; in ws-media both are 32 000 with ``l16``, 8000 with G.711.
+    """
+    if name.startswith(TRACE_PREFIX):
+        if not (path := name.removeprefix(TRACE_PREFIX)):
+            raise UsageError("the network trace: wants a file, as in trace:FILE")
+        return _both(Link(trace=read_trace(path), limit=TRACE_LIMIT, seed=seed))
+    if name not in _NAMED:
+        names = ", ".join(_NAMED)
+        raise UsageError(f"there is no network {name!r}: use {names}, or {TRACE_PREFIX}FILE")
+    make, _ = _NAMED[name]
+    return make(seed, _Sound(up, down))

@@ -218,7 +218,9 @@ async def test_what_both_sides_did_is_on_the_cassette_with_its_time(hold, fast_c
     async with hold(stutter, say=noise(0.3, 48_000), cassette=cassette) as held:
         await trio.sleep(0.4)
         held.call.mute()
+        before = held.call.seconds
         held.call.flush()
+        after = held.call.seconds
         await trio.sleep(0.2)
         held.call.mute(False)
         held.call.hang_up()
@@ -235,7 +237,7 @@ async def test_what_both_sides_did_is_on_the_cassette_with_its_time(hold, fast_c
     assert [record.payload for record in of[Kind.MUTE]] == [b"\1", b"\0"]
     assert [record.payload for record in of[Kind.HANG_UP]] == [b"hung up"]
     assert len(of[Kind.FLUSH]) == 2
-    assert of[Kind.FLUSH][0].seconds == pytest.approx(0.4, abs=0.1)
+    assert before <= of[Kind.FLUSH][0].seconds <= after
     assert of[Kind.END] == records[-1:]
     assert [record.seconds for record in records] == sorted(record.seconds for record in records)
     assert (tape.head.dialect, tape.head.policy, tape.head.is_device) == (

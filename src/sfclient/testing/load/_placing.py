@@ -90,7 +90,7 @@ class Placing:
                 self._placed += 1
                 self._held[self._placed] = self._now
                 calls.start_soon(self._hold, self._placed, room)
-                due = max(due + share.every, trio.current_time())
+                due = trio.current_time() + share.every
 
     async def _hold(self, number: int, room: trio.Semaphore) -> None:
         """One call."""

@@ -172,6 +172,26 @@ def test_call_that_this_program_does_not_know_is_told(path, change):
     assert "which this program does not" in refused(path, whole)
 
 
+def test_sound_that_goes_on_where_the_other_is_over_parts_there(path):
+    head, said, played, end = blocks()
+    later = record(Kind.FLUSH, position=4000)
+    path.write_bytes(b"".join(parts(head, said, played, later, end)))
+    assert replay(path).parting.frame == 3200
+    path.write_bytes(b"".join(parts(head, said, played, later)))  # cut off: more may have followed
+    assert replay(path).parting is None
+
+
+def test_gaps_are_those_of_the_call_and_not_of_its_replay(path):
+    head, *_ = blocks()
+    messages = [
+        record(Kind.RECEIVED, noise(0.02, 16_000), at, at / 16_000)
+        + record(Kind.TAKE, b"", at, at / 16_000)
+        for at in [*range(0, 16_000, 320), *(range(24_000, 24_025)), *range(24_320, 32_000, 320)]
+    ]
+    path.write_bytes(b"".join(parts(head, *messages)))
+    assert replay(path, policy="browser").playout.underruns == 1
+
+
 def test_what_follows_the_end_is_told(path):
     more = record(Kind.TAKE)
     assert "something follows its end" in refused(path, b"".join(parts(*blocks(), more)))

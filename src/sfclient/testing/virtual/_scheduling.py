@@ -2,7 +2,7 @@
 
 trio shuffles the tasks of each pass of its loop, so that no program relies on their order. For Hypothesis it has a
 switch that makes this deterministic: tasks are sorted by their age, and shuffled by one random generator. Seen in trio
-0.35; where a version has it no more, a virtual run refuses to begin.
+0.27 to 0.35; where a version has it no more, a virtual run refuses to begin.
 """
 
 import random
@@ -84,6 +84,7 @@ class Loop:
         runner = _loops().GLOBAL_RUN_CONTEXT.runner
         self._waiting_for_idle = runner.waiting_for_idle
         self._io_statistics = runner.io_manager.statistics
+        self._names = [name for name in _WAITING if hasattr(self._io_statistics(), name)]
 
     @property
     def is_waited_for(self) -> bool:
@@ -97,7 +98,7 @@ class Loop:
             return False
         waiting = self._io_statistics()
         # The loop itself waits for one, by which it is woken.
-        return sum(getattr(waiting, name, 0) for name in _WAITING) <= 1
+        return sum(int(getattr(waiting, name)) for name in self._names) <= 1
 
 
 # As the statistics of trio's I/O managers name them: epoll and Windows, kqueue.

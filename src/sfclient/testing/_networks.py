@@ -22,7 +22,7 @@ SLOW_PACE = 0.9  # of a voice that is made slower than it is spoken: a second is
 # A voice that is made sentence by sentence: what is gathered for so long comes at so many times real time.
 BURST_SECONDS = 1.0
 BURST_FROM_SECONDS = (
-    0.01  # of sound at once; what is shorter, as a pong, is not held but behind sound
+    0.01  # of sound that comes at once; less, as a pong, is not held, but behind sound
 )
 THROTTLED_PACE = 1.25  # enough, but to catch up a second takes four
 TRACE_SECONDS = 60.0  # of what is made by chance, which then begins again
@@ -156,6 +156,10 @@ def network_named(name: str, seed: int = 0, *, up: float = 96_000, down: float =
         Bytes in a second of sound from the caller, and from the agent, for networks that are as fast or slow as sound
         is: 96 000 and 32 000 in the widget dialect; in ws-media both are 32 000 with ``l16``, 8000 with G.711.
     """
+    sound = _Sound(up, down)
+    for byterate in sound:
+        if not 0 < byterate < math.inf:
+            raise ValueError(f"{byterate} is no number of bytes in a second of sound: give one")
     if name.startswith(TRACE_PREFIX):
         if not (path := name.removeprefix(TRACE_PREFIX)):
             raise UsageError("the network trace: wants a file, as in trace:FILE")
@@ -165,4 +169,4 @@ def network_named(name: str, seed: int = 0, *, up: float = 96_000, down: float =
         names = ", ".join(_NAMED)
         raise UsageError(f"there is no network {name!r}: use {names}, or {TRACE_PREFIX}FILE")
     make, _ = _NAMED[name]
-    return make(seed, _Sound(up, down))
+    return make(seed, sound)

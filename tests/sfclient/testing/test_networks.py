@@ -165,6 +165,13 @@ def test_an_unknown_name_is_told_with_those_that_are_known(name: str) -> None:
     assert all(known in str(caught.value) for known in [*NETWORKS, "trace:FILE"])
 
 
+@pytest.mark.parametrize("byterate", [0, -1, float("nan"), float("inf")])
+def test_a_speed_of_sound_that_cannot_be_is_refused(byterate: float) -> None:
+    for speeds in ({"up": byterate}, {"down": byterate}):
+        with pytest.raises(ValueError, match="is no number of bytes in a second of sound"):
+            network_named("steady", **speeds)
+
+
 @pytest.mark.parametrize("arrivals", [(), (0.1, 0.05), (-0.1,), (float("nan"),), (0.0, 0.01)])
 def test_a_trace_that_cannot_be_is_refused(arrivals: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="arrival"):

@@ -218,9 +218,10 @@ def is_numbered(path: Path, first: Path) -> bool:
     )
 
 
-def check_numbered(record: Path, audio: Audio) -> None:
-    """No further recording is to take the place of what is said or played. Raises `AudioFileError`."""
-    for end in (audio.input, audio.output):
+def check_numbered(record: Path, audio: Audio, *written: Path | None) -> None:
+    """No further recording, or cassette, is to take the place of what is said, played or written. Raises
+    `AudioFileError`."""
+    for end in (audio.input, audio.output, *written):
         path = getattr(end, "path", end)
         if (
             isinstance(path, str | Path)

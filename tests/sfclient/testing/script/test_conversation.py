@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 import trio
 
-from sfclient import InsecureURLError, NetworkError, TimeLimits, UsageError
+from sfclient import (
+    Disconnected,
+    InsecureURLError,
+    NetworkError,
+    Session,
+    TimeLimits,
+    UsageError,
+)
 from sfclient.report import read_record
 from sfclient.simulator import Agent, ReplyAgent, SimulatedCall
 from sfclient.testing import (
@@ -170,8 +177,10 @@ def test_an_agent_who_breaks_down_has_ended_it_early() -> None:
 
 
 def test_what_the_network_does_is_an_error_unless_it_is_expected() -> None:
-    outcome = hold(Script("talks", [Hold(5)]), breaks)
+    events: list[object] = []
+    outcome = hold(Script("talks", [Hold(5)]), breaks, on_event=events.append)
     assert (outcome.verdict, kinds(outcome)) == ("error", [])
+    assert isinstance(events[-1], Disconnected)
     assert isinstance(outcome.error, NetworkError)
     assert outcome.error.__traceback__ is None
     assert hold(Script("talks", [End(5, by="network")]), breaks).passed
@@ -207,11 +216,21 @@ def test_recording_record_and_report_are_kept_with_the_failures_on_them(
     hello: Path, tmp_path: Path
 ) -> None:
     events: list[object] = []
-    outcome = hold(
-        script(hello, response=0.2), agent(), folder=tmp_path / "a" / "b", on_event=events.append
-    )
-    assert outcome.verdict == "failed"
     folder = tmp_path / "a" / "b"
+
+    async def held() -> Outcome:
+        async with open_memory_agent(agent()) as there:
+
+            async def fetch() -> Session:
+                await trio.sleep(1)  # so that sound flows later than the call begins
+                return there.session()
+
+            return await hold_conversation(
+                script(hello, response=0.2), fetch, folder=folder, on_event=events.append
+            )
+
+    outcome = run_virtually(held)
+    assert (outcome.verdict, outcome.figures.connect_seconds) == ("failed", 1)
     assert sorted(path.name for path in folder.iterdir()) == [
         "both.wav",
         "call.json",
@@ -237,6 +256,14 @@ def test_what_cannot_be_kept_is_an_error(hello: Path, tmp_path: Path) -> None:
     outcome = hold(script(hello), agent(), folder=tmp_path, on_event=spoil)
     assert outcome.verdict == "error"
     assert "report.html" in str(outcome.error)
+
+
+def test_what_goes_wrong_on_this_side_while_it_is_held_is_an_error(hello: Path) -> None:
+    def fail(_event: object) -> None:
+        raise UsageError("the disk is full")
+
+    outcome = hold(script(hello), agent(), on_event=fail)
+    assert (outcome.verdict, str(outcome.error)) == ("error", "the disk is full")
 
 
 def test_a_conversation_that_is_cancelled_is_told_as_far_as_it_came(

@@ -85,6 +85,8 @@ class _Table:
             self._wrong("ready", f"in the {dialect} dialect nobody says that the agent is ready")
         self._end_if_wrong()
         agent = self._made(name)
+        if not self._faults and not callable(agent):
+            self._wrong("agent", f"{name!r} makes no agent, but {agent!r}, which cannot be called")
         self._end_if_wrong()
         return SimulatedAgent(agent, is_ready, keep=name not in OURS)
 
@@ -106,6 +108,8 @@ class _Table:
     def _with_options(self, kind: Callable[..., Any], options: "Mapping[str, Option]") -> Any:
         """One of ours, whose options are known."""
         values = {}
+        if "answers" in options and "answers" not in self._table:
+            self._wrong("agent", 'what the agent says is missing: answers = ["FILE.wav"]')
         for key, value in self._table.items():
             if key not in options:
                 near = get_close_matches(key, [*options, "agent", "ready"], 1)

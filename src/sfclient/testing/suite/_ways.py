@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import trio
 
 from sfclient._dialects import dialect_named
+from sfclient._errors import SfclientError
+from sfclient._http import service_at
 from sfclient._session import look_at_order, request_session
 from sfclient.testing._network import Network
 from sfclient.testing._networks import network_named
@@ -26,6 +28,7 @@ Tell = Callable[[Outcome], None]
 
 # Anybody's, for nobody is called: of those kept for fiction in North America.
 FROM_NUMBER, TO_NUMBER = "+12025550100", "+12025550101"
+OWN_FAULT = "this is a fault of sfclient, not of the agent; please report it"
 # Bytes in a second of sound, up and down, for networks whose speed is told in that of sound.
 BYTERATES = {"widget": (96_000, 32_000), "ws-media": (32_000, 32_000)}
 NO_ORDER = dict.fromkeys(("codec", "framing", "region", "base_url"))
@@ -159,7 +162,9 @@ class AtService:
     """What else `request_session` takes for the order, and where the service is."""
 
     def check(self, scripts: list[Script]) -> None:
-        look_at_order(self.assistant_id, dialect=self.dialect, **(NO_ORDER | dict(self.order)))
+        order = NO_ORDER | dict(self.order)
+        url, _ = look_at_order(self.assistant_id, dialect=self.dialect, **order)
+        service_at(url, self.api_key, None, None, allow_insecure=self.allow_insecure)
 
     def hold(self, script: Script, folder: Path | None, tell: Tell) -> None:
         get_session = partial(
@@ -179,4 +184,10 @@ class AtService:
             framing=self.order.get("framing"),
             allow_insecure=self.allow_insecure,
         )
-        trio.run(hold, script, get_session)
+        try:
+            trio.run(hold, script, get_session)
+        except SfclientError:
+            raise
+        except Exception as error:
+            # Not what it says: nobody knows what is in it, and the key may be.
+            raise RuntimeError(f"{type(error).__name__}: {OWN_FAULT}") from None

@@ -20,6 +20,7 @@ What a cassette has of a call is what lies behind the handshake: no URL, no head
 of the agent are masked as in an error of the call, of our own it has their type alone.
 """
 
+import json
 import struct
 import zlib
 from collections.abc import Iterator
@@ -131,6 +132,11 @@ def packed(record: Record) -> bytes:
     """A record as it is in a block."""
     kind, seconds, position, doubt, payload = record
     return RECORD.pack(kind, seconds, position, doubt, len(payload)) + payload
+
+
+def json_text(fields: object) -> bytes:
+    """The payload that is JSON."""
+    return json.dumps(fields).encode()
 
 
 class Packer:

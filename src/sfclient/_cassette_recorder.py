@@ -3,7 +3,6 @@
 Nothing waits for the file: a thread deflates and writes what is to be in it. A file that fails does not end the call.
 """
 
-import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -23,6 +22,7 @@ from sfclient._cassette import (
     Kind,
     Packer,
     Record,
+    json_text,
     packed,
 )
 from sfclient._connection import Connection, Traffic, WebSocketClosed
@@ -89,7 +89,7 @@ class CassetteRecorder:
     ) -> "TapedConnection":
         """The handshake is over, by the message `first` if there was one; `now` tells seconds since the call began."""
         self._now = now
-        self._put(Kind.HEAD, json.dumps(self._head._asdict()).encode())
+        self._put(Kind.HEAD, json_text(self._head._asdict()))
         if isinstance(first, bytes):  # which has spoken already
             self._put(Kind.RECEIVED, first)
         for kind, before in self._early:
@@ -132,7 +132,7 @@ class CassetteRecorder:
 
     def closed(self, code: int, reason: str) -> None:
         """By the agent, for a reason that is masked."""
-        self._put(Kind.CLOSED, json.dumps({"code": code, "reason": reason}).encode())
+        self._put(Kind.CLOSED, json_text({"code": code, "reason": reason}))
 
     def _put(self, kind: Kind, payload: bytes, before: int | None = None) -> None:
         assert self._now is not None
@@ -181,7 +181,7 @@ class CassetteRecorder:
         lacking."""
         try:
             end = End(self._output_frames, self._hash.hexdigest(), self._lost_frames)
-            self.tell(Kind.END, json.dumps(end._asdict()).encode())
+            self.tell(Kind.END, json_text(end._asdict()))
         finally:
             self._spool.close()
         if self.error is None and self._spool.error is not None:
@@ -190,7 +190,10 @@ class CassetteRecorder:
             raise AudioFileError(self.error)
 
     def _failure(self) -> str:
-        return str(cannot("write", self._path, str(self._spool.error)))
+        error = self._spool.error
+        return str(
+            cannot("write", self._path, error if isinstance(error, Exception) else str(error))
+        )
 
     def _write(self, records: bytes) -> None:
         """In the spool's thread."""

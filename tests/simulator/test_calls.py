@@ -74,22 +74,26 @@ async def test_a_call_that_keeps_nothing_gives_its_audio_to_who_listens():
     heard: list[bytes] = []
 
     async def agent(call: SimulatedCall) -> None:
-        first = call.audio()
-        heard.append(await anext(first))
-        del first  # who has gone holds nothing back
-        async for pcm in call.audio():
+        slow, gone = call.audio(), call.audio()
+        await anext(gone)
+        del gone  # who has gone holds nothing back
+        async for pcm in slow:
             heard.append(pcm)
+            await trio.sleep(0.005)
 
     async with open_simulator(agent, keep=False) as sim:
         async with ready_client(sim) as ws:
             for number in range(50):
                 await ws.send_message(bytes([number, 1]) * 500)
                 await trio.sleep(0.001)
+            with trio.fail_after(20):
+                while sum(map(len, heard)) < 50_000:  # noqa: ASYNC110 -- an agent is cancelled when the client goes
+                    await trio.sleep(0.001)
         call = sim.calls[0]
         await call.wait_ended()
         kept = call.messages, call.texts, call.received_audio, call.sent_audio
         assert kept == ([], [], b"", b"")
-        assert len(call._received) <= 1000
+        assert len(call._received) < 25_000  # of 50,000
     assert b"".join(heard) == b"".join(bytes([number, 1]) * 500 for number in range(50))
 
 

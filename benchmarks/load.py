@@ -142,13 +142,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=40, help="at once")
     parser.add_argument("--in-all", type=int, default=200)
+    parser.add_argument("--only", choices=["compare", "lose"], help="that part")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         trio.run(serve)
         return
-    trio.run(compare, args.calls, args.in_all)
-    trio.run(lose, args.calls, args.in_all)
+    for part in (compare, lose):
+        if args.only in (None, part.__name__):
+            trio.run(part, args.calls, args.in_all)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ COMMANDS = {
     "echo": measuring.echo,
     "doors": measuring.doors,
     "scale": measuring.scale,
+    "conversations": measuring.conversations,
     "load": measuring.load,
     "soak": measuring.soak,
     "clean": environment.clean,

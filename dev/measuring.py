@@ -58,6 +58,12 @@ def scale(arguments: list[str]) -> int:
     return run("python", "benchmarks/scale.py", *arguments)
 
 
+def conversations(arguments: list[str]) -> int:
+    """hold an hour of talk on the virtual clock, beside a bare loop with as many wake-ups, and twice the same"""
+    install("bench")
+    return run("python", "benchmarks/conversations.py", *arguments)
+
+
 def load(arguments: list[str]) -> int:
     """hold many calls from two processes, merge their figures, and kill one in the middle, for two minutes"""
     install("bench")

@@ -26,6 +26,7 @@ NAMES = {
     "canceller": "EchoCanceller(samplerate=16_000)",
     "many calls": "async def ask_all",
     "test": "async def test_the_agent_is_heard",
+    "virtual": "run_virtually(talk)",
 }
 
 

@@ -5,11 +5,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from os.path import abspath
 from pathlib import Path
 
 from sfclient._call import HeldCall
-from sfclient._connection import Connect
+from sfclient._cassette import Head
+from sfclient._cassette_recorder import CassetteRecorder, TapedPlayout, open_cassette
+from sfclient._connection import Connect, Connection
 from sfclient._contexts import frugal_asynccontextmanager
 from sfclient._devices import Audio, Line, open_lines
 from sfclient._dialects import Dialect
@@ -24,7 +27,7 @@ from sfclient._playout import Playout
 from sfclient._recording import Recorder, open_recorder
 from sfclient._session import Fetching, Session, check_session
 from sfclient._spool import in_thread
-from sfclient._tap import Tap
+from sfclient._tap import PlayedSource, Tap
 from sfclient._uplink import PacedUplink, Uplink
 from sfclient._voice import load_voice_detector
 
@@ -38,6 +41,7 @@ class Dialling:
     audio: Audio
     chunk_seconds: float
     record: Path | None
+    cassette: Path | None
     policy: str | None
     connect: Connect
     new_call: Callable[..., HeldCall]
@@ -48,7 +52,7 @@ class Dialling:
         """The devices and files, for all attempts."""
         dialect = self.new_dialect()
         rates = dialect.capture_samplerate, dialect.playout_samplerate
-        written = [] if self.record is None else [self.record]
+        written = [path for path in (self.record, self.cassette) if path is not None]
         return open_lines(self.audio, *rates, *written, chunk_seconds=self.chunk_seconds)
 
 
@@ -59,7 +63,7 @@ class Outlet:
         self.events = EventQueue()
         self._tap: Tap | None = None
 
-    def tap(self, samplerates: tuple[int, int], recorder: Recorder | None) -> Tap:
+    def tap(self, samplerates: tuple[int, int], recorder: PlayedSource | None) -> Tap:
         """The one tap, which listens to what is played in another attempt from now on."""
         if self._tap is None:
             self._tap = Tap(samplerates)
@@ -119,11 +123,16 @@ class Attempt:
                 recorder,
                 recording,
             )
-            playout = Playout(
+            playout = (Playout if dialling.cassette is None else TapedPlayout)(
                 dialect.playout_samplerate,
                 playing.output_samplerate,
                 dialling.policy or ("adaptive" if playing.is_real else "lossless"),
             )
+            cassette = None
+            if isinstance(playout, TapedPlayout):
+                cassette = await files.enter_async_context(
+                    self._open_cassette(dialect, playing, playout, recorder)
+                )
             interrupt_after = dialling.audio.interrupt_after
             voice = None
             if recording.is_real or interrupt_after is not None:
@@ -137,12 +146,35 @@ class Attempt:
                 playout,
                 recorder,
                 voice,
-                self._outlet.tap(rates, recorder) if dialling.is_tapped else None,
+                self._outlet.tap(rates, cassette or recorder) if dialling.is_tapped else None,
+                cassette,
                 events=self._outlet.events,
                 attempt=self._number,
                 dialled_at=self._dialled_at,
             )
             yield self.call
+
+    def _open_cassette(
+        self, dialect: Dialect, playing: Line, playout: TapedPlayout, recorder: Recorder | None
+    ) -> AbstractAsyncContextManager[CassetteRecorder]:
+        dialling = self._dialling
+        assert dialling.cassette is not None
+        head = Head(
+            version("sfaudio"),
+            self._number,
+            dialect.name,
+            dialect.codec,
+            dialect.framing,
+            float(dialling.chunk_seconds),
+            playout.policy,
+            dialect.capture_samplerate,
+            dialect.playout_samplerate,
+            playing.output_samplerate,
+            playing.is_real,
+        )
+        return open_cassette(
+            numbered(dialling.cassette, self._number), head, playout, playing, recorder
+        )
 
     async def dial(self, call: HeldCall, holds: Callable[[], None]) -> None:
         """Fetch a session, connect, and hold the call, until it is over; `holds` is called when sound flows."""
@@ -158,11 +190,19 @@ class Attempt:
             async with connect(url, limits=dialling.limits, secrets=session.secrets) as websocket:
                 act = partial(call._act, websocket)
                 handshake = Handshake(
-                    websocket, dialect, session.start_call, act, call._note, dialling.limits
+                    websocket, dialect, session.start_call, act, call._note_started, dialling.limits
                 )
                 url = await handshake.run()
                 if url is None:
-                    await call._hold(websocket, holds)
+                    await call._hold(self._taped(call, websocket, handshake.last), holds)
+
+    def _taped(self, call: HeldCall, websocket: Connection, last: str | bytes | None) -> Connection:
+        """Behind the handshake, of which `last` was the last message; by way of the cassette, if there is one."""
+        cassette = call._cassette
+        if cassette is None:
+            return websocket
+        clock = call._clock
+        return cassette.begin(websocket, lambda: clock.now, last)
 
 
 def numbered(path: Path, number: int) -> Path:

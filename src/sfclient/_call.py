@@ -12,6 +12,8 @@ from dataclasses import replace
 
 import trio
 
+from sfclient._cassette import Kind as Taped
+from sfclient._cassette_recorder import CassetteRecorder
 from sfclient._connection import Connection, WebSocketClosed
 from sfclient._devices import Device, Kind, Line, Queues
 from sfclient._dialects import Action, AgentReady, Dialect, PassOn, Play, Send, StartedCall
@@ -63,6 +65,7 @@ class HeldCall(Call):
         recorder: Recorder | None,
         voice: VoiceDetector | None,
         tap: Tap | None,
+        cassette: CassetteRecorder | None,
         *,
         events: EventQueue,
         attempt: int,
@@ -103,6 +106,7 @@ class HeldCall(Call):
         tell = self._events.tell
         recording, playing = self._line("input"), self._line("output")
         self._tap = tap
+        self._cassette = cassette
         self._echo = uplink.captured if isinstance(uplink.captured, EchoFree) else None
         heard_samplerate = None if self._echo is None else dialect.capture_samplerate
         interruption = None
@@ -150,6 +154,7 @@ class HeldCall(Call):
         if not self._stop.is_set():
             self._close("caller", 1000, reason)
             self._cut = self._playout.pending
+            self._note(Taped.HANG_UP, reason.encode())
             self._playout.flush()
             self._stop.set()
 
@@ -164,9 +169,11 @@ class HeldCall(Call):
 
     def _interrupted(self, event: AgentInterrupted) -> None:
         self._events.tell(replace(event, dropped_seconds=self._playout.queued_seconds))
+        self._note(Taped.INTERRUPTION)
         self.flush()
 
     def mute(self, muted: bool = True) -> None:
+        self._note(Taped.MUTE, bytes([muted]))
         self._uplink.muted = muted
         self._hearing.mute(muted)
 
@@ -279,7 +286,12 @@ class HeldCall(Call):
 
     # What happens in it.
 
-    def _note(self, started: StartedCall) -> None:
+    def _note(self, kind: Taped, payload: bytes = b"") -> None:
+        """On the cassette, if there is one."""
+        if self._cassette is not None:
+            self._cassette.tell(kind, payload)
+
+    def _note_started(self, started: StartedCall) -> None:
         self._was_started = True
         self._call_id = started.call_id or None
         if self._call_id and self._on_call_id:
@@ -287,7 +299,7 @@ class HeldCall(Call):
 
     async def _hold(self, websocket: Connection, started: Callable[[], None]) -> None:
         """Hold the call until somebody ends it; on leaving, devices and tasks have stopped."""
-        tapped = self._recorder or self._tap
+        tapped = self._recorder or self._cassette or self._tap
         queues = Queues(
             self._uplink.captured.queue,
             self._playout.engine,
@@ -306,8 +318,9 @@ class HeldCall(Call):
                 tasks.start_soon(self._playout.run)
                 tasks.start_soon(self._await_agent)
                 tasks.start_soon(self._watch.run, self._lines[0])
-                if self._recorder:
-                    tasks.start_soon(self._recorder.run, self._recording_failed)
+                for file in (self._recorder, self._cassette):
+                    if file:
+                        tasks.start_soon(file.run, self._recording_failed)
                 self._ready_at = self._clock.now
                 self._network.watch(websocket)
                 if self._endings.may_come:
@@ -405,8 +418,9 @@ class HeldCall(Call):
 
     @property
     def _recording_error(self) -> str | None:
-        """Why it was not recorded to the end, if it was not."""
-        return self._recorder.error if self._recorder else None
+        """Why it was not recorded to the end, or not on its cassette, if it was not."""
+        errors = [file.error for file in (self._recorder, self._cassette) if file]
+        return next(filter(None, errors), None)
 
     @property
     def _is_stray(self) -> bool:

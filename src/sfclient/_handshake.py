@@ -51,6 +51,8 @@ class Handshake:
         self._deadline = math.inf
         self._is_over = self._is_closed = False
         self._url: str | None = None
+        self.last: str | bytes | None = None
+        """The message that came last: when it is done, the one that has ended it, if one has."""
 
     async def run(self) -> str | None:
         """Returns the URL of another websocket at which it goes on, None when it is done.
@@ -61,9 +63,9 @@ class Handshake:
             await self._take(self._dialect.opened())
             while not self._is_over:
                 with trio.move_on_at(self._deadline) as patience:
-                    message = await self._websocket.receive()
+                    self.last = message = await self._websocket.receive()
                 if patience.cancelled_caught:
-                    self._deadline = math.inf
+                    self._deadline, self.last = math.inf, None
                     await self._take(self._dialect.timed_out())
                 else:
                     await self._take(self._dialect.received(message))

@@ -38,6 +38,7 @@ async def open_call(
     redial: Redial | None = None,
     chunk_seconds: float | None = None,
     record: str | Path | None = None,
+    cassette: str | Path | None = None,
     playout: str | None = None,
     ssl_context: ssl.SSLContext | None = None,
     allow_insecure: bool = False,
@@ -79,6 +80,10 @@ async def open_call(
         A stereo WAV file to write: the caller left, the agent right, time-aligned; of a call that is redialled one for
         each attempt, the second ``both-2.wav`` beside ``both.wav``. When it cannot be written any more,
         the call goes on: `RecordingFailed` tells it at once, an `AudioFileError` at the end.
+    cassette
+        A file from which ``sfclient replay`` and `sfclient.testing.replay` play the call again, to the same sound: the
+        messages of both directions and what was played, but no URL, key or token. One for each attempt, as `record`,
+        and as that when it cannot be written any more.
     playout
         How to deal with what the agent says and the network brings late. ``"adaptive"``: at the least delay without
         gaps, by playing a little slower and faster, shortening and lengthening pauses, and concealing what is missing;
@@ -136,14 +141,17 @@ async def open_call(
     check_seconds("silence_seconds", silence_seconds)
     limits = limits or TimeLimits()
     record = Path(record) if record is not None else None
-    if record is not None and redial is not None:
-        check_numbered(record, audio)
+    cassette = Path(cassette) if cassette is not None else None
+    for file in (record, cassette):
+        if file is not None and redial is not None:
+            check_numbered(file, audio)
     dialling = Dialling(
         way,
         new_dialect,
         audio,
         chunk_seconds,
         record,
+        cassette,
         playout,
         partial(open_websocket, ssl_context=ssl_context, allow_insecure=allow_insecure),
         partial(

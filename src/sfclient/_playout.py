@@ -133,6 +133,12 @@ class Playout:
 
     async def play(self, pcm: bytes) -> None:
         """Take PCM16 samples. Waits, and the network with it, only while more than `READ_ON_BYTES` of them wait."""
+        self.take(pcm)
+        while len(self._waiting) > READ_ON_BYTES:  # noqa: ASYNC110 -- callbacks set no events
+            await trio.sleep(LOOK_SECONDS)
+
+    def take(self, pcm: bytes) -> None:
+        """The same at once, whatever waits."""
         self.arrivals.arrived(
             trio.current_time(),
             self._time.ticks * TICK_SECONDS,
@@ -147,8 +153,11 @@ class Playout:
             self._fill()
         if self._is_behind or self._is_burst:
             self._more.unpark_all()
-        while len(self._waiting) > READ_ON_BYTES:  # noqa: ASYNC110 -- callbacks set no events
-            await trio.sleep(LOOK_SECONDS)
+
+    @property
+    def policy(self) -> str:
+        """One of `POLICIES`."""
+        return self._policy
 
     @property
     def _waiting_frames(self) -> int:
@@ -170,11 +179,15 @@ class Playout:
             if not self._is_behind and not self._is_burst:
                 await self._more.park()
             await trio.sleep(LOOK_SECONDS if self._is_behind else BURST_SECONDS)
-            self._fill()
+            self.refill()
             self.queue.write(b"")
 
+    def refill(self) -> None:
+        """Queue what waits, if there is room for much."""
+        self._fill()
+
     def _fill(self) -> None:
-        """Queue what waits, if there is room for much. In whole samples, so that a flush leaves no half of one."""
+        # In whole samples, so that a flush leaves no half of one.
         if self.queue.writable_frames < self._refill_frames:
             return
         with memoryview(self._waiting) as waiting:
@@ -205,13 +218,17 @@ class Playout:
         self._dropped_frames += self._waiting_frames
         del self._waiting[: 2 * self._waiting_frames]
 
+    def finish(self) -> None:
+        """No more is to come: what is queued is played without waiting for that."""
+        self.queue.drain()
+
     async def drain(self, latency: float) -> None:
         """Wait until all that was received has sounded, which is `latency` seconds after it was played."""
-        self._fill()
+        self.refill()
         while self._is_behind:
             await trio.sleep(LOOK_SECONDS)
-            self._fill()
-        self.queue.drain()
+            self.refill()
+        self.finish()
         while self.engine.queued_frames:  # noqa: ASYNC110 -- callbacks set no events
             await trio.sleep(LOOK_SECONDS)
         if self._is_resampled:  # the end of it comes with the next block, however long a line's are

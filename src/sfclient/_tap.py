@@ -1,15 +1,17 @@
 """What both sides of a call say, with its times, while it is said: for avatars and transcripts."""
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import trio
 
 from sfaudio import CaptureQueue
 from sfclient._ear import Ear
 from sfclient._events import Speaker
-from sfclient._recording import TAP_SECONDS, Recorder
+from sfclient._recording import TAP_SECONDS
 
 LOOK_SECONDS = 0.02  # between looks at what was played: a word's movement of the lips lasts longer
 UNREAD_BYTES = 1 << 20  # of both sides: ten seconds at 48 kHz
@@ -39,6 +41,18 @@ class TapStatistics:
     """The oldest, which nobody read in time."""
 
 
+class PlayedSource(Protocol):
+    """Who takes what the device plays for others too: a recorder, or a cassette's."""
+
+    played: CaptureQueue
+    """Where the device writes it."""
+    listener: Callable[[bytes], None] | None
+    """Is told of it."""
+
+    def take_played(self) -> None:
+        """Take it."""
+
+
 class Tap:
     """Iterate over it for each `Sound`, until the call is over; tasks that do so at the same time share what comes.
 
@@ -50,7 +64,7 @@ class Tap:
         self._samplerates: dict[Speaker, int] = dict(
             zip(("caller", "agent"), samplerates, strict=True)
         )
-        self._recorder: Recorder | None = None
+        self._recorder: PlayedSource | None = None
         self._agent: Ear | None = None
         self._unread: deque[Sound] = deque()
         self._tapped_bytes = self._read_bytes = self._unread_bytes = self._dropped_bytes = 0
@@ -88,8 +102,8 @@ class Tap:
             self._dropped_bytes += dropped
         self._news.unpark_all()
 
-    def listen(self, recorder: Recorder | None) -> None:
-        """To what is played from now on, which the recorder takes if there is one."""
+    def listen(self, recorder: PlayedSource | None) -> None:
+        """To what is played from now on, which somebody else takes already if this is not None."""
         self._agent = None
         self._recorder = recorder
         if recorder:

@@ -225,6 +225,10 @@ async def test_the_test_passes(fast_clock: UnhurriedClock) -> None:
     await (await run("test"))["test_the_agent_is_heard"]()
 
 
+def test_the_talk_on_the_virtual_clock_is_the_same_twice() -> None:
+    exec(compile(program("virtual"), "README, virtual", "exec"), {})
+
+
 @pytest.mark.slow
 def test_pytest_runs_the_test_with_the_line_for_it(tmp_path: Path) -> None:
     (settings,) = (text for language, text in BLOCKS if language == "toml")

@@ -70,6 +70,33 @@ async def idle(call: SimulatedCall) -> None:
     await trio.sleep_forever()
 
 
+async def test_a_call_that_keeps_nothing_gives_its_audio_to_who_listens():
+    heard: list[bytes] = []
+
+    async def agent(call: SimulatedCall) -> None:
+        slow, gone = call.audio(), call.audio()
+        await anext(gone)
+        del gone  # who has gone holds nothing back
+        async for pcm in slow:
+            heard.append(pcm)
+            await trio.sleep(0.005)
+
+    async with open_simulator(agent, keep=False) as sim:
+        async with ready_client(sim) as ws:
+            for number in range(50):
+                await ws.send_message(bytes([number, 1]) * 500)
+                await trio.sleep(0.001)
+            with trio.fail_after(20):
+                while sum(map(len, heard)) < 50_000:  # noqa: ASYNC110 -- an agent is cancelled when the client goes
+                    await trio.sleep(0.001)
+        call = sim.calls[0]
+        await call.wait_ended()
+        kept = call.messages, call.texts, call.received_audio, call.sent_audio
+        assert kept == ([], [], b"", b"")
+        assert len(call._received) < 25_000  # of 50,000
+    assert b"".join(heard) == b"".join(bytes([number, 1]) * 500 for number in range(50))
+
+
 async def test_everything_received_is_noted_in_order() -> None:
     async with open_simulator(idle) as sim:
         before = trio.current_time()

@@ -33,7 +33,7 @@ from sfclient._devices._ends import (
     WavInput,
     WavOutput,
 )
-from sfclient._devices._files import check_distinct
+from sfclient._devices._files import OutputFile, cannot, check_distinct, open_input
 from sfclient._devices._interface import DeviceStatistics, DeviceWaits, Line, Queues, Waits
 from sfclient._devices._listen import listen
 from sfclient._devices._portaudio import HANGS, MOST_VOLUME, PortAudioLine
@@ -48,7 +48,7 @@ from sfclient._devices._stream_output import (
 )
 from sfclient._devices._virtual import BLOCK_SECONDS, close_in_time, open_virtual_line
 from sfclient._devices._wav import StereoSound, open_stereo
-from sfclient._devices._wav_writer import SpooledWav
+from sfclient._devices._wav_writer import SpooledWav, WavWriter
 from sfclient._errors import AudioFileError, DeviceError
 from sfclient._spool import in_thread, within
 
@@ -180,6 +180,7 @@ __all__ = [
     "MemoryInput",
     "MemoryOutput",
     "NullOutput",
+    "OutputFile",
     "Queues",
     "Reference",
     "ReferenceStatistics",
@@ -194,12 +195,15 @@ __all__ = [
     "Waits",
     "WavInput",
     "WavOutput",
+    "WavWriter",
+    "cannot",
     "check_distinct",
     "close_in_time",
     "is_sound_file",
     "is_stuck",
     "list_devices",
     "listen",
+    "open_input",
     "open_lines",
     "open_stereo",
     "read_sound",

@@ -111,6 +111,10 @@ class Line(Waits, Protocol):
     """Whether the call is to end when all of what it records was said: that of a file."""
 
     @property
+    def block_seconds(self) -> float:
+        """Of each block that it plays, as near as whole frames allow; 0 where that is not known, or not the same."""
+
+    @property
     def is_said(self) -> bool:
         """Whether nothing is left to be recorded; True where there is no telling, as of a microphone."""
 

@@ -109,6 +109,14 @@ class PortAudioLine(DeviceWaits):
         self._lost_since: float | None = None
 
     @property
+    def block_seconds(self) -> float:
+        for stream in self._streams.statistics():
+            for callbacks in (stream.callbacks, stream.callbacks + 1):  # one may be under way
+                if stream.output_frames and stream.output_frames % callbacks == 0:
+                    return stream.output_frames // callbacks / self.output_samplerate
+        return 0.0
+
+    @property
     def input_latency(self) -> float:
         return self._streams.input_latency
 

@@ -53,7 +53,7 @@ class VirtualLine:
         )
         self.input_samplerate = input_samplerate
         self.output_samplerate = output_samplerate
-        self._block_seconds = block_seconds
+        self.block_seconds = block_seconds
         self._is_due = False
         self._waiting = Bell()  # for what is recorded
         self._own_task = Bell()
@@ -112,7 +112,7 @@ class VirtualLine:
         self._clock = shared_clock()
         self._queues = queues
         self._ahead = self.clock() - trio.current_time()
-        self._start = self._clock.good_start(self._block_seconds)
+        self._start = self._clock.good_start(self.block_seconds)
         self._turns = self._recorded = self._played = 0
         self._begin_reference()
         try:
@@ -131,7 +131,7 @@ class VirtualLine:
             self._queues.reference.begin(self._queues.capture.statistics().written_frames)
 
     def _wait_due(self) -> None:
-        self._clock.call_at(self._start + (self._turns + 1) * self._block_seconds, self._due)
+        self._clock.call_at(self._start + (self._turns + 1) * self.block_seconds, self._due)
 
     def _due(self) -> None:
         self._is_due = True
@@ -144,10 +144,10 @@ class VirtualLine:
             return
         self._is_due = False
         now = trio.current_time()
-        due = max(self._turns + 1, int((now - self._start) / self._block_seconds))
+        due = max(self._turns + 1, int((now - self._start) / self.block_seconds))
         while self._turns < due and trio.current_time() <= now + AT_ONCE_SECONDS:
             self._turns += 1
-            self._turn(self._queues, self._turns * self._block_seconds)
+            self._turn(self._queues, self._turns * self.block_seconds)
         self._wait_due()
         self._waiting.ring()
 

@@ -16,6 +16,7 @@ from sfclient._dialects._interface import (
     StartedCall,
     WaitAtMost,
     json_object,
+    passed_on,
 )
 from sfclient._dialects._widget import WidgetDialect
 from sfclient._dialects._ws_media import WsMediaDialect
@@ -55,4 +56,5 @@ __all__ = [
     "WsMediaRecord",
     "dialect_named",
     "json_object",
+    "passed_on",
 ]

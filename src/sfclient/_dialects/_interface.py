@@ -218,6 +218,10 @@ class Dialect(ABC):
     def opened(self) -> Iterable[Action]:
         """The socket is open. What follows is the handshake, until `Established`."""
 
+    def resumed(self) -> None:
+        """Instead of all that: the handshake lies behind us, as in a call that is played again."""
+        self._split_frame = b""
+
     def started(self, call: StartedCall) -> Iterable[Action]:
         """The call that `StartCall` asked for has been started."""
         return ()

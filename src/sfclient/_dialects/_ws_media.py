@@ -154,6 +154,9 @@ class WsMediaDialect(Dialect):
     def opened(self) -> Iterable[Action]:
         return self._take("opened")
 
+    def resumed(self) -> None:
+        self._state = State.TALKING
+
     def started(self, call: StartedCall) -> Iterable[Action]:
         return self._take("started" if call.sid else "redirected", call)
 

@@ -17,6 +17,8 @@ from sfclient.cli._doctor import run_doctor
 from sfclient.cli._load import add_arguments as add_load
 from sfclient.cli._load import run_load
 from sfclient.cli._network import add_network
+from sfclient.cli._replay import add_arguments as add_replay
+from sfclient.cli._replay import run_replay
 from sfclient.cli._report import add_arguments as add_report
 from sfclient.cli._report import run_report
 from sfclient.cli._result import run_result
@@ -160,6 +162,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="write both sides: you left, the agent right",
     )
     call.add_argument(
+        "--cassette",
+        metavar="FILE",
+        type=Path,
+        help="keep the call, so that replay plays it again: the messages of both directions, no key or token",
+    )
+    call.add_argument(
         "--playout",
         choices=POLICIES,
         help="what to do about speech that the network brings late: stretch and conceal at the least delay (adaptive: "
@@ -209,12 +217,20 @@ def make_parser() -> argparse.ArgumentParser:
     )
     test.set_defaults(command=run_test)
     add_test(test)
+    replay = commands.add_parser(
+        "replay",
+        help="play a call again that was kept on a cassette",
+        description="Play a call again, as fast as that goes, and compare it frame by frame with what it has played. "
+        "Exit status: 1 if they part.",
+    )
+    replay.set_defaults(command=run_replay)
+    add_replay(replay)
 
     load = commands.add_parser(
         "load",
         help="hold many scripted calls at once, from many processes",
-        description="Hold many calls by a script at once, and tell percentiles over all of them. Exit status: 0 if each "
-        "went as the script expects, 1 if one did not, 130 if it was interrupted.",
+        description="Hold many calls by a script at once, and tell percentiles over all of them. Exit status: 0 if "
+        "each went as the script expects, 1 if one did not, 130 if it was interrupted.",
     )
     load.set_defaults(command=run_load)
     add_load(load)

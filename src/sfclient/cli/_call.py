@@ -37,6 +37,7 @@ async def run_call(args: argparse.Namespace) -> int:
     files = Files(
         output=Path(args.output) if args.output and is_sound_file(args.output) else None,
         record=args.record,
+        cassette=args.cassette,
         stats=args.stats,
         report=args.report,
         log=args.log,
@@ -55,6 +56,7 @@ async def run_call(args: argparse.Namespace) -> int:
         codec=args.codec,
         framing=args.framing,
         redial=_redial(args),
+        cassette=args.cassette,
         playout=args.playout,
         max_seconds=args.duration,
         silence_seconds=args.silence,

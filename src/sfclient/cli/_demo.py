@@ -1,7 +1,6 @@
 """``sfclient demo``: a call with a local agent, recorded and reported; over a network of choice."""
 
 import argparse
-from contextlib import AsyncExitStack
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -34,11 +33,10 @@ async def run_demo(args: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     words = await in_thread(_words)
     agent = EchoAgent(delay=DEMO_WORDS_SECONDS + DEMO_ANSWER_SECONDS)
-    async with AsyncExitStack() as opened:
-        simulator = await opened.enter_async_context(open_simulator(agent))
-        base_url = simulator.base_url
-        if network:
-            base_url = await opened.enter_async_context(way_through(network, base_url))
+    async with (
+        open_simulator(agent) as simulator,
+        way_through(network, simulator.base_url) as base_url,
+    ):
         say(f"A simulated agent listens at {simulator.base_url} and will say what it has heard.")
         if network:
             say(words_of(args))

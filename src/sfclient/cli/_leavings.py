@@ -54,13 +54,15 @@ class Files:
 
     output: Path | None = None
     record: Path | None = None
+    cassette: Path | None = None
     stats: Path | None = None
     """`STANDARD_OUTPUT` is no file."""
     report: Path | None = None
     log: Path | None = None
     """Goes on where it was."""
     is_numbered: bool = False
-    """Whether there may be further recordings and reports, ``both-2.wav`` and so on, as of a call that is redialled."""
+    """Whether there may be further recordings, cassettes and reports, ``both-2.wav`` and so on, as of a call that is
+    redialled."""
 
     @property
     def is_printed(self) -> bool:
@@ -74,7 +76,8 @@ class Files:
     def check(self, *, read: list[Path], overwrite: bool) -> None:
         """They are different ones, also from those that are read; none of them is there already, unless all may be
         overwritten; and their folders take them. Makes none but the log. It may block. Raises `UsageError`."""
-        new = [self.output, self.record, self.report, None if self.is_printed else self.stats]
+        stats = None if self.is_printed else self.stats
+        new = [self.output, self.record, self.cassette, self.report, stats]
         written = [path for path in (*new, self.log) if path is not None]
         check_distinct(read, written)
         try:
@@ -85,9 +88,9 @@ class Files:
             ) from None
         if len(set(names)) < len(names):
             raise UsageError(
-                "--input, --output, --record, --stats, --report and --log must be different files"
+                "--input, --output, --record, --cassette, --stats, --report and --log must be different files"
             )
-        numbered = [self.record, self.report] if self.is_numbered else []
+        numbered = [self.record, self.cassette, self.report] if self.is_numbered else []
         further = [found for path in filter(None, numbered) for found in _further(path)]
         for path in () if overwrite else (*filter(None, new), *further):
             if is_there(path):

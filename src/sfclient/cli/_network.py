@@ -1,23 +1,15 @@
 """``--network``: what lies between this program and a service, for the commands that put something there."""
 
 import argparse
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from sfclient._errors import UsageError
-from sfclient._proxy import proxy_toward
 from sfclient._spool import in_thread
-from sfclient._urls import is_loopback
 
 if TYPE_CHECKING:
     from sfclient.testing import Network
-
-PROXY_VARIABLE = (
-    "https_proxy"  # in lower case, it comes before all others that name a proxy for TLS
-)
 
 
 def add_network(parser: argparse._ActionsContainer) -> None:
@@ -37,17 +29,15 @@ def add_network(parser: argparse._ActionsContainer) -> None:
     )
 
 
-async def network_of(
-    args: argparse.Namespace, *, up: float = 96_000, down: float = 32_000
-) -> "Network | None":
-    """What was asked for, with the speeds of sound as `network_named` takes them. Raises `UsageError`."""
+async def network_of(args: argparse.Namespace) -> "Network | None":
+    """What was asked for. Raises `UsageError` for what is none."""
     if args.network is None:
         if args.network_seed:
             raise UsageError("--network-seed goes with --network only")
         return None
     from sfclient.testing import network_named
 
-    return await in_thread(lambda: network_named(args.network, args.network_seed, up=up, down=down))
+    return await in_thread(lambda: network_named(args.network, args.network_seed))
 
 
 def words_of(args: argparse.Namespace) -> str:
@@ -60,34 +50,16 @@ def words_of(args: argparse.Namespace) -> str:
 
 @asynccontextmanager
 async def way_through(
-    network: "Network", base_url: str, *, host: str = "127.0.0.1", port: int = 0
+    network: "Network | None", base_url: str, *, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[str]:
-    """By which URL the service is reached through a proxy that listens there.
+    """By which URL a service without TLS is reached: if there is a network, through a proxy that listens there.
 
-    TLS is asked for by the service's own name, so toward ``https://`` the proxy is that of this process's environment
-    for the while. Raises OSError if it cannot listen, `UsageError` if the environment has another proxy.
+    Raises OSError if it cannot listen.
     """
+    if network is None:
+        yield base_url
+        return
     from sfclient.testing import open_proxy
 
-    parts = urlsplit(base_url)
-    if parts.scheme != "https":
-        async with open_proxy(base_url, network, host=host, port=port) as proxy:
-            yield proxy.through(base_url)
-        return
-    service = parts.hostname or ""
-    if is_loopback(service) or proxy_toward(service, parts.port or 443):
-        raise UsageError(
-            f"no network can be put in between on the way to {service}: it is on this machine, or behind a proxy"
-        )
-    async with open_proxy(None, network, host=host, port=port) as proxy:
-        before = os.environ.get(PROXY_VARIABLE)
-        os.environ[PROXY_VARIABLE] = f"http://{proxy.authority}"
-        try:
-            if proxy_toward(service, parts.port or 443) is None:
-                raise UsageError(f"no network can be put in between: NO_PROXY names {service}")
-            yield base_url
-        finally:
-            if before is None:
-                del os.environ[PROXY_VARIABLE]
-            else:
-                os.environ[PROXY_VARIABLE] = before
+    async with open_proxy(base_url, network, host=host, port=port) as proxy:
+        yield proxy.through(base_url)

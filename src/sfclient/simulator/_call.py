@@ -116,7 +116,7 @@ class SimulatedCall:
     @property
     def received_audio(self) -> bytes:
         """The caller's PCM16 mono at `caller_samplerate` so far, messages joined. A copy."""
-        return self._codecs.caller.decode(bytes(self._received))
+        return self._codecs.caller.decode(bytes(self._received)) if self._keeps else b""
 
     @property
     def sent_audio(self) -> bytes:

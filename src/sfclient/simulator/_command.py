@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -104,17 +104,16 @@ async def run(args: argparse.Namespace, front: Front | None = None) -> int:
             try:
                 # Behind another at the same address: who may reach that may reach this, and the key is checked for it.
                 port = 0 if front else args.port
-                async with AsyncExitStack() as opened:
-                    sim = await opened.enter_async_context(
-                        open_simulator(
-                            agent, host=args.host, port=port, key=key, quirks=args.quirks
-                        )
-                    )
-                    base_url = sim.base_url
-                    if front:
-                        base_url = await opened.enter_async_context(
-                            front(base_url, host=args.host, port=args.port)
-                        )
+                async with (
+                    open_simulator(
+                        agent, host=args.host, port=port, key=key, quirks=args.quirks
+                    ) as sim,
+                    (
+                        front(sim.base_url, host=args.host, port=args.port)
+                        if front
+                        else nullcontext(sim.base_url)
+                    ) as base_url,
+                ):
                     _say(base_url, sys.stdout)
                     _say(hint.format(base_url=base_url))
                     _say(f"ws-media is spoken too: see {base_url}")

@@ -1,4 +1,4 @@
-"""Networks for tests: what may lie between a client and a service. Not imported by `sfclient` itself.
+"""For tests: scripted callers, networks, cassettes. Not imported by `sfclient` itself.
 
 - `open_proxy`, `Proxy`: a proxy of bytes, between a client and a service (`_proxy`)
 - `Network` of two `Link`: what it does to them, as data (`_network`)
@@ -8,6 +8,8 @@
 - `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
 - `_pipe`: one direction of one connection; `_timetable`: when its bytes are due, without I/O or clock
 - `run_virtually`, `open_memory_agent`: an hour of talk in seconds, without sockets (`virtual`)
+- `replay`, `Replay`, `Parting`: a call that was kept on a cassette, played again and compared (`_replay`,
+  `_replay_player`, `_replay_comparison`)
 - `hold_conversation`, of a `Script` of `Say`, `Hear`, `Silence`, `Interrupt`, `Hold`, `End`, `HangUp` and `Limits`, to
   an `Outcome` with each `Failure` and `Figures`; `read_scripts`, `ScriptError`: a scripted caller (`script`)
 
@@ -41,6 +43,8 @@ from sfclient.testing._network import (
 )
 from sfclient.testing._networks import NETWORKS, network_named
 from sfclient.testing._proxy import Proxy, open_proxy
+from sfclient.testing._replay import Replay, replay
+from sfclient.testing._replay_comparison import Parting
 from sfclient.testing._trace import Trace, read_trace
 from sfclient.testing.script import (
     End,
@@ -79,8 +83,10 @@ __all__ = [
     "LinkStatistics",
     "Network",
     "Outcome",
+    "Parting",
     "Proxy",
     "ProxyStatistics",
+    "Replay",
     "Reset",
     "Say",
     "Script",
@@ -94,5 +100,6 @@ __all__ = [
     "open_proxy",
     "read_scripts",
     "read_trace",
+    "replay",
     "run_virtually",
 ]

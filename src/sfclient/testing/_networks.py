@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -16,13 +17,17 @@ DELAY = 0.03  # seconds each way that a line at home takes to a service on the s
 WIFI_DELAY, WIFI_JITTER = 0.05, 0.04  # where neighbours share the air: 10 to 90 ms
 # A cell that changes on a train: two seconds of nothing about every ten, so that each turn of a short call may be hit.
 STALL_SECONDS, STALL_PERIOD, STALL_BEGIN = 2.0, 10.0, (4.0, 5.5)
-STALLED_SECONDS = 60.0  # until the stalls come again as before
 SLOW_PACE = 0.9  # of a voice that is made slower than it is spoken: a second is missing after nine
 # A voice that is made sentence by sentence: what is gathered for so long comes at so many times real time.
 BURST_SECONDS = 1.0
+BURST_FROM_SECONDS = (
+    0.01  # of sound at once; what is shorter, as a pong, is not held but behind sound
+)
+BURST_LIMIT = 1 << 18  # bytes: room for what a fast sender says meanwhile
 THROTTLED_PACE = 1.25  # enough, but to catch up a second takes four
-# A trace knows no sender that had to wait: half a minute of the fastest sound is under way before ours has to.
-TRACE_LIMIT = 1 << 22  # bytes
+TRACE_SECONDS = 60.0  # of what is made by chance, which then begins again
+# Bytes. A trace that was recorded knows no sender that had to wait: ours has to when half a minute is under way.
+TRACE_LIMIT = 1 << 22
 
 
 class _Sound(NamedTuple):
@@ -37,7 +42,8 @@ def _steady(seed: int, sound: _Sound) -> Network:
 
 
 def _jitter(seed: int, sound: _Sound) -> Network:
-    return _both(Link(delay=WIFI_DELAY, jitter=WIFI_JITTER, seed=seed))
+    up, down = (Link(trace=_jittering(f"{seed} {way}"), seed=seed) for way in ("up", "down"))
+    return Network(up, down)
 
 
 def _stall(seed: int, sound: _Sound) -> Network:
@@ -49,11 +55,11 @@ def _slow_producer(seed: int, sound: _Sound) -> Network:
 
 
 def _burst_3x(seed: int, sound: _Sound) -> Network:
-    return _burst(seed, 3 * sound.down)
+    return _burst(seed, sound, 3.0)
 
 
 def _burst_10x(seed: int, sound: _Sound) -> Network:
-    return _burst(seed, 10 * sound.down)
+    return _burst(seed, sound, 10.0)
 
 
 def _throttled(seed: int, sound: _Sound) -> Network:
@@ -64,9 +70,9 @@ def _throttled(seed: int, sound: _Sound) -> Network:
     )
 
 
-def _burst(seed: int, rate: float) -> Network:
-    # What is gathered in a second must find room, however fast the sender is.
-    return _agent_side(Link(DELAY, coalesce=BURST_SECONDS, rate=rate, limit=1 << 18, seed=seed))
+def _burst(seed: int, sound: _Sound, pace: float) -> Network:
+    link = Link(DELAY, rate=pace * sound.down, coalesce=BURST_SECONDS, limit=BURST_LIMIT, seed=seed)
+    return _agent_side(replace(link, coalesce_from=round(BURST_FROM_SECONDS * sound.down)))
 
 
 def _both(link: Link) -> Network:
@@ -78,18 +84,30 @@ def _agent_side(down: Link) -> Network:
     return Network(Link(delay=DELAY, seed=down.seed), down)
 
 
+def _jittering(seed: str) -> Trace:
+    """By the time at which it was sent, so that a message more or less does not change all that follow."""
+    chance = random.Random(seed)  # noqa: S311 -- no secret
+    least, most = WIFI_DELAY - WIFI_JITTER, WIFI_DELAY + WIFI_JITTER
+    arrivals = (sent + chance.uniform(least, most) for sent in _sent())
+    return Trace(tuple(accumulate(arrivals, max)))  # none overtakes
+
+
 def _stalling(seed: int) -> Trace:
     """The same in both directions at once: the air is silent."""
     chance = random.Random(seed)  # noqa: S311 -- no secret
-    count = round(STALLED_SECONDS / STALL_PERIOD)
+    count = round(TRACE_SECONDS / STALL_PERIOD)
     begins = [STALL_PERIOD * number + chance.uniform(*STALL_BEGIN) for number in range(count)]
 
     def arrival(sent: float) -> float:
         begin = begins[int(sent / STALL_PERIOD)]
         return max(sent, begin + STALL_SECONDS) if sent >= begin else sent
 
-    messages = round(STALLED_SECONDS / MESSAGE_SECONDS)
-    return Trace(tuple(arrival(number * MESSAGE_SECONDS) for number in range(messages)))
+    return Trace(tuple(map(arrival, _sent())))
+
+
+def _sent() -> list[float]:
+    """When the messages of a trace are sent."""
+    return [number * MESSAGE_SECONDS for number in range(round(TRACE_SECONDS / MESSAGE_SECONDS))]
 
 
 _NAMED: Mapping[str, tuple[Callable[[int, _Sound], Network], str]] = {
@@ -112,10 +130,13 @@ _NAMED: Mapping[str, tuple[Callable[[int, _Sound], Network], str]] = {
         _burst_3x,
         f"the agent's speech is held for {BURST_SECONDS:g} s, and comes three times as fast as it is played",
     ),
-    "burst-10x": (_burst_10x, "the same, ten times as fast"),
+    "burst-10x": (
+        _burst_10x,
+        f"the agent's speech is held for {BURST_SECONDS:g} s, and comes ten times as fast as it is played",
+    ),
     "throttled": (
         _throttled,
-        f"each way {THROTTLED_PACE:g} of what sound needs, as a subscription that is used up: "
+        f"each way has {THROTTLED_PACE:g} of what sound needs, as a subscription that is used up: "
         "what was late is caught up slowly",
     ),
 }
@@ -127,7 +148,9 @@ NETWORKS: Mapping[str, str] = MappingProxyType({name: what for name, (_, what) i
 def network_named(name: str, seed: int = 0, *, up: float = 96_000, down: float = 32_000) -> Network:
     """The network with a name of `NETWORKS`, or ``trace:FILE``: in both directions as `read_trace` reads it.
 
-    A trace is read from its file, so it may block. Raises `UsageError` for another name, or what is no trace.
+    A trace is read from its file, so it may block.
+
+    Raises `UsageError` for another name, or what is no trace; ValueError for `up` or `down` that cannot be.
 
     Parameters
     ----------

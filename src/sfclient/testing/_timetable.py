@@ -34,7 +34,7 @@ class Timetable:
         self._link = link
         self._began = began
         self._random = random.Random(f"{link.seed} {number} {direction}")  # noqa: S311 -- no secret
-        self._there = self._gathered_at = self._through = -math.inf
+        self._gathered_at = self._through = -math.inf
 
     def change(self, link: Link) -> None:
         """From now on it is another; what is under way is not affected, and nothing overtakes it."""
@@ -61,10 +61,8 @@ class Timetable:
         if link.trace is not None:
             sent = self._began + link.trace.arrival(now - self._began)
         delay = link.delay + self._random.uniform(-link.jitter, link.jitter)
-        self._there = max(self._there, sent + max(0.0, delay))
-        if link.coalesce:
-            if self._there > self._gathered_at:
-                self._gathered_at = self._there + link.coalesce
-            self._there = self._gathered_at
-        self._through = max(self._through, self._there) + length / link.rate
+        there = sent + max(0.0, delay)
+        if link.coalesce and there > self._gathered_at and length >= link.coalesce_from:
+            self._gathered_at = there + link.coalesce
+        self._through = max(self._through, self._gathered_at, there) + length / link.rate
         return self._through

@@ -1,19 +1,16 @@
-"""``--network``: all that goes to the service goes through it, or it is told that this cannot be."""
-
-import os
-from functools import partial
+"""``--network``: all that goes to the service goes through it, and what is no network is told."""
 
 import pytest
 import trio
 
-from sfclient import Audio, MemoryInput, MemoryOutput, UsageError, open_call, request_session
+from sfclient import Audio, MemoryInput, MemoryOutput, open_call, request_session
 from sfclient.cli import main
 from sfclient.cli._arguments import make_parser
-from sfclient.cli._network import way_through
 from sfclient.cli._simulator import run_simulator
-from sfclient.testing import Network, Proxy
+from sfclient.testing import Proxy
 
 from ..conftest import UnhurriedClock
+from ..raw_servers import closed_port
 
 NUMBERS = {"from_number": "+49301234", "to_number": "+49305678"}
 
@@ -41,7 +38,10 @@ async def test_all_urls_that_the_simulator_gives_out_lead_through_its_network(
     fast_clock: UnhurriedClock,
 ) -> None:
     monkeypatch.setenv("SYNTHFLOW_API_KEY", "key")
-    options = ["simulator", "--network", "jitter", "--network-seed", "4", "--host", host]
+    peer = await closed_port()
+    port = peer.authority.rpartition(":")[2]
+    options = ["simulator", "--network", "jitter", "--network-seed", "4"]
+    options += ["--host", host, "--port", port]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_simulator, make_parser().parse_args(options))
         out = err = ""
@@ -53,6 +53,7 @@ async def test_all_urls_that_the_simulator_gives_out_lead_through_its_network(
         (proxy,) = proxies
         base_url = out.strip()
         assert base_url == f"http://{proxy.authority}"
+        assert base_url.endswith(f":{port}")
         assert err.startswith("In between lies the network jitter (seed 4): 10 to 90 ms each way")
         for number, order in enumerate(({}, {"dialect": "ws-media", **NUMBERS})):
             before = proxy.statistics()
@@ -102,26 +103,3 @@ def test_what_is_no_network_is_wrong_use(
     assert main([command, *options]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"sfclient: {told}")
-
-
-async def test_toward_tls_the_network_is_the_proxy_of_the_environment_for_the_while(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    through = partial(way_through, Network())
-    async with through("https://agents.example/v2") as url:
-        assert url == "https://agents.example/v2"
-        assert os.environ["https_proxy"].startswith("http://127.0.0.1:")
-        with pytest.raises(UsageError, match="behind a proxy"):
-            async with through(url):
-                pass
-    assert "https_proxy" not in os.environ
-    with pytest.raises(UsageError, match="on this machine"):
-        async with through("https://localhost/"):
-            pass
-    monkeypatch.setenv("NO_PROXY", ".example")
-    with pytest.raises(UsageError, match=r"NO_PROXY names agents\.example"):
-        async with through("https://agents.example/v2"):
-            pass
-    assert "https_proxy" not in os.environ

@@ -40,13 +40,15 @@ def test_a_steady_network_delays_each_way_alike() -> None:
     assert delays(network.up) == delays(network.down) == pytest.approx([0.03] * len(SENT))
 
 
-def test_jitter_is_another_for_each_message_and_seed() -> None:
-    network = network_named("jitter")
+def test_jitter_is_another_for_each_message_direction_and_seed() -> None:
+    network, other = network_named("jitter"), network_named("jitter", 1)
     late = delays(network.down)
     assert 0.01 <= min(late) < 0.03
     assert 0.08 < max(late) <= 0.09
-    assert late != delays(network_named("jitter", 1).down)
-    assert network.up == network.down
+    assert len(set(late[:500])) > 400
+    assert (
+        len({tuple(delays(link)) for link in (network.up, network.down, other.up, other.down)}) == 4
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))

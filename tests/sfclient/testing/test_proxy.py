@@ -308,6 +308,16 @@ async def test_url_is_led_through() -> None:
         assert url == f"ws://{proxy.authority}/websocket/start?token=1"
 
 
+@pytest.mark.parametrize(("host", "named"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
+async def test_who_listens_everywhere_is_reached_on_this_machine(host: str, named: str) -> None:
+    async with serving(lambda stream: stream.send_all(b"hello")) as peer:
+        async with open_proxy(peer.base_url, host=host) as proxy:
+            assert proxy.authority.rpartition(":")[0] == named
+            port = int(proxy.authority.rpartition(":")[2])
+            async with await trio.open_tcp_stream(named.strip("[]"), port) as client:
+                assert await read(client, 5) == b"hello"
+
+
 async def test_way_is_asked_for_with_connect() -> None:
     async with serving(lambda stream: stream.send_all(b"hello")) as peer, open_proxy(None) as proxy:
         port = int(proxy.authority.partition(":")[2])
@@ -403,6 +413,7 @@ async def test_target_that_is_none_is_refused(target: str) -> None:
         {"split": 0},
         {"split": (3, 2)},
         {"coalesce": -1},
+        {"coalesce_from": 0},
         {"faults": (Reset(-1),)},
         {"limit": 0},
     ],

@@ -76,7 +76,8 @@ class Result:
         told = [f"{self.verdict:9} {printable(self.name)}"]
         if self.outcome is not None:
             told[0] += f" ({_line_of(self.outcome.figures)})"
-        told += [f"  {line}" for _, text in self.problems for line in text.splitlines()]
+        for _, text in self.problems:
+            told += [f"  {printable(line, None)}" for line in text.splitlines()]
         return "\n".join(told)
 
 
@@ -110,9 +111,8 @@ def _line_of(figures: Figures) -> str:
         told.append(f"ready after {figures.ready_seconds:.2f} s")
     responses = figures.response_seconds
     if responses:
-        told.append(f"{len(responses)} answers after {figures.response_p50:.2f} s")
-        if len(responses) > 1:
-            told[-1] += f", at most {max(responses):.2f} s"
+        answers = "1 answer" if len(responses) == 1 else f"{len(responses)} answers"
+        told.append(f"{answers} after {figures.response_p50:.2f} s, at most {max(responses):.2f} s")
     told.append(f"agent {figures.agent_share:.0%}, caller {figures.caller_share:.0%}")
     return "; ".join(told)
 

@@ -29,8 +29,10 @@ SLOW = Failure(
 
 
 def script(name: str, path: str = "a.toml", **simulator: Any) -> Script:
-    lines = {"": 5} | {key: 6 + number for number, key in enumerate(simulator)}
-    return Script(name, [Hold(1)], simulator=simulator, lines=lines, place=Place(path, 1))  # type: ignore[arg-type]
+    lines = {f"simulator.{key}": 6 + number for number, key in enumerate(simulator)}
+    return Script(
+        name, [Hold(1)], simulator=simulator, lines={"simulator": 5} | lines, place=Place(path, 1)
+    )  # type: ignore[arg-type]
 
 
 def passed(of: Script) -> Outcome:

@@ -60,7 +60,7 @@ def test_a_session_imports_nothing_until_there_is_a_conversation() -> None:
         for node in tree.body
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
-    assert imported == {"collections.abc", "os", "pathlib", "pytest", "re", "typing"}
+    assert imported == {"collections.abc", "inspect", "os", "pathlib", "pytest", "re", "typing"}
 
 
 def test_files_of_conversations_are_tests_and_others_are_not(session: pytest.Pytester) -> None:
@@ -78,7 +78,7 @@ def test_a_failure_is_told_in_a_sentence_with_its_line(session: pytest.Pytester)
     add(session, "test_slow.toml", "delay = 0.9\n")
     result = run(session, "--junitxml", "results.xml", "-o", "junit_family=xunit1")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*test_slow.toml:24: slow: expected *, but *"])
+    result.stdout.fnmatch_lines(["*test_slow.toml:22: slow: expected *, but *"])
     result.stdout.no_fnmatch_line("*Traceback*")
     assert 'name="response_p95"' in (session.path / "results.xml").read_text()
 
@@ -89,7 +89,7 @@ def test_faults_of_a_script_are_told_with_their_lines(session: pytest.Pytester) 
     result = run(session)
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(
-        ["*test_a.toml:2: *", "*test_b.toml:32: gab *", "*test_b.toml:33: agent2*"]
+        ["*test_a.toml:1: *", "*test_b.toml:30: gab *", "*test_b.toml:31: agent2*"]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
 
@@ -99,6 +99,13 @@ def test_an_ordinary_test_holds_a_conversation(session: pytest.Pytester) -> None
     result = run(session)
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*: not heard: expected *", "*there is no agent to talk to*"])
+
+
+def test_an_async_test_is_told_what_to_do(session: pytest.Pytester) -> None:
+    session.makepyfile("async def test_it(conversation): ...")
+    result = run(session)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*await sfclient.testing.script.hold_conversation*"])
 
 
 def test_settings_say_where_and_options_come_first(session: pytest.Pytester) -> None:

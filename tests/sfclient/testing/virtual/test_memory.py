@@ -1,5 +1,6 @@
 """A call in memory is as one over a socket: the same endings, sound and texts, told by the same words."""
 
+import dataclasses
 import gc
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from sfclient import (
     UsageError,
     open_call,
 )
+from sfclient._secrets import Secrets
 from sfclient.simulator import Agent, EchoAgent, SimulatedCall, SpeakAgent, open_simulator
 from sfclient.testing import Link, Network, Stall, open_memory_agent, run_virtually
 
@@ -120,6 +122,21 @@ def ends(how: Callable[[SimulatedCall], Awaitable[None]]) -> Agent:
 def test_a_call_ends_in_memory_as_over_a_socket(how, error):
     told = both_ways(ends(how), "widget", to_the_end, max_seconds=1.5)
     assert (told[0], told[4]) == (error or type(None), SPEECH)
+
+
+def test_a_call_that_is_cut_off_is_over_on_both_sides_at_once():
+    times = []
+
+    async def cut(call: SimulatedCall) -> None:
+        times.append(trio.current_time())
+        await call.abort()
+
+    async def main() -> None:
+        await hold(in_memory, ends(cut), "widget", to_the_end)
+        times.append(trio.current_time())
+
+    run_virtually(main)
+    assert times[0] == times[1]
 
 
 def test_a_ws_media_call_is_bound_and_ends_in_memory_as_over_a_socket():
@@ -226,18 +243,41 @@ async def _through(agent: Agent, network: Network, limits: TimeLimits) -> None:
             assert 4 <= trio.current_time() - began <= 9
 
 
-def test_an_agent_who_is_silent_for_a_minute_is_no_dead_connection():
+def test_an_agent_who_is_silent_for_longer_than_the_limit_is_no_dead_connection():
+    """It is asked, and answers: by the way that a network makes of it, too."""
+
     async def agent(call: SimulatedCall) -> None:
         await call.client_ready()
-        await trio.sleep(65)
+        await trio.sleep(30)
 
     async def main() -> None:
         async with (
-            open_memory_agent(agent) as there,
-            open_call(there.session(), Audio("none", "none"), max_seconds=60) as call,
+            open_memory_agent(agent, network=Network(down=Link(delay=0.1))) as there,
+            open_call(
+                there.session(),
+                Audio("none", "none"),
+                max_seconds=8,
+                limits=TimeLimits(silence=4),
+            ) as call,
         ):
             ended = await call.wait_ended()
-            assert (ended.reason, call.network().down_stalls) == ("its 60 s were over", 0)
+            assert (ended.reason, call.network().down_stalls) == ("its 8 s were over", 0)
+
+    run_virtually(main)
+
+
+def test_a_secret_that_the_agent_repeats_is_masked():
+    async def main() -> None:
+        async with open_memory_agent(
+            ends(lambda call: call.close(4001, "key: hush-hush"))
+        ) as there:
+            secrets = Secrets("hush-hush")
+            async with open_call(
+                dataclasses.replace(there.session(), secrets=secrets), Audio("none", "none")
+            ) as call:
+                ended = await call.wait_ended()
+        assert "hush" not in repr(ended)
+        assert ended.reason.startswith("key: ")
 
     run_virtually(main)
 
@@ -267,11 +307,14 @@ def test_nothing_of_a_call_in_memory_waits_for_the_garbage_collector():
             del call
             there.calls.clear()
             await trio.sleep(1)
-            names = {"CallEnd", "ServiceEnd", "Way", "SimulatedCall", "HeldCall", "Playout"}
-            left = [type(o).__name__ for o in gc.get_objects() if type(o).__name__ in names]
-            assert left == []
+            assert parts() == before
+
+    def parts() -> list[str]:
+        names = {"CallEnd", "ServiceEnd", "Way", "SimulatedCall", "HeldCall", "Playout"}
+        return sorted(name for each in gc.get_objects() if (name := type(each).__name__) in names)
 
     gc.collect()
+    before = parts()  # that other tests have left
     gc.disable()
     try:
         run_virtually(main)

@@ -20,6 +20,7 @@ EXAMPLES = ROOT / "examples" / "conversations"
 PAGE = (ROOT / "docs" / "regression-test.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", PAGE, re.S)
 COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 TESTS = [shlex.split(line)[1:] for line in COMMANDS if line.startswith("sfclient test")]
 PYTESTS = [shlex.split(line)[1:] for line in COMMANDS if line.startswith("pytest ")]
 
@@ -88,9 +89,8 @@ def test_its_example_of_a_regression_is_told_so(
     path = folder / "books_a_table.toml"
     path.write_text(path.read_text() + "delay = 0.9\n")
     assert main(["test", path.name]) == 1
-    told = capsys.readouterr().out.splitlines()
-    expected = block("").splitlines()
-    assert told[: len(expected)] == expected
+    told = capsys.readouterr().out
+    assert NUMBER.sub("N", told).startswith(NUMBER.sub("N", block("")))
 
 
 @pytest.mark.slow

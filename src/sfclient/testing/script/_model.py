@@ -257,7 +257,8 @@ class Script(Written):
     """Of its files, those that were read."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple(self.steps))
+        is_several = isinstance(self.steps, Iterable)
+        object.__setattr__(self, "steps", tuple(self.steps) if is_several else (self.steps,))
         super(Script, self).__post_init__()
         if self.path is not None and self.path.is_file():  # and not ``<stdin>``
             object.__setattr__(self, "folder", self.path.parent)
@@ -278,15 +279,15 @@ class Script(Written):
             raise ScriptError(faults)
 
     def wrongs(self) -> Iterator[Wrong]:
-        if not isinstance(self.name, str) or not self.name.strip():
-            yield Wrong("name", f"name must be a text, not {self.name!r}")
+        if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
+            yield Wrong("name", f"name must be a text in one line, not {self.name!r}")
         for name, kind in (("limits", Limits), ("simulator", Mapping)):
             if not isinstance(value := getattr(self, name), kind):
                 yield Wrong(name, f"{name} must be {kind.__name__}, not {value!r}")
 
     def faults(self) -> Iterator[Fault]:
         yield from super(Script, self).faults()
-        strangers = [step for step in self.steps if not isinstance(step, Step)]
+        strangers = [step for step in self.steps if type(step) not in STEPS.values()]
         for stranger in strangers:
             yield Fault(self.place, f"{stranger!r} is no step: make one of {', '.join(STEPS)}")
         if not self.steps:

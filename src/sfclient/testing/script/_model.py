@@ -279,8 +279,8 @@ class Script(Written):
             raise ScriptError(faults)
 
     def wrongs(self) -> Iterator[Wrong]:
-        if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
-            yield Wrong("name", f"name must be a text in one line, not {self.name!r}")
+        if not isinstance(self.name, str) or not self.name.strip():
+            yield Wrong("name", f"name must be a text, not {self.name!r}")
         for name, kind in (("limits", Limits), ("simulator", Mapping)):
             if not isinstance(value := getattr(self, name), kind):
                 yield Wrong(name, f"{name} must be {kind.__name__}, not {value!r}")

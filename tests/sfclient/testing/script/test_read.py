@@ -127,7 +127,7 @@ FAULTS = {
     "[step]\nhold = 6\n": ["a.toml:1: steps are written as [[step]], with two brackets"],
     "step = [3]\n": ["a.toml:1: a step must be a table, not 3"],
     "limits = 3\nname = 4\n": ["a.toml:1: limits must be a table, as by a line [limits], not 3"],
-    "name = 4\n[[step]]\nhold = 1": ["a.toml:1: name must be a text in one line, not 4"],
+    "name = 4\n[[step]]\nhold = 1": ["a.toml:1: name must be a text, not 4"],
     '[[step]]\nhold = 1\n"a\\nb\\u001b" = 1': ["a.toml:3: there is no a b  in hold: it has hold"],
     f"a = {'[' * 5000}{']' * 5000}": ["a.toml:1: it is no TOML: it is nested too deeply"],
     f"[[step]]\nhold = '{'x' * 5000}'": ["a.toml:2: hold must be a number of seconds, not 'xxx"],
@@ -262,7 +262,7 @@ PYTHON_FAULTS = {
     "x =\n": "a.py:1: it is no Python: invalid syntax",
     "x = 1\n": "a.py: it makes no Script at its top level, and no list of them",
     "from sfclient.testing import *\ns = Script('a', [\n  Say('no.wav')])\n": "a.py:3: cannot read no.wav",
-    "from sfclient.testing import *\ns = Script('', [3])\n": "a.py:2: name must be a text in one line, not ''",
+    "from sfclient.testing import *\ns = Script('', [3])\n": "a.py:2: name must be a text, not ''",
 }
 
 

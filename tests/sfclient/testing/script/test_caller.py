@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sfclient._devices._wav import read_wav
 from sfclient.testing import End, Hear, Hold, Interrupt, Limits, Say, Script, Silence
 from sfclient.testing.script._caller import Caller
 
-from .talk import Spans, Talk, write_voice
+from .talk import Spans, Talk, frames, write_voice
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,9 @@ def test_the_caller_says_a_file_bit_for_bit_when_nobody_has_spoken_for_so_long(h
     assert talk.said_spans == [
         (pytest.approx(1.5 + 0.6 + 0.1, abs=0.021), pytest.approx(2.8, abs=0.021))
     ]
+    begins = round(talk.said_spans[0][0], 2) - 0.1
+    file = read_wav(hello)[1]
+    assert np.array_equal(talk.said[frames(begins) : frames(begins) + len(file)], file)
 
 
 def test_what_is_said_next_waits_for_the_callers_own_silence_too(hello: Path) -> None:

@@ -99,7 +99,9 @@ async def _local_client(workers: int) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def _client_of(scheduler: str) -> AsyncIterator[Client]:
-    found = re.fullmatch(r"(?:tcp|tls)://(?:\[([0-9a-fA-F:.]+)\]|([^\s/:]+)):([0-9]{1,5})", scheduler)
+    found = re.fullmatch(
+        r"(?:tcp|tls)://(?:\[([0-9a-fA-F:.]+)\]|([^\s/:]+)):([0-9]{1,5})", scheduler
+    )
     if found is None:
         raise UsageError(
             f"{scheduler!r} is no address of a Dask scheduler, such as tcp://10.0.0.5:8786"

@@ -32,9 +32,7 @@ def outcome_of(verdict: Any = "passed", ready: float = 0.1, **figures: Any) -> O
     return Outcome(SCRIPT, verdict, figures=Figures(**figures), statistics=statistics)
 
 
-def hold_by(
-    monkeypatch: pytest.MonkeyPatch, hold: Callable[[], Awaitable[Outcome]]
-) -> None:
+def hold_by(monkeypatch: pytest.MonkeyPatch, hold: Callable[[], Awaitable[Outcome]]) -> None:
     """Have conversations held by this, as `hold_conversation` does."""
 
     async def held(*_: Any, on_outcome: Callable[[Outcome], None], **__: Any) -> None:

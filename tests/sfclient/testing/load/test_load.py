@@ -49,7 +49,10 @@ def test_no_worker_is_given_nothing_to_do() -> None:
         ({"rate": "10/s"}, "rate='10/s'"),
         ({"seconds": float("inf")}, "seconds=inf"),
         ({"seconds": 0}, "seconds=0"),
-        ({"order": {"api_key": "k"}}, "the key is not sent to workers: have it in SYNTHFLOW_API_KEY"),
+        (
+            {"order": {"api_key": "k"}},
+            "the key is not sent to workers: have it in SYNTHFLOW_API_KEY",
+        ),
         ({"order": {"region": "us"}}, "give a base URL or a region"),
         ({"order": {"codec": "opus"}}, "opus"),
         ({"order": {"lead_name": "x"}}, "lead_name is not for the widget dialect"),

@@ -74,7 +74,9 @@ async def test_calls_are_placed_at_the_rate_up_to_the_number_held(
     assert len(starts) == share.placed == share.counts["passed"] == 14
 
 
-async def test_no_more_than_so_many_are_placed_in_all(starts: list[float], clock: MockClock) -> None:
+async def test_no_more_than_so_many_are_placed_in_all(
+    starts: list[float], clock: MockClock
+) -> None:
     share = Share(load_of(calls=4, seconds=1000, rate=10, in_all=5))
     await share.run()
     assert len(starts) == share.placed == 5
@@ -179,9 +181,7 @@ async def test_a_loop_that_was_blocked_marks_its_span_and_what_lay_in_it(
         await trio.sleep(2.5)
         clock.jump(0.4)  # somebody computes, or waits for a disk
         await trio.sleep(2.5)
-        return outcome_of(
-            response_seconds=(0.2, 0.5, 0.2), response_at=(1.0, 2.8, 4.5), ready=0.0
-        )
+        return outcome_of(response_seconds=(0.2, 0.5, 0.2), response_at=(1.0, 2.8, 4.5), ready=0.0)
 
     hold_by(monkeypatch, hold)
     share = Share(load_of(calls=1, seconds=1))

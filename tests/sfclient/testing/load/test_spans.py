@@ -2,7 +2,6 @@
 
 import pytest
 
-
 from sfclient.testing.load._spans import MOST_CPU, MOST_LAG_SECONDS, MOST_LATE_SECONDS, Book
 
 from .made import GOOD, span
@@ -60,5 +59,3 @@ def test_spans_that_no_call_lay_in_are_forgotten() -> None:
     for second in range(100):
         book.close(span(second, **BAD), held_since=[second - 3.0])
     assert len(book._spoiled) <= 5
-
-

@@ -30,7 +30,9 @@ def ranked(seconds: list[float], percent: float) -> float:
 
 @settings(derandomize=True, deadline=None, max_examples=25)
 @given(st.lists(times, min_size=1, max_size=4))
-def test_percentiles_of_what_was_merged_are_those_of_all_samples(workers: list[list[float]]) -> None:
+def test_percentiles_of_what_was_merged_are_those_of_all_samples(
+    workers: list[list[float]],
+) -> None:
     merged = Distribution()
     for samples in workers:
         merged.merge(Distribution(distribution_of(samples).encode()))

@@ -78,7 +78,10 @@ def test_news_that_nobody_fetches_any_more_end_a_share(
     assert begin("a")
     time.sleep(0.05)
     told = ended("a")
-    assert sum(news.clean.counts["cancelled"] + news.spoiled.counts["cancelled"] for news in told.news) == 1
+    assert (
+        sum(news.clean.counts["cancelled"] + news.spoiled.counts["cancelled"] for news in told.news)
+        == 1
+    )
 
 
 def test_a_worker_that_fails_says_so_and_nothing_of_what_it_held(

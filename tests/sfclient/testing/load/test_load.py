@@ -1,6 +1,8 @@
 """What is asked of a load can be meant, and the shares of its workers are the whole of it."""
 
 import pickle
+import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -28,7 +30,7 @@ def test_shares_are_together_the_load_and_never_more(
     if in_all is not None:
         assert sum(share.in_all or 0 for share in shares) == in_all
     starts = sorted(share.first + each * share.every for share in shares for each in range(3))
-    apart = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    apart = [later - earlier for earlier, later in pairwise(starts)]
     assert apart == pytest.approx([1 / rate] * len(apart))
 
 
@@ -59,9 +61,8 @@ def test_no_worker_is_given_nothing_to_do() -> None:
     ],
 )
 def test_what_cannot_be_is_named(wrong: dict[str, Any], told: str) -> None:
-    with pytest.raises(UsageError, match="^") as caught:
+    with pytest.raises(UsageError, match=re.escape(told)):
         load_of(**wrong)
-    assert told in str(caught.value)
 
 
 def test_a_load_goes_to_its_workers_whole() -> None:

@@ -37,6 +37,7 @@ COMMANDS = {
     "doors": measuring.doors,
     "scale": measuring.scale,
     "conversations": measuring.conversations,
+    "load": measuring.load,
     "soak": measuring.soak,
     "clean": environment.clean,
 }

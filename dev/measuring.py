@@ -64,6 +64,12 @@ def conversations(arguments: list[str]) -> int:
     return run("python", "benchmarks/conversations.py", *arguments)
 
 
+def load(arguments: list[str]) -> int:
+    """hold many calls from two processes, merge their figures, and kill one in the middle, for two minutes"""
+    install("bench")
+    return run("python", "benchmarks/load.py", *arguments)
+
+
 def soak(arguments: list[str]) -> int:
     """watch memory, threads and descriptors in long, short, failed and flooded calls, for an hour and a half"""
     install("bench")

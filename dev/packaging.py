@@ -75,6 +75,8 @@ def check_apart(
     # These are about the sources, which a wheel does not hold.
     sources = shutil.ignore_patterns("native", "examples", "test_rooms.py", "*readme.py")
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=sources)
+    conversations = Path("examples", "conversations")
+    shutil.copytree(ROOT / conversations, folder / conversations)
     shutil.copy(ROOT / "pyproject.toml", folder)  # The settings of pytest.
 
     def isolated(venv: Path, *command: str) -> int:

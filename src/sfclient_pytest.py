@@ -3,6 +3,7 @@
 Each session of pytest imports this, so it imports nothing of `sfclient` until there is a conversation to hold.
 """
 
+import inspect
 import os
 import re
 from collections.abc import Iterator
@@ -96,6 +97,12 @@ class Hold(Protocol):
 @pytest.fixture
 def conversation(request: pytest.FixtureRequest) -> Hold:
     """Holds a scripted conversation, in a test that is an ordinary function: see `Hold`."""
+    if inspect.iscoroutinefunction(request.function):
+        pytest.fail(
+            "the fixture conversation runs trio itself: make the test an ordinary function, or await "
+            "sfclient.testing.script.hold_conversation",
+            pytrace=False,
+        )
 
     def hold(
         script: "Script", agent: "Agent | str | None" = None, *, check: bool = True

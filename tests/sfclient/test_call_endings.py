@@ -111,7 +111,7 @@ async def test_agent_who_pings_while_we_hang_up_does_no_harm(hold, fast_clock):
         while True:
             await call.send_audio(bytes(640))
             with suppress(ConnectionClosed):
-                await call._websocket.ping()  # whatever the moment
+                await call._wire._websocket.ping()  # whatever the moment
             await trio.sleep(0.001)
 
     for _ in range(5):

@@ -2,12 +2,13 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from queue import SimpleQueue
 
 import pytest
 import trio
 
-from sfclient._spool import Spool, in_thread, in_time
+from sfclient._spool import Spool, in_place, in_thread, in_time
 
 
 class Blocked:
@@ -118,3 +119,41 @@ async def test_what_never_ends_is_left_alone(autojump_clock):
 async def test_error_of_what_must_be_done_is_raised():
     with pytest.raises(ValueError, match="wrong"):
         await in_time(lambda: int("wrong"))
+
+
+@pytest.fixture
+def in_its_place() -> Iterator[None]:
+    token = in_place.set(True)
+    yield
+    in_place.reset(token)
+
+
+@pytest.mark.usefixtures("in_its_place")
+def test_in_place_much_is_written_by_who_puts_it_and_the_rest_at_the_end():
+    written: list[bytes] = []
+    before = threading.active_count()
+    spool = Spool(written.append, lambda: written.append(b"finished"), every=3600, most_bytes=1000)
+    for part in (b"a", b"b" * 600, b"c"):
+        assert spool.put(part)
+    assert (written, threading.active_count()) == ([b"a" + b"b" * 600], before)
+    spool.close()
+    assert written[1:] == [b"c", b"finished"]
+
+
+@pytest.mark.usefixtures("in_its_place")
+def test_in_place_an_error_ends_it_and_ctrl_c_is_raised():
+    def write(data: bytes) -> None:
+        raise KeyboardInterrupt if data[0] else OSError("full")
+
+    spool = Spool(write, most_bytes=100)
+    assert not spool.put(bytes(60))
+    assert (str(spool.error), spool.put(b"x")) == ("full", False)
+    spool = Spool(write, most_bytes=100)
+    with pytest.raises(KeyboardInterrupt):
+        spool.put(b"x" * 60)
+
+
+@pytest.mark.usefixtures("in_its_place")
+async def test_in_place_work_is_done_without_a_thread():
+    assert await in_thread(threading.get_ident) == await in_time(threading.get_ident)
+    assert await in_thread(threading.get_ident) == threading.get_ident()

@@ -110,6 +110,20 @@ async def test_a_sound_shorter_than_that_neither_stops_it_nor_is_answered(
     assert call.turns == [(close_to(1.6), close_to(2.6), ANSWER[:2])]
 
 
+async def test_one_who_goes_on_in_the_midst_of_a_sentence_is_another_turn(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    """The gate takes it for the same speech: it lets half a second pass."""
+    call = await converse(Caller(6, (0, 1), (1.4, 1.5)), delay=0.3, stops_after=0.3)
+    assert call.turns == [(close_to(1.3), close_to(2.3), ANSWER[:2])]
+
+
+async def test_interrupted_in_the_gap_it_still_answers(autojump_clock: trio.abc.Clock) -> None:
+    call = await converse(Caller(8, (0, 1), (2.2, 2.8)), [ANSWER, OTHER], gap=3)
+    assert [begin for begin, _, _ in call.turns][:2] == [close_to(1.6), close_to(5.1)]
+    assert call.turns[1][2] == OTHER[:2]
+
+
 async def test_who_speaks_when_it_has_ended_is_answered(autojump_clock: trio.abc.Clock) -> None:
     call = await converse(Caller(6, (0, 1), (2, 3)), delay=0.6, stops_after=None)
     assert call.turns == [
@@ -121,6 +135,7 @@ async def test_who_speaks_when_it_has_ended_is_answered(autojump_clock: trio.abc
 async def test_it_hangs_up_after_so_many_answers(autojump_clock: trio.abc.Clock) -> None:
     call = await converse(Caller(8, (0, 1), (4, 5)), hangs_up_after=2, code=4001)
     assert call.closed == (close_to(6.6), 4001)
+    assert call.closed[0] >= call.sent[-1][0] + MESSAGE - 1e-6
 
 
 async def test_it_may_hang_up_behind_its_greeting(autojump_clock: trio.abc.Clock) -> None:

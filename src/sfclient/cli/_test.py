@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sfclient._devices import check_distinct
 from sfclient._errors import UsageError
 from sfclient._whole_file import check_place, write_whole
+from sfclient.cli._leavings import is_there
 from sfclient.cli._network import add_network
 from sfclient.cli._service import KEY_VARIABLE, add_dialect, add_service, api_key, order_of
 from sfclient.cli._telling import say
@@ -26,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("files", nargs="+", metavar="FILE", type=Path, help="a script: TOML, or Python")
     add("--folder", metavar="DIR", type=Path, help="keep recording, figures and report of each")
     add("--junit", metavar="FILE.xml", type=Path, help="write the results as JUnit XML")
+    add("--overwrite", action="store_true", help="replace files that are there")
     add(
         "--repeat",
         metavar="NUMBER",
@@ -73,7 +76,7 @@ def run_test(args: argparse.Namespace) -> int:
     say(_summary(results, time.perf_counter() - began))
     if args.junit is not None:
         write_whole(args.junit, junit_of(results))
-    if any(result.verdict == "cancelled" for result in results):
+    if any(result.was_interrupted for result in results):
         return INTERRUPTED
     return max(result.exit_status for result in results)
 
@@ -100,13 +103,19 @@ def _way(args: argparse.Namespace) -> "Way":
 
 
 def _check_places(args: argparse.Namespace) -> None:
-    """Whether what is to be kept can be: before calls that cost something."""
+    """Whether what is to be kept can be, and is no script: before calls that cost something."""
     if args.folder is not None:
         try:
             args.folder.mkdir(parents=True, exist_ok=True)
+            is_used = any(args.folder.iterdir())
         except OSError as error:
             raise UsageError(f"cannot make the folder {args.folder}: {error.strerror}") from None
+        if is_used and not args.overwrite:
+            raise UsageError(f"{args.folder} is not empty: give another --folder, or --overwrite")
     if args.junit is not None:
+        check_distinct(args.files, [args.junit])
+        if is_there(args.junit) and not args.overwrite:
+            raise UsageError(f"{args.junit} is there already: give another --junit, or --overwrite")
         check_place(args.junit)
 
 

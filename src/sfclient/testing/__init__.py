@@ -12,6 +12,7 @@
   compared (`_replay`, `_replay_player`, `_replay_comparison`)
 - `hold_conversation`, of a `Script` of `Say`, `Hear`, `Silence`, `Interrupt`, `Hold`, `End`, `HangUp` and `Limits`, to
   an `Outcome` with each `Failure` and `Figures`; `read_scripts`, `ScriptError`: a scripted caller (`script`)
+- ``load``, a package of its own, with the extra of that name: many of them at once, from many processes
 
 ::
 

@@ -73,6 +73,8 @@ class Link:
     """
     coalesce: float = 0.0
     """Seconds for which bytes are gathered, to be passed on at once, or as fast as `rate` lets them."""
+    coalesce_from: int = 1
+    """So many bytes, or more, that come at once begin to be gathered; fewer only join others."""
     faults: tuple[Fault, ...] = ()
     limit: int = 1 << 16
     """Bytes that may be under way before the sender is made to wait; the sockets add theirs, of about this size."""
@@ -89,6 +91,7 @@ class Link:
             "split": not 1 <= shortest <= longest,
             "coalesce": not 0 <= self.coalesce < math.inf,
             "faults": any(fault.at < 0 for fault in self.faults),
+            "coalesce_from": self.coalesce_from < 1,
             "limit": self.limit < 1,
         }
         for name in (name for name, is_wrong in wrong.items() if is_wrong):

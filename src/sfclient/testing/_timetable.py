@@ -62,9 +62,7 @@ class Timetable:
             sent = self._began + link.trace.arrival(now - self._began)
         delay = link.delay + self._random.uniform(-link.jitter, link.jitter)
         there = sent + max(0.0, delay)
-        if link.coalesce:
-            if there > self._gathered_at:
-                self._gathered_at = there + link.coalesce
-            there = self._gathered_at
-        self._through = max(self._through, there) + length / link.rate
+        if link.coalesce and there > self._gathered_at and length >= link.coalesce_from:
+            self._gathered_at = there + link.coalesce
+        self._through = max(self._through, self._gathered_at, there) + length / link.rate
         return self._through

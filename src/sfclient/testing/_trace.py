@@ -9,6 +9,7 @@ from pathlib import Path
 from sfclient._errors import UsageError
 
 MESSAGE_SECONDS = 0.02  # between two lines of a trace: what a message of speech carries
+ROUNDING = 1e-6  # of a message: what floats lose of a time at which one is sent
 LONGEST_DELAY = 3600.0  # seconds; what is later is of another clock, as that of the Unix epoch
 EARLY = 0.0001  # seconds; times in ms that were rounded to a tenth are so much off
 LONGEST_BYTES = 1 << 25  # of a file: two days
@@ -28,8 +29,8 @@ class _WrongArrivalError(ValueError):
 class Trace:
     """Arrival times of messages that are sent every 20 ms, over one direction of one connection.
 
-    What is sent between two of them has the delay of the first, so a sender that is as steady as the trace's gets its
-    very arrivals, whenever it begins within a message. What is sent after the last begins again at the first.
+    What is sent between two of them has the delay of the first, but arrives no later than the second: so a message more
+    or less changes nothing for others. What is sent after the last begins again at the first.
 
     Raises ValueError if there is no arrival, or one that cannot be: no finite number, before an earlier one, before it
     was sent, or more than an hour after it.
@@ -49,8 +50,15 @@ class Trace:
 
     def arrival(self, sent: float) -> float:
         """When it arrives; both in seconds from the connection's beginning."""
-        number = int(sent / MESSAGE_SECONDS) % len(self.arrivals)
-        return sent + self.arrivals[number] - number * MESSAGE_SECONDS
+        number = int(sent / MESSAGE_SECONDS + ROUNDING)
+        delay, begin = self._delay(number), number * MESSAGE_SECONDS
+        following = begin + MESSAGE_SECONDS + self._delay(number + 1)
+        # Where it begins again, the first may come before the last.
+        return min(sent + delay, max(begin + delay, following))
+
+    def _delay(self, number: int) -> float:
+        number %= len(self.arrivals)
+        return self.arrivals[number] - number * MESSAGE_SECONDS
 
 
 def _wrong(number: int, arrival: float, before: float) -> str | None:

@@ -1,6 +1,7 @@
 """``sfclient report``: a page of a call that is over, from what --record and --stats wrote."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -85,5 +86,7 @@ async def test_the_report_of_the_demo_over_a_bad_network_shows_where_it_stood_st
     assert done.status == 0, done.stderr
     assert "The network moves again (from the agent), after 2.0 s" in done.stdout
     page = parse((tmp_path / "call.html").read_text(encoding="utf-8"))
-    assert page.one("g", "trouble", "stalled").one("text").text.startswith("network 2.0")
-    assert "The network stood still for 2.0" in page.one("section", "noticed").words
+    about_two = r"(1\.9|2\.0)\d s"
+    assert re.match(f"network {about_two}", page.one("g", "trouble", "stalled").one("text").text)
+    noticed = page.one("section", "noticed").words
+    assert re.search(f"The network stood still for {about_two}", noticed)

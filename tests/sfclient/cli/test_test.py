@@ -52,6 +52,20 @@ def test_recording_figures_and_report_of_each_are_kept(folder: Path) -> None:
         assert {"both.wav", "call.json", "report.html"} <= kept
 
 
+def test_what_is_there_is_kept(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "results.xml").write_text("mine")
+    (folder / "kept").mkdir()
+    (folder / "kept" / "notes").write_text("mine")
+    for place in (["--junit", "results.xml"], ["--folder", "kept"]):
+        assert main(["test", "interrupts.toml", *place]) == 2
+        assert "--overwrite" in capsys.readouterr().err
+    assert (folder / "results.xml").read_text() == "mine"
+    both = ["--junit", "results.xml", "--folder", "kept", "--overwrite"]
+    assert main(["test", "interrupts.toml", *both]) == 0
+    assert (folder / "results.xml").read_text() != "mine"
+    assert (folder / "kept" / "interrupts").is_dir()
+
+
 def test_on_the_virtual_clock_it_is_the_same_again(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,7 +118,27 @@ def test_without_a_key_no_call_is_made(
 ) -> None:
     monkeypatch.delenv("SYNTHFLOW_API_KEY", raising=False)
     assert main(["test", "interrupts.toml", "--assistant", "a"]) == 2
-    assert "SYNTHFLOW_API_KEY" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert captured.err == "sfclient: there is no API key: set SYNTHFLOW_API_KEY\n"
+    assert captured.out == ""
+
+
+def test_a_script_is_not_written_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (folder / "slow.toml").read_text()
+    assert main(["test", "slow.toml", "--junit", "./slow.toml", "--overwrite"]) == 2
+    assert "slow.toml" in capsys.readouterr().err
+    assert (folder / "slow.toml").read_text() == text
+
+
+def test_a_file_that_is_named_twice_is_held_twice(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["test", "interrupts.toml", "interrupts.toml", "--folder", "kept"]) == 0
+    assert capsys.readouterr().out.endswith(": 2 passed\n")
+    assert sorted(path.name for path in (folder / "kept").iterdir()) == [
+        "interrupts",
+        "interrupts-2",
+    ]
 
 
 @pytest.mark.slow

@@ -413,6 +413,7 @@ async def test_target_that_is_none_is_refused(target: str) -> None:
         {"split": 0},
         {"split": (3, 2)},
         {"coalesce": -1},
+        {"coalesce_from": 0},
         {"faults": (Reset(-1),)},
         {"limit": 0},
     ],

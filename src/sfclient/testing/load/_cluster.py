@@ -1,6 +1,8 @@
 """Workers of Dask: those that we start here, or those of a scheduler that runs already."""
 
+import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -97,18 +99,29 @@ async def _local_client(workers: int) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def _client_of(scheduler: str) -> AsyncIterator[Client]:
-    try:
-        client = await Client(
-            scheduler, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False
-        )
-    except OSError:  # a TimeoutError is one
-        raise NetworkError(
-            f"no Dask scheduler answers at {scheduler}: is it running, and is that its address?"
-        ) from None
-    except ValueError as error:
+    found = re.fullmatch(
+        r"(?:tcp|tls)://(?:\[([0-9a-fA-F:.]+)\]|([^\s/:]+)):([0-9]{1,5})", scheduler
+    )
+    if found is None:
         raise UsageError(
-            f"{scheduler!r} is no address of a Dask scheduler, such as tcp://10.0.0.5:8786: {error}"
-        ) from None
+            f"{scheduler!r} is no address of a Dask scheduler, such as tcp://10.0.0.5:8786"
+        )
+    not_there = NetworkError(
+        f"no Dask scheduler answers at {scheduler}: is it running, and is that its address?"
+    )
+    try:
+        # Dask would try again and again, and tell on standard error how that goes.
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(found[1] or found[2], int(found[3]))
+        writer.close()
+    except (OSError, OverflowError):  # a TimeoutError is one; OverflowError: of the port
+        raise not_there from None
+    client = Client(scheduler, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False)
+    try:
+        await client
+    except OSError:  # something else listens there
+        await client.close()
+        raise not_there from None
     async with client:
         yield client
 

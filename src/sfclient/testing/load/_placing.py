@@ -10,8 +10,7 @@ from typing import Any
 import trio
 
 from sfclient._dialects import dialect_named
-from sfclient._errors import SfclientError, UsageError
-from sfclient._events import Event, Responded, SpeechLate
+from sfclient._errors import SfclientError
 from sfclient._nursery import open_unwrapped_nursery
 from sfclient._session import Session, request_session
 from sfclient._websocket import open_websocket
@@ -88,30 +87,39 @@ class Placing:
             while share.in_all is None or self._placed < share.in_all:
                 await room.acquire()
                 await trio.sleep_until(due)
-                calls.start_soon(self._hold, room)
                 self._placed += 1
-                due = max(due + share.every, trio.current_time())
+                self._held[self._placed] = self._now
+                calls.start_soon(self._hold, self._placed, room)
+                due = trio.current_time() + share.every
 
-    async def _hold(self, room: trio.Semaphore) -> None:
+    async def _hold(self, number: int, room: trio.Semaphore) -> None:
         """One call."""
-        number, began = self._placed, self._now
-        self._held[number] = began
+        began, outcomes = self._held[number], list[Outcome]()
         try:
             await hold_conversation(
                 self._load.script,
                 self._session,
-                on_event=partial(self._note_event, began),
-                on_outcome=partial(self._note_outcome, began),
+                on_outcome=outcomes.append,  # also of one that is hung up
                 **_options(self._load.order),
             )
-        except UsageError as error:
-            self._fault = self._fault or str(error)
-            self._note_whole("error", began)
-            self._note_whole(_named(error), began)
-            self.hang_up()
+        except (
+            Exception
+        ) as error:  # of the next call too: the key is refused, or it is a fault of ours
+            outcomes.clear()
+            self._give_up(error, began)
         finally:
+            for outcome in outcomes:
+                self._note_outcome(outcome, began)
             del self._held[number]
             room.release()
+
+    def _give_up(self, error: Exception, began: float) -> None:
+        is_ours = not isinstance(error, SfclientError)
+        told = f"{type(error).__name__}, a fault of sfclient" if is_ours else str(error)
+        self._fault = self._fault or told
+        self._note_whole("error", began)
+        self._note_whole(_named(error), began)
+        self.hang_up()
 
     async def _session(self) -> Session:
         """A session of its own for each call, whose chunks are timed. Raises what `request_session` does."""
@@ -124,15 +132,7 @@ class Placing:
             session, connect=TimedConnect(connect, self._punctuality, kind.chunk_seconds)
         )
 
-    def _note_event(self, began: float, event: Event) -> None:
-        """Of the call that was placed then: `Figures` do not say when a response time was."""
-        match event:
-            case Responded(seconds, at=at):
-                self._book.note("response", began + at - seconds, began + at, seconds)
-            case SpeechLate(seconds, at=at):
-                self._book.note("late", began + at - seconds, began + at, seconds)
-
-    def _note_outcome(self, began: float, outcome: Outcome) -> None:
+    def _note_outcome(self, outcome: Outcome, began: float) -> None:
         figures = outcome.figures
         self._note_whole(outcome.verdict, began)
         if outcome.error is not None:
@@ -144,8 +144,13 @@ class Placing:
             self._book.note("connect", began, began + seconds, seconds)
         if (seconds := figures.ready_seconds) is not None:
             self._book.note("ready", began, began + seconds, seconds)
-        for seconds in figures.gap_seconds:
-            self._book.note("gap", began, self._now, seconds)
+        sound = began + (outcome.statistics.times.ready or 0.0)
+        for seconds, at in zip(figures.response_seconds, figures.response_at, strict=True):
+            self._book.note("response", sound + at - seconds, sound + at, seconds)
+        for seconds, at in zip(figures.gap_seconds, figures.gap_at, strict=True):
+            self._book.note("gap", sound + at, sound + at + seconds, seconds)
+        for seconds, at in zip(figures.late_seconds, figures.late_at, strict=True):
+            self._book.note("late", sound + at, sound + at + seconds, seconds)
 
     def _note_whole(self, name: str, began: float) -> None:
         self._book.note(name, began, self._now)
@@ -188,8 +193,8 @@ class _Watch:
         return span
 
 
-def _named(error: SfclientError) -> str:
-    return f"error: {error.party}, {type(error).__name__}"
+def _named(error: Exception) -> str:
+    return f"error: {getattr(error, 'party', 'caller')}, {type(error).__name__}"
 
 
 def _options(order: Any) -> dict[str, Any]:

@@ -56,7 +56,9 @@ class Caller:
 
     def close(self) -> None:
         """The call is over."""
-        self._verbs.close()  # which knows this caller
+        # Both know this caller.
+        self._verbs.close()
+        self.ear.close()
         self.call = None
 
     def _look(self) -> None:
@@ -172,7 +174,7 @@ class Caller:
         ear, deadline = self.ear, self._began + step.silence
 
         def is_silent() -> bool:
-            return self.now - ear.spoke_until >= step.lasting
+            return self.now - max(ear.spoke_until, self._began) >= step.lasting
 
         while not is_silent():
             if ear.spoke_until > deadline:

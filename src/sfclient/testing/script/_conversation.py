@@ -88,21 +88,16 @@ async def hold_conversation(
         keeper = await in_thread(partial(Keeper, Path(folder)))
         options |= {"record": keeper.recording, "timeline": True}
     held = _Held(script, samplerate, keeper, on_event)
-    verdict: Verdict | None = "cancelled"
     try:
         await held.run(session, options)
-        verdict = None
     except SfclientError as error:
         if held.call is None and isinstance(error, UsageError):
             raise
         held.failed(error)
-        verdict = None
-    finally:
-        # In all other cases too, such as Ctrl-C: what there is so far.
-        outcome = await held.outcome(verdict)
-        if on_outcome is not None:
-            on_outcome(outcome)
-    return outcome
+    except BaseException:  # it is cancelled, or Ctrl-C
+        await held.tell(on_outcome, "cancelled")
+        raise
+    return await held.tell(on_outcome)
 
 
 class _Held:
@@ -155,28 +150,35 @@ class _Held:
             while True:
                 self._take(call._events.receive_nowait())
 
-    async def outcome(self, verdict: Verdict | None) -> Outcome:
-        """It is over; None: as failures and errors say."""
-        call, caller = self.call, self._caller
-        statistics = call.statistics() if call else without_a_call(self._error, None)
+    async def tell(
+        self, on_outcome: Callable[[Outcome], None] | None, verdict: Verdict | None = None
+    ) -> Outcome:
+        """What became of it, when it is over; a verdict of None is what failures and errors make of it."""
+        outcome = self._outcome(verdict)
+        if self._keeper is not None:
+            outcome = await self._kept(self._keeper, outcome)
+        if on_outcome is not None:
+            on_outcome(outcome)
+        return outcome
+
+    def _outcome(self, verdict: Verdict | None) -> Outcome:
+        script, caller, noted = self._script, self._caller, self._noted
+        statistics = self.call.statistics() if self.call else without_a_call(self._error, None)
+        ended = self.call.ended if self.call else None
         failures: tuple[Failure, ...] = ()
-        if call is not None and verdict is None:
-            found = failures_of(self._script, call.ended, caller, statistics, self._noted)
-            failures = tuple(found)
-        is_expected = is_expected_end(call.ended if call else None, caller)
-        error = None if is_expected or failures else self._error
-        verdict = verdict or ("failed" if failures else "error" if error else "passed")
-        outcome = Outcome(
-            self._script,
-            verdict,
+        if self.call is not None and verdict is None:
+            failures = tuple(failures_of(script, ended, caller, statistics, noted))
+        error = None if failures or is_expected_end(ended, caller) else self._error
+        return Outcome(
+            script,
+            verdict or ("failed" if failures else "error" if error else "passed"),
             failures,
             error,
-            figures_of(statistics, self._noted, caller),
+            figures_of(statistics, noted, caller),
             statistics,
             heard_hash=caller.ear.hash,
             said_hash=caller.mouth.hash,
         )
-        return outcome if self._keeper is None else await self._kept(self._keeper, outcome)
 
     async def _kept(self, keeper: Keeper, outcome: Outcome) -> Outcome:
         began = outcome.statistics.times.ready or 0.0

@@ -80,16 +80,12 @@ class Mouth:
                 self._waiting.appendleft(piece[missing:])
             missing -= len(parts[-1])
         self._waiting_frames -= frames - missing
-        return np.concatenate([*parts, self._nothing(missing)]) if missing else _joined(parts)
+        return np.concatenate([*parts, self._nothing(missing)])
 
     def _nothing(self, frames: int) -> NDArray[np.int16]:
         if len(self._silence) < frames:
             self._silence = np.zeros(frames, np.int16)
         return self._silence[:frames]
-
-
-def _joined(parts: list[NDArray[np.int16]]) -> NDArray[np.int16]:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 class Ear:
@@ -101,9 +97,8 @@ class Ear:
 
     def __init__(self, mouth: Mouth, then: Callable[[], None], gap_limit: float | None) -> None:
         self._mouth = mouth
-        self._then = then
+        self._then: Callable[[], None] | None = then  # None when it is closed
         self._hash = sha256()
-        self._is_closed = False
         self.spoke_from = self.spoke_until = -inf
         self.gaps = Worst(gap_limit)
         """In what the agent says, while the caller does not speak: see `Limits.gap`."""
@@ -118,7 +113,7 @@ class Ear:
         return samplerate
 
     def write(self, block: NDArray[np.int16]) -> None:
-        if self._is_closed:
+        if self._then is None:
             return
         self._hash.update(block.data)
         meter, step, now = self._meter, self._step, self._mouth.seconds
@@ -132,8 +127,8 @@ class Ear:
         self._then()
 
     def close(self) -> None:
-        """The conversation is over, or the line is closed."""
-        self._is_closed = True
+        """The conversation is over, or the line is closed: what is heard still is no part of it."""
+        self._then = None
 
     def _spoken(self, until: float) -> None:
         """It was loud until then, and before that until `spoke_until`."""

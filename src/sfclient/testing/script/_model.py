@@ -97,7 +97,11 @@ class Silence(Step):
     silence: float = SPEECH_SECONDS
     """Within so many seconds its last sound is over."""
     lasting: float = LASTING_SECONDS
-    """For which nothing must follow."""
+    """For which nothing must follow, from the step's beginning at the earliest."""
+
+    @property
+    def least_seconds(self) -> float:
+        return self.lasting
 
     def wrongs(self) -> Iterator[Wrong]:
         yield from seconds_wrongs(self.verb, self.silence, zero=True)

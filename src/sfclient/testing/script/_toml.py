@@ -143,4 +143,4 @@ def _meant(name: str, known: Iterable[str]) -> str:
     names = list(known)
     if close := get_close_matches(name, names, 1):
         return f": did you mean {close[0]}?"
-    return f": there is {', '.join(names)}" if names else ""
+    return f": it has {', '.join(names)}" if names else ""

@@ -110,7 +110,7 @@ def _of_limits(
     began, gaps, late, slow = times.ready or 0.0, caller.ear.gaps, noted.late, noted.responses
 
     def beyond(kind: FailureKind, key: str, at: float, expected: str, instead: str) -> Failure:
-        return Failure(kind, expected, instead, at, None, limits.place_of(key))
+        return Failure(kind, expected, instead, round(at, DECIMALS), None, limits.place_of(key))
 
     if times.connected is not None and times.connected - times.dialled > limits.ready:
         expected = f"the agent to say within {limits.ready:g} s that it hears the caller"

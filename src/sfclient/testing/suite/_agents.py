@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sfclient.simulator import Agent
 
 Instead = Union[str, "Agent", "SimulatedAgent", None]
+OURS = ("reply", "echo")
 AGENTS = 'an agent is "reply", "echo", "module:name" or "file.py:name"'
 
 
@@ -25,27 +26,38 @@ class SimulatedAgent:
     agent: "Agent"
     announce_ready: bool = True
     """False: it is never ready."""
+    keep: bool = True
+    """Whether it may ask its call for what was said so far; ours do not, and an hour of it is half a gigabyte."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As `open_simulator` and `open_memory_agent` take them."""
+        return {"agent": self.agent, "announce_ready": self.announce_ready, "keep": self.keep}
 
 
-def simulated_agent(script: Script, instead: "Instead" = None) -> SimulatedAgent:
+def simulated_agent(
+    script: Script, instead: Instead = None, dialect: str = "widget"
+) -> SimulatedAgent:
     """A new one for `script`: that of its table, or `instead` of the whole table, a text as in there.
 
     It may block: it reads WAV files, and imports what is named. Raises `ScriptError` for what cannot be meant, with
     file and line, and `UsageError` where the simulator is not installed.
     """
     if instead is None:
-        return _Table(script, script.simulator, script.path and script.path.parent).agent()
+        return _Table(script, script.simulator, script.path and script.path.parent).agent(dialect)
     if isinstance(instead, str):
-        return _Table(script, {"agent": instead}, None).agent()
+        return _Table(script, {"agent": instead}, None).agent(dialect)
     return instead if isinstance(instead, SimulatedAgent) else SimulatedAgent(instead)
 
 
-def check_agents(scripts: Iterable[Script], instead: "Instead" = None) -> None:
+def check_agents(
+    scripts: Iterable[Script], instead: Instead = None, dialect: str = "widget"
+) -> None:
     """Raise `ScriptError` with all that is wrong with those of all scripts."""
     faults: list[Fault] = []
     for script in scripts:
         try:
-            simulated_agent(script, instead)
+            simulated_agent(script, instead, dialect)
         except ScriptError as error:
             faults += error.faults
     if faults:
@@ -61,7 +73,7 @@ class _Table:
         self._folder = folder or Path()
         self._faults: list[Fault] = []
 
-    def agent(self) -> SimulatedAgent:
+    def agent(self, dialect: str) -> SimulatedAgent:
         name, is_ready = self._table.pop("agent", None), self._table.pop("ready", True)
         if name is None:
             self._wrong("", f"there is no agent to talk to: name one in [simulator]; {AGENTS}")
@@ -69,10 +81,14 @@ class _Table:
             self._wrong("agent", f"agent must be a text, not {name!r}; {AGENTS}")
         if not isinstance(is_ready, bool):
             self._wrong("ready", f"ready must be true or false, not {is_ready!r}")
+        elif not is_ready and dialect != "widget":
+            self._wrong("ready", f"in the {dialect} dialect nobody says that the agent is ready")
         self._end_if_wrong()
         agent = self._made(name)
+        if not self._faults and not callable(agent):
+            self._wrong("agent", f"{name!r} makes no agent, but {agent!r}, which cannot be called")
         self._end_if_wrong()
-        return SimulatedAgent(agent, is_ready)
+        return SimulatedAgent(agent, is_ready, keep=name not in OURS)
 
     def _made(self, name: str) -> Any:
         try:
@@ -92,6 +108,8 @@ class _Table:
     def _with_options(self, kind: Callable[..., Any], options: "Mapping[str, Option]") -> Any:
         """One of ours, whose options are known."""
         values = {}
+        if "answers" in options and "answers" not in self._table:
+            self._wrong("agent", 'what the agent says is missing: answers = ["FILE.wav"]')
         for key, value in self._table.items():
             if key not in options:
                 near = get_close_matches(key, [*options, "agent", "ready"], 1)

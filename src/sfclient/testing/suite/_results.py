@@ -76,7 +76,8 @@ class Result:
         told = [f"{self.verdict:9} {printable(self.name)}"]
         if self.outcome is not None:
             told[0] += f" ({_line_of(self.outcome.figures)})"
-        told += [f"  {line}" for _, text in self.problems for line in text.splitlines()]
+        for _, text in self.problems:
+            told += [f"  {printable(line, None)}" for line in text.splitlines()]
         return "\n".join(told)
 
 

@@ -2,8 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sfclient.testing.script import Fault, Outcome, Script, ScriptError, read_scripts
@@ -32,17 +32,6 @@ def read_suite(paths: Iterable[str | Path]) -> list[Script]:
     return scripts
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One conversation that is to be held."""
-
-    script: Script
-    name: str
-    folder: Path | None
-    first: "Planned | None" = None
-    """The one that this repeats."""
-
-
 def run_suite(
     scripts: Sequence[Script],
     way: Way,
@@ -58,19 +47,25 @@ def run_suite(
     verdict "cancelled". Raises `UsageError` before any call.
     """
     way.check(list(scripts))
-    results: dict[Planned, Result] = {}
+    results: list[Result] = []
+    taken: set[str] = set()
     is_interrupted = False
-    for each in list(_planned(scripts, folder, repeat)):
-        if is_interrupted:
-            result = Result(each.script, each.name)
-        else:
-            result = hold(each.script, way, name=each.name, folder=each.folder)
-            is_interrupted = result.was_interrupted
-        if way.is_exact and each.first is not None:
-            result = replace(result, differs=_difference(results[each.first], result))
-        results[each] = result
-        tell(result)
-    return list(results.values())
+    for script in scripts:
+        first: Result | None = None
+        for number in range(1, repeat + 1):
+            name = script.name if repeat == 1 else f"{script.name} #{number}"
+            if is_interrupted:
+                result = Result(script, name)
+            else:
+                place = None if folder is None else folder / free_name(name, taken)
+                result = hold(script, way, name=name, folder=place)
+                is_interrupted = result.was_interrupted
+            if way.is_exact and first is not None:
+                result = replace(result, differs=_difference(first, result))
+            first = first or result
+            results.append(result)
+            tell(result)
+    return results
 
 
 def hold(script: Script, way: Way, *, name: str = "", folder: Path | None = None) -> Result:
@@ -99,18 +94,6 @@ def hold(script: Script, way: Way, *, name: str = "", folder: Path | None = None
     )
 
 
-def _planned(scripts: Sequence[Script], folder: Path | None, repeat: int) -> Iterator[Planned]:
-    taken: set[str] = set()
-    for script in scripts:
-        first = None
-        for number in range(1, repeat + 1):
-            name = script.name if repeat == 1 else f"{script.name} #{number}"
-            place = None if folder is None else folder / free_name(name, taken)
-            planned = Planned(script, name, place, first)
-            first = first or planned
-            yield planned
-
-
 def free_name(name: str, taken: set[str]) -> str:
     """A name like it for a folder, which is then taken; on some systems, those that differ in case are the same."""
     stem = NOT_IN_A_NAME.sub("-", name).strip("-.")[:LONGEST_NAME] or "conversation"
@@ -136,13 +119,19 @@ def _is_interrupt(error: BaseException) -> bool:
 
 
 def _difference(first: Result, again: Result) -> str:
-    """Of two that should be the same; empty if they are, or one is missing."""
-    if first.outcome is None or again.outcome is None:
+    """Of two that should be the same; empty if they are, or one was interrupted."""
+    if "cancelled" in (first.verdict, again.verdict):
         return ""
     for what, one, other in (
-        ("what was heard", first.outcome.heard_hash, again.outcome.heard_hash),
-        ("what was said", first.outcome.said_hash, again.outcome.said_hash),
+        ("verdict", first.verdict, again.verdict),
+        ("hash of what was heard", _hash(first, "heard"), _hash(again, "heard")),
+        ("hash of what was said", _hash(first, "said"), _hash(again, "said")),
     ):
         if one != other:
-            return f"the hash of {what} is {other[:DIGITS]}, and was {one[:DIGITS]}"
+            return f"the {what} is {other[:DIGITS]}, and was {one[:DIGITS]}"
     return ""
+
+
+def _hash(result: Result, of: str) -> str:
+    hashed: str = getattr(result.outcome, f"{of}_hash", "none")
+    return hashed

@@ -1,16 +1,17 @@
 """With whom the conversations of a suite are held, and on which clock. A way is an ordinary object: it runs trio."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import trio
 
 from sfclient._dialects import dialect_named
-from sfclient._errors import UsageError
+from sfclient._errors import SfclientError
+from sfclient._http import service_at
 from sfclient._session import look_at_order, request_session
 from sfclient.testing._network import Network
 from sfclient.testing._networks import network_named
@@ -19,10 +20,15 @@ from sfclient.testing.script import Outcome, Script, hold_conversation
 from sfclient.testing.suite._agents import Instead, SimulatedAgent, check_agents, simulated_agent
 from sfclient.testing.virtual import open_memory_agent, run_virtually
 
+if TYPE_CHECKING:
+    from sfclient.simulator import Simulator
+    from sfclient.testing.virtual._agent import MemoryAgent
+
 Tell = Callable[[Outcome], None]
 
 # Anybody's, for nobody is called: of those kept for fiction in North America.
 FROM_NUMBER, TO_NUMBER = "+12025550100", "+12025550101"
+OWN_FAULT = "this is a fault of sfclient, not of the agent; please report it"
 # Bytes in a second of sound, up and down, for networks whose speed is told in that of sound.
 BYTERATES = {"widget": (96_000, 32_000), "ws-media": (32_000, 32_000)}
 NO_ORDER = dict.fromkeys(("codec", "framing", "region", "base_url"))
@@ -57,7 +63,10 @@ class _Simulated:
 
     def check(self, scripts: list[Script]) -> None:
         self._network()
-        check_agents(scripts, self.agent)
+        check_agents(scripts, self.agent, self.dialect)
+
+    def _agent(self, script: Script) -> SimulatedAgent:
+        return simulated_agent(script, self.agent, self.dialect)
 
     def _network(self) -> Network | None:
         if self.network is None:
@@ -76,24 +85,23 @@ class OnVirtualClock(_Simulated):
     is_exact: ClassVar[bool] = True
 
     def hold(self, script: Script, folder: Path | None, tell: Tell) -> None:
-        there = simulated_agent(script, self.agent)
-        run_virtually(self._hold, script, there, self._network(), folder, tell)
+        opening = partial(
+            open_memory_agent,
+            **self._agent(script).options,
+            dialect=self.dialect,
+            network=self._network(),
+        )
+        run_virtually(self._hold, script, opening, folder, tell)
 
     async def _hold(
         self,
         script: Script,
-        there: SimulatedAgent,
-        network: Network | None,
+        opening: "Callable[[], AbstractAsyncContextManager[MemoryAgent]]",
         folder: Path | None,
         tell: Tell,
     ) -> None:
-        async with open_memory_agent(
-            there.agent,
-            dialect=self.dialect,
-            network=network,
-            announce_ready=there.announce_ready,
-        ) as memory:
-            await hold_conversation(script, memory.session(), folder=folder, on_outcome=tell)
+        async with opening() as there:
+            await hold_conversation(script, there.session(), folder=folder, on_outcome=tell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,30 +111,25 @@ class OverSocket(_Simulated):
     is_exact: ClassVar[bool] = False
 
     def hold(self, script: Script, folder: Path | None, tell: Tell) -> None:
-        there = simulated_agent(script, self.agent)
-        trio.run(self._hold, script, there, self._network(), folder, tell)
+        from sfclient.simulator import open_simulator  # the agent has been made by it already
+
+        opening = partial(open_simulator, **self._agent(script).options)
+        trio.run(self._hold, script, opening, self._network(), folder, tell)
 
     async def _hold(
         self,
         script: Script,
-        there: SimulatedAgent,
+        opening: "Callable[[], AbstractAsyncContextManager[Simulator]]",
         network: Network | None,
         folder: Path | None,
         tell: Tell,
     ) -> None:
-        try:
-            from sfclient.simulator import open_simulator
-        except ImportError as error:
-            raise UsageError(str(error)) from None
-        async with (
-            open_simulator(there.agent, announce_ready=there.announce_ready) as simulator,
-            _way_to(simulator.base_url, network) as base_url,
-        ):
+        async with opening() as there, _way_to(there.base_url, network) as base_url:
             numbers = (FROM_NUMBER, TO_NUMBER) if self.dialect == "ws-media" else (None, None)
             get_session = partial(
                 request_session,
                 "agent",
-                api_key=simulator.key,
+                api_key=there.key,
                 base_url=base_url,
                 dialect=self.dialect,
                 from_number=numbers[0],
@@ -159,7 +162,9 @@ class AtService:
     """What else `request_session` takes for the order, and where the service is."""
 
     def check(self, scripts: list[Script]) -> None:
-        look_at_order(self.assistant_id, dialect=self.dialect, **(NO_ORDER | dict(self.order)))
+        order = NO_ORDER | dict(self.order)
+        url, _ = look_at_order(self.assistant_id, dialect=self.dialect, **order)
+        service_at(url, self.api_key, None, None, allow_insecure=self.allow_insecure)
 
     def hold(self, script: Script, folder: Path | None, tell: Tell) -> None:
         get_session = partial(
@@ -179,4 +184,10 @@ class AtService:
             framing=self.order.get("framing"),
             allow_insecure=self.allow_insecure,
         )
-        trio.run(hold, script, get_session)
+        try:
+            trio.run(hold, script, get_session)
+        except SfclientError:
+            raise
+        except Exception as error:
+            # Not what it says: nobody knows what is in it, and the key may be.
+            raise RuntimeError(f"{type(error).__name__}: {OWN_FAULT}") from None

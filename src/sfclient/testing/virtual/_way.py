@@ -47,7 +47,7 @@ class Way:
     """From one end to the other. A close, or a cut, is the last that arrives.
 
     Without a timetable everything arrives at once; else `carry` has to run. `limit` is the number of bytes that may be
-    under way by the timetable; more wait before it.
+    under way by the timetable; more wait before it, and the sender when those are `SOCKET_BYTES`.
     """
 
     def __init__(self, timetable: Timetable | None, limit: int, *, masks: bool) -> None:
@@ -59,6 +59,7 @@ class Way:
         self._far: Destination | None = None  # None again behind the last frame
         self._timetable = timetable
         self._limit = limit
+        self._most_bytes = SOCKET_BYTES + (0 if timetable is None else limit)
         self._header_bytes = 6 if masks else 2  # RFC 6455, 5.2; of a client's is a mask of 4
         self._waiting: deque[tuple[Frame, int]] = deque()
         self._under_way: deque[tuple[float, Frame, int]] = deque()
@@ -84,7 +85,7 @@ class Way:
     @property
     def has_room(self) -> bool:
         """Whether a sender need not wait."""
-        return self.sent_bytes - self.read_bytes < SOCKET_BYTES
+        return self.sent_bytes - self.read_bytes < self._most_bytes
 
     async def wait_room(self) -> None:
         """Until there may be, or something else has changed for who sends: see `wake`."""
@@ -102,8 +103,6 @@ class Way:
 
     def cut(self) -> None:
         """What is under way is lost, and the far end sees the end of the stream at once."""
-        self._waiting.clear()
-        self._under_way.clear()
         self._arrive(CUT, 0)
         self._news.ring()
 

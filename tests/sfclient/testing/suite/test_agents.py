@@ -21,6 +21,7 @@ class Waiter:
         self.patience = patience
     async def __call__(self, call): ...
 async def listen(call): ...
+class Nobody: ...
 number = 5
 """
 
@@ -60,6 +61,18 @@ def test_one_may_be_never_ready(folder: Path) -> None:
     assert not simulated_agent(script("a", agent="echo", ready=False)).announce_ready
 
 
+def test_in_a_dialect_without_that_word_none_is_never_ready() -> None:
+    with pytest.raises(ScriptError, match=r"a\.toml:7: in the ws-media dialect nobody says"):
+        simulated_agent(script("a", agent="echo", ready=False), dialect="ws-media")
+
+
+def test_calls_are_kept_for_agents_that_may_ask_them(folder: Path) -> None:
+    """Half a gigabyte an hour."""
+    for name, keep in (("echo", False), ("mine.py:listen", True)):
+        of = script("a", str(folder / "a.toml"), agent=name)
+        assert simulated_agent(of).options["keep"] is keep
+
+
 def test_a_file_beside_the_script_may_have_one(folder: Path) -> None:
     assert agent_of(folder, agent="mine.py:listen").__name__ == "listen"
     assert agent_of(folder, agent="mine.py:Waiter").patience == 1
@@ -89,10 +102,12 @@ def test_another_is_taken_instead_of_all_of_them(folder: Path) -> None:
         ({"agent": "reply", "answers": "a.wav"}, ["7: answers must be a list"]),
         ({"agent": "reply", "answers": [3]}, ["7: answers must be the path"]),
         ({"agent": "reply", "answers": ["b.wav"]}, [r"b\.wav"]),
-        ({"agent": "reply", "greeting": "a.wav"}, ["6: .*answers"]),
+        ({"agent": "reply", "greeting": "a.wav"}, [r"6: what .* is missing: answers = \["]),
         ({"agent": "reply", "answers": [], "code": True}, ["8: code must be a whole"]),
         ({"agent": "reply", "answers": [], "hangs_up_after": 1.5}, ["8: hangs_up_after must be"]),
         ({"agent": "reply", "answers": [], "gap": float("nan")}, ["8: no such agent: gap is nan"]),
+        ({"agent": "reply", "answer": []}, ["6: what .* is missing", "7: answer .* mean answers"]),
+        ({"agent": "mine.py:Nobody"}, ["6: 'mine.py:Nobody' makes no agent"]),
         ({"agent": "none.py:listen"}, ["6: cannot import .*FileNotFound"]),
         ({"agent": "broken.py:listen"}, ["6: cannot import .*ZeroDivisionError"]),
         ({"agent": "no_such_module:listen"}, ["6: cannot import .*ModuleNotFound"]),

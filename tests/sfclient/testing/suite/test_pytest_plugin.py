@@ -60,7 +60,7 @@ def test_a_session_imports_nothing_until_there_is_a_conversation() -> None:
         for node in tree.body
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
-    assert imported == {"collections.abc", "os", "pathlib", "pytest", "re", "typing"}
+    assert imported == {"collections.abc", "inspect", "os", "pathlib", "pytest", "re", "typing"}
 
 
 def test_files_of_conversations_are_tests_and_others_are_not(session: pytest.Pytester) -> None:
@@ -99,6 +99,13 @@ def test_an_ordinary_test_holds_a_conversation(session: pytest.Pytester) -> None
     result = run(session)
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*: not heard: expected *", "*there is no agent to talk to*"])
+
+
+def test_an_async_test_is_told_what_to_do(session: pytest.Pytester) -> None:
+    session.makepyfile("async def test_it(conversation): ...")
+    result = run(session)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*await sfclient.testing.script.hold_conversation*"])
 
 
 def test_settings_say_where_and_options_come_first(session: pytest.Pytester) -> None:

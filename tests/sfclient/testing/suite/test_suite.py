@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sfclient import NetworkError, UsageError
 from sfclient.testing.script import Outcome, Script, ScriptError
-from sfclient.testing.suite import Result, read_suite, run_suite
+from sfclient.testing.suite import AtService, Result, read_suite, run_suite
 
 from .suites import Acting, failed, passed, script
 
@@ -77,7 +78,7 @@ def test_what_ends_the_process_is_not_taken_for_an_interruption() -> None:
 
 def test_repetitions_must_be_the_same_where_the_way_is_exact() -> None:
     def wander(of: Script) -> Outcome:
-        return replace(passed(of), heard_hash=f"{len(way.folders):064}")
+        return replace(passed(of), heard_hash=f"{len(way.folders)}" * 64)
 
     way = Acting({"a": wander})
     results = run_suite([script("a")], way, repeat=2)
@@ -86,7 +87,56 @@ def test_repetitions_must_be_the_same_where_the_way_is_exact() -> None:
     results = run_suite([script("a"), script("b")], way, repeat=2)
     assert [result.name for result in results] == ["a #1", "a #2", "b #1", "b #2"]
     assert verdicts(results) == ["passed", "failed", "passed", "passed"]
-    assert "what was heard is 0000000000000000, and was" in str(results[1])
+    assert "the hash of what was heard is 2222222222222222, and was 1111111111111111" in str(
+        results[1]
+    )
+
+
+def test_one_that_was_interrupted_need_not_be_the_same() -> None:
+    class Stopping(Acting):
+        def hold(self, script: Script, folder: Path | None, tell: Any) -> None:
+            super().hold(script, folder, tell)
+            if len(self.folders) == 2:
+                raise KeyboardInterrupt
+
+    def cancelled(of: Script) -> Outcome:
+        if len(way.folders) == 1:
+            return passed(of)
+        return replace(passed(of), verdict="cancelled", heard_hash="ef" * 32)
+
+    way = Stopping({"a": cancelled}, is_exact=True)
+    results = run_suite([script("a")], way, repeat=3)
+    assert verdicts(results) == ["passed", "cancelled", "cancelled"]
+
+
+def test_one_that_errs_in_another_time_is_not_the_same() -> None:
+    def err(of: Script) -> Outcome:
+        return passed(of) if len(way.folders) == 1 else break_down(of)
+
+    way = Acting({"a": err}, is_exact=True)
+    results = run_suite([script("a")], way, repeat=2)
+    assert "the verdict is error, and was passed" in str(results[1])
+
+
+def test_a_service_is_called_with_a_key_that_no_error_tells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*args: object, **options: object) -> None:
+        raise ValueError("illegal header: Bearer key-4f9a")
+
+    monkeypatch.setattr("sfclient.testing.suite._ways.hold_conversation", fail)
+    way = AtService("an-agent", "key-4f9a")
+    [result] = run_suite([script("a")], way)
+    assert "ValueError: this is a fault of sfclient" in str(result)
+    assert "key-4f9a" not in str(result) + repr(result) + repr(way)
+
+
+def test_what_the_far_side_says_moves_no_cursor() -> None:
+    def fail(of: Script) -> Outcome:
+        return replace(passed(of), verdict="error", error=NetworkError("closed: \x1b[2J"))
+
+    [result] = run_suite([script("\x1b[2J")], Acting({"\x1b[2J": fail}))
+    assert "\x1b" not in str(result)
 
 
 def test_each_has_a_folder_of_its_own(tmp_path: Path) -> None:

@@ -124,6 +124,21 @@ def test_a_call_ends_in_memory_as_over_a_socket(how, error):
     assert (told[0], told[4]) == (error or type(None), SPEECH)
 
 
+def test_a_call_that_is_cut_off_is_over_on_both_sides_at_once():
+    times = []
+
+    async def cut(call: SimulatedCall) -> None:
+        times.append(trio.current_time())
+        await call.abort()
+
+    async def main() -> None:
+        await hold(in_memory, ends(cut), "widget", to_the_end)
+        times.append(trio.current_time())
+
+    run_virtually(main)
+    assert times[0] == times[1]
+
+
 def test_a_ws_media_call_is_bound_and_ends_in_memory_as_over_a_socket():
     told = both_ways(ends(lambda call: call.close(4001, "no credit")), "ws-media", to_the_end)
     assert (told[2].code, told[4]) == (4001, SPEECH)
@@ -292,11 +307,14 @@ def test_nothing_of_a_call_in_memory_waits_for_the_garbage_collector():
             del call
             there.calls.clear()
             await trio.sleep(1)
-            names = {"CallEnd", "ServiceEnd", "Way", "SimulatedCall", "HeldCall", "Playout"}
-            left = [type(o).__name__ for o in gc.get_objects() if type(o).__name__ in names]
-            assert left == []
+            assert parts() == before
+
+    def parts() -> list[str]:
+        names = {"CallEnd", "ServiceEnd", "Way", "SimulatedCall", "HeldCall", "Playout"}
+        return sorted(name for each in gc.get_objects() if (name := type(each).__name__) in names)
 
     gc.collect()
+    before = parts()  # that other tests have left
     gc.disable()
     try:
         run_virtually(main)

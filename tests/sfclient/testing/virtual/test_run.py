@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -106,25 +107,26 @@ async def with_a_limit(work) -> str:
 
 def test_time_stands_while_a_thread_works():
     async def work() -> None:
-        await trio.to_thread.run_sync(time.sleep, 0.02)
+        await trio.to_thread.run_sync(time.sleep, 0.02, abandon_on_cancel=True)
 
     assert run_virtually(with_a_limit, work) == "done"
 
 
 def test_time_stands_while_a_socket_is_waited_for():
+    def answer() -> None:
+        time.sleep(0.02)
+        theirs.send(b"there")
+
     async def work() -> None:
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        async with listeners[0], trio.open_nursery() as nursery:
-            nursery.start_soon(answer, listeners[0])
-            async with await trio.open_tcp_stream(*listeners[0].socket.getsockname()) as stream:
-                assert await stream.receive_some() == b"there"
+        thread = threading.Thread(target=answer)  # none of trio's
+        thread.start()
+        async with trio.SocketStream(trio.socket.from_stdlib_socket(ours)) as stream:
+            assert await stream.receive_some() == b"there"
+        thread.join()
 
-    async def answer(listener: trio.SocketListener) -> None:
-        async with await listener.accept() as stream:
-            await trio.to_thread.run_sync(time.sleep, 0.02)
-            await stream.send_all(b"there")
-
-    assert run_virtually(with_a_limit, work) == "done"
+    ours, theirs = socket.socketpair()
+    with theirs:
+        assert run_virtually(with_a_limit, work) == "done"
 
 
 def test_a_thread_that_never_ends_is_not_waited_for_for_ever(monkeypatch):

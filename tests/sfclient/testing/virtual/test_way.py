@@ -79,7 +79,8 @@ def test_a_sender_waits_for_a_reader_who_does_not_read(link):
             while way.has_room:
                 way.send(bytes(10_000))
                 await trio.sleep(0.001)
-            assert SOCKET_BYTES <= way.sent_bytes < SOCKET_BYTES + 10_010
+            most = SOCKET_BYTES + (1000 if link else 0)
+            assert most <= way.sent_bytes < most + 10_010
             with trio.move_on_after(1) as patience:
                 await way.wait_room()
             assert patience.cancelled_caught

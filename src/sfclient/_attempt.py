@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from os.path import abspath
 from pathlib import Path
 
+from sfaudio import __version__
 from sfclient._call import HeldCall
 from sfclient._cassette import Head
 from sfclient._cassette_recorder import CassetteRecorder, TapedPlayout, open_cassette
@@ -160,7 +160,7 @@ class Attempt:
         dialling = self._dialling
         assert dialling.cassette is not None
         head = Head(
-            version("sfaudio"),
+            __version__,
             self._number,
             dialect.name,
             dialect.codec,

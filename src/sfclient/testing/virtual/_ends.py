@@ -19,8 +19,8 @@ from sfclient._secrets import Secrets
 from sfclient.simulator._wire import WireClosed
 from sfclient.testing.virtual._way import CUT, PING, PONG, Close, Cut, Frame, Ping, Way
 
-# For a close to leave when the call is cancelled: as over a socket, and a moment, so that one that is under way for just
-# so long always arrives.
+# For a close to leave when the call is cancelled: as over a socket, and a moment, so that one that is under way for
+# just so long always arrives.
 HURRY_SECONDS = 0.031
 CLOSE_SECONDS = (
     10.0  # for the client to answer a close of the service, as the websockets library waits

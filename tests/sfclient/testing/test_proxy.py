@@ -429,5 +429,6 @@ def test_it_is_not_imported_by_the_client() -> None:
 
 
 def test_it_brings_along_neither_a_test_runner_nor_a_cluster() -> None:
-    code = "import sys, sfclient.testing; sys.exit(bool({'pytest', 'distributed', 'sfclient.simulator'} & {*sys.modules}))"
+    unwanted = {"pytest", "distributed", "sfclient.simulator"}
+    code = f"import sys, sfclient.testing; sys.exit(bool({unwanted} & {{*sys.modules}}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

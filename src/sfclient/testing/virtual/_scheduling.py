@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import trio
-import trio.testing
 
 SWITCH, CHANCE = "_ALLOW_DETERMINISTIC_SCHEDULING", "_r"
 
@@ -88,6 +87,11 @@ class Loop:
     """The loop of this run of trio, as seen from its clock."""
 
     def __init__(self) -> None:
+        from trio.testing import (
+            active_thread_count,  # it brings pytest along, where that is installed
+        )
+
+        self._active_threads = active_thread_count
         runner = _loops().GLOBAL_RUN_CONTEXT.runner
         self._waiting_for_idle = runner.waiting_for_idle
         self._io_statistics = runner.io_manager.statistics
@@ -101,7 +105,7 @@ class Loop:
     @property
     def is_idle(self) -> bool:
         """Whether nothing outside of time is waited for: neither a thread nor a socket."""
-        if trio.testing.active_thread_count():
+        if self._active_threads():
             return False
         waiting = self._io_statistics()
         # The loop itself waits for one, by which it is woken.

@@ -74,6 +74,8 @@ async def test_a_call_that_keeps_nothing_gives_its_audio_to_who_listens():
     heard: list[bytes] = []
 
     async def agent(call: SimulatedCall) -> None:
+        await call.send_audio(bytes(320))
+        await trio.sleep(0.01)  # a second may pass, or an agent who is quick would miss the first
         slow, gone = call.audio(), call.audio()
         await anext(gone)
         del gone  # who has gone holds nothing back
@@ -84,17 +86,18 @@ async def test_a_call_that_keeps_nothing_gives_its_audio_to_who_listens():
     async with open_simulator(agent, keep=False) as sim:
         async with ready_client(sim) as ws:
             for number in range(50):
-                await ws.send_message(bytes([number, 1]) * 500)
+                await ws.send_message(bytes([number, 1]) * 2000)
                 await trio.sleep(0.001)
             with trio.fail_after(20):
-                while sum(map(len, heard)) < 50_000:  # noqa: ASYNC110 -- an agent is cancelled when the client goes
+                while sum(map(len, heard)) < 200_000:  # noqa: ASYNC110 -- an agent is cancelled when the client goes
                     await trio.sleep(0.001)
         call = sim.calls[0]
         await call.wait_ended()
         kept = call.messages, call.texts, call.received_audio, call.sent_audio
         assert kept == ([], [], b"", b"")
-        assert len(call._received) < 25_000  # of 50,000
-    assert b"".join(heard) == b"".join(bytes([number, 1]) * 500 for number in range(50))
+        assert (call.heard_seconds, call.said_seconds) == (200_000 / 96_000, 320 / 32_000)
+        assert len(call._received) < 120_000  # of 200,000
+    assert b"".join(heard) == b"".join(bytes([number, 1]) * 2000 for number in range(50))
 
 
 async def test_everything_received_is_noted_in_order() -> None:

@@ -13,7 +13,8 @@ For work without an account, and for tests.
 
 - `open_simulator`, `Simulator`: the port, the tasks, from a TCP connection to a call (`_server`)
 - `SimulatedCall`, `ReceivedMessage`, `Ended`, `CallEndedError`: what was said, and everything that a
-  script can do to a client (`_call`)
+  script can do to a client (`_call`); `_conversations`: from an open connection to one with an agent,
+  and to its end; `_wire`: what that needs of a connection
 - `Agent`: any ``async def agent(call)``; `EchoAgent`, `SpeakAgent` (`_agents`)
 - `ReplyAgent`: one that converses, with faults if asked for (`_reply`)
 - `QUIRKS`: what a ws-media service may do otherwise, until a call has begun (`_ws_media`)

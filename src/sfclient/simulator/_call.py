@@ -61,7 +61,7 @@ class SimulatedCall:
 
     It keeps everything that both sides said (up to 96 kB a second from the caller, 32 from the
     agent) until the simulator is gone: it is a test tool, not a server for days. With `keep` False
-    it keeps what `audio` has yet to give, and nothing else: then `messages` and `texts` stay empty,
+    it keeps what `audio` has yet to give, and the last second: then `messages` and `texts` stay empty,
     and so do `received_audio` and `sent_audio`.
 
     An agent acts through the coroutines below; they may be called from one task at a time, and
@@ -103,6 +103,7 @@ class SimulatedCall:
         self._received = bytearray()
         self._forgotten = 0
         self._sent = bytearray()
+        self._sent_bytes = 0
         self._audiences: list[ref[_CallerAudio]] = []  # none where all is kept
         # A ws-media client needs not say it.
         self._is_ready = self.contract == "ws-media"
@@ -126,6 +127,16 @@ class SimulatedCall:
         not have got the last message in full.
         """
         return self._codecs.agent.decode(bytes(self._sent))
+
+    @property
+    def heard_seconds(self) -> float:
+        """How much audio of the caller has come, be it kept or not."""
+        return (self._forgotten + len(self._received)) / self._codecs.caller.byterate
+
+    @property
+    def said_seconds(self) -> float:
+        """How much audio was given to the client, be it kept or not."""
+        return self._sent_bytes / self._codecs.agent.byterate
 
     @property
     def texts(self) -> list[str]:
@@ -152,15 +163,18 @@ class SimulatedCall:
         """The caller's audio from the call's start, live: whole samples, any amount at a time.
 
         Ends with the call. Several may iterate at once, each hears everything; where nothing is
-        kept, from when this is called.
+        kept, from a second before this is called.
         """
         return _CallerAudio(self)
 
     async def send(self, message: str | bytes) -> None:
         """Send one message as it is: text for `str`, agent audio for `bytes`, valid or not."""
-        if isinstance(message, bytes) and self._keeps:
+        if isinstance(message, bytes):
             # Before the await: the client may act on the message before we run again.
-            self._sent += self._codecs.agent_audio(message)
+            audio = self._codecs.agent_audio(message)
+            self._sent_bytes += len(audio)
+            if self._keeps:
+                self._sent += audio
         try:
             await self._wire.send(message)
         except WireClosed as exc:
@@ -232,20 +246,18 @@ class SimulatedCall:
         if self._keeps:
             self._note(message)
         if isinstance(message, bytes):
-            audio = self._codecs.caller_audio(message)
+            self._received += self._codecs.caller_audio(message)
             if not self._keeps:
                 self._forget()
-            if self._keeps or self._audiences:
-                self._received += audio
-            else:
-                self._forgotten += len(audio)
         else:
             type_ = (json_object(message) or {}).get("type")
             self._is_ready |= type_ == "status_client_ready"
 
     def _forget(self) -> None:
-        """What everybody has who is there."""
-        had = self._forgotten + len(self._received)
+        """What everybody has who is there, but for the last second."""
+        codec = self._codecs.caller
+        had = self._forgotten + max(0, len(self._received) - codec.byterate)
+        had -= had % codec.width
         for reference in self._audiences:
             if (audience := reference()) is not None:
                 had = min(had, audience.position)
@@ -272,10 +284,9 @@ class _CallerAudio:
 
     def __init__(self, call: SimulatedCall) -> None:
         self._call = call
-        self.position = 0
+        self.position = call._forgotten
         """In bytes of the call, as they are coded."""
         if not call._keeps:
-            self.position = call._forgotten + len(call._received)
             call._audiences.append(ref(self, call._audiences.remove))
 
     def __aiter__(self) -> "_CallerAudio":

@@ -106,7 +106,12 @@ async def run(args: argparse.Namespace, front: Front | None = None) -> int:
                 port = 0 if front else args.port
                 async with (
                     open_simulator(
-                        agent, host=args.host, port=port, key=key, quirks=args.quirks
+                        agent,
+                        host=args.host,
+                        port=port,
+                        key=key,
+                        keep=bool(args.save),
+                        quirks=args.quirks,
                     ) as sim,
                     (
                         front(sim.base_url, host=args.host, port=args.port)
@@ -146,11 +151,10 @@ async def _watch(
 async def _report(number: int, call: SimulatedCall, folder: Path | None) -> None:
     _say(f"call {number}: started ({call.contract})")
     ended = await call.wait_ended()
-    caller_seconds = len(call.received_audio) / (2 * call.caller_samplerate)
-    agent_seconds = len(call.sent_audio) / (2 * call.agent_samplerate)
     _say(
         f"call {number}: ended by the {ended.by} with code {ended.code} after "
-        f"{ended.at - call.started:.1f} s; heard {caller_seconds:.1f} s, said {agent_seconds:.1f} s"
+        f"{ended.at - call.started:.1f} s; heard {call.heard_seconds:.1f} s, "
+        f"said {call.said_seconds:.1f} s"
     )
     if folder:
         try:

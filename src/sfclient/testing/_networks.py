@@ -1,5 +1,6 @@
 """Networks by name, for tests that tell which one they passed on."""
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,7 +14,7 @@ from sfclient.testing._trace import MESSAGE_SECONDS, Trace, read_trace
 
 TRACE_PREFIX = "trace:"
 
-DELAY = 0.03  # seconds each way that a line at home takes to a service on the same continent
+STEADY = Link(delay=0.03)  # a line at home, and a service on the same continent
 WIFI_DELAY, WIFI_JITTER = 0.05, 0.04  # where neighbours share the air: 10 to 90 ms
 # A cell that changes on a train: two seconds of nothing about every ten, so that each turn of a short call may be hit.
 STALL_SECONDS, STALL_PERIOD, STALL_BEGIN = 2.0, 10.0, (4.0, 5.5)
@@ -21,9 +22,8 @@ SLOW_PACE = 0.9  # of a voice that is made slower than it is spoken: a second is
 # A voice that is made sentence by sentence: what is gathered for so long comes at so many times real time.
 BURST_SECONDS = 1.0
 BURST_FROM_SECONDS = (
-    0.01  # of sound at once; what is shorter, as a pong, is not held but behind sound
+    0.01  # of sound that comes at once; less, as a pong, is not held, but behind sound
 )
-BURST_LIMIT = 1 << 18  # bytes: room for what a fast sender says meanwhile
 THROTTLED_PACE = 1.25  # enough, but to catch up a second takes four
 TRACE_SECONDS = 60.0  # of what is made by chance, which then begins again
 # Bytes. A trace that was recorded knows no sender that had to wait: ours has to when half a minute is under way.
@@ -38,50 +38,44 @@ class _Sound(NamedTuple):
 
 
 def _steady(seed: int, sound: _Sound) -> Network:
-    return _both(Link(delay=DELAY, seed=seed))
+    return Network(STEADY, STEADY)
 
 
 def _jitter(seed: int, sound: _Sound) -> Network:
-    up, down = (Link(trace=_jittering(f"{seed} {way}"), seed=seed) for way in ("up", "down"))
+    up, down = (Link(trace=_jittering(f"{seed} {way}")) for way in ("up", "down"))
     return Network(up, down)
 
 
 def _stall(seed: int, sound: _Sound) -> Network:
-    return _both(Link(delay=DELAY, trace=_stalling(seed), seed=seed))
-
-
-def _slow_producer(seed: int, sound: _Sound) -> Network:
-    return _agent_side(Link(delay=DELAY, rate=SLOW_PACE * sound.down, seed=seed))
-
-
-def _burst_3x(seed: int, sound: _Sound) -> Network:
-    return _burst(seed, sound, 3.0)
-
-
-def _burst_10x(seed: int, sound: _Sound) -> Network:
-    return _burst(seed, sound, 10.0)
-
-
-def _throttled(seed: int, sound: _Sound) -> Network:
-    link = Link(delay=DELAY, seed=seed)
-    return Network(
-        replace(link, rate=THROTTLED_PACE * sound.up),
-        replace(link, rate=THROTTLED_PACE * sound.down),
-    )
-
-
-def _burst(seed: int, sound: _Sound, pace: float) -> Network:
-    link = Link(DELAY, rate=pace * sound.down, coalesce=BURST_SECONDS, limit=BURST_LIMIT, seed=seed)
-    return _agent_side(replace(link, coalesce_from=round(BURST_FROM_SECONDS * sound.down)))
-
-
-def _both(link: Link) -> Network:
+    link = replace(STEADY, trace=_stalling(seed))
     return Network(link, link)
 
 
-def _agent_side(down: Link) -> Network:
-    """What the agent's side does; the caller's speech goes over a steady network."""
-    return Network(Link(delay=DELAY, seed=down.seed), down)
+def _slow_producer(seed: int, sound: _Sound) -> Network:
+    return Network(STEADY, replace(STEADY, rate=SLOW_PACE * sound.down))
+
+
+def _burst_3x(seed: int, sound: _Sound) -> Network:
+    return _burst(sound, 3.0)
+
+
+def _burst_10x(seed: int, sound: _Sound) -> Network:
+    return _burst(sound, 10.0)
+
+
+def _throttled(seed: int, sound: _Sound) -> Network:
+    up, down = (replace(STEADY, rate=THROTTLED_PACE * byterate) for byterate in sound)
+    return Network(up, down)
+
+
+def _burst(sound: _Sound, pace: float) -> Network:
+    """The caller's speech is not held: it is the agent's that is made."""
+    rate = pace * sound.down
+    least = math.ceil(BURST_FROM_SECONDS * sound.down)
+    # There is room for what gets through while the next is gathered, else a fast sender would be slower than that.
+    limit = math.ceil(BURST_SECONDS * rate)
+    burst = replace(STEADY, coalesce=BURST_SECONDS, coalesce_from=least, rate=rate, limit=limit)
+    return Network(STEADY, burst)
 
 
 def _jittering(seed: str) -> Trace:
@@ -111,7 +105,7 @@ def _sent() -> list[float]:
 
 
 _NAMED: Mapping[str, tuple[Callable[[int, _Sound], Network], str]] = {
-    "steady": (_steady, f"{1000 * DELAY:.0f} ms each way, as a good line at home"),
+    "steady": (_steady, f"{1000 * STEADY.delay:.0f} ms each way, as a good line at home"),
     "jitter": (
         _jitter,
         f"{1000 * (WIFI_DELAY - WIFI_JITTER):.0f} to {1000 * (WIFI_DELAY + WIFI_JITTER):.0f} ms each way, another "
@@ -162,12 +156,17 @@ def network_named(name: str, seed: int = 0, *, up: float = 96_000, down: float =
         Bytes in a second of sound from the caller, and from the agent, for networks that are as fast or slow as sound
         is: 96 000 and 32 000 in the widget dialect; in ws-media both are 32 000 with ``l16``, 8000 with G.711.
     """
+    sound = _Sound(up, down)
+    for byterate in sound:
+        if not 0 < byterate < math.inf:
+            raise ValueError(f"{byterate} is no number of bytes in a second of sound: give one")
     if name.startswith(TRACE_PREFIX):
         if not (path := name.removeprefix(TRACE_PREFIX)):
             raise UsageError("the network trace: wants a file, as in trace:FILE")
-        return _both(Link(trace=read_trace(path), limit=TRACE_LIMIT, seed=seed))
+        link = Link(trace=read_trace(path), limit=TRACE_LIMIT)
+        return Network(link, link)
     if name not in _NAMED:
         names = ", ".join(_NAMED)
         raise UsageError(f"there is no network {name!r}: use {names}, or {TRACE_PREFIX}FILE")
     make, _ = _NAMED[name]
-    return make(seed, _Sound(up, down))
+    return make(seed, sound)

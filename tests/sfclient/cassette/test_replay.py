@@ -2,17 +2,18 @@
 
 import wave
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trio
 
-from sfclient import Call, UsageError, _playout
+from sfclient import Audio, Call, MemoryInput, MemoryOutput, UsageError, _playout, open_call
 from sfclient._cassette import Cassette, Kind
 from sfclient._playout import Playout
-from sfclient.simulator import SimulatedCall, SpeakAgent
-from sfclient.testing import Replay, replay
+from sfclient.simulator import EchoAgent, SimulatedCall, SpeakAgent
+from sfclient.testing import Replay, network_named, open_memory_agent, replay, run_virtually
 
 from ..conftest import every_policy, exactly, noise, without_silence
 from ..redialled.conftest import open_kiosk
@@ -283,3 +284,27 @@ async def test_replay_in_trios_thread_is_refused(cassette):
 def test_policy_that_there_is_not_is_named(cassette):
     with pytest.raises(UsageError, match="lossless, browser, not 'loud'"):
         replay(cassette, policy="loud")
+
+
+def test_call_in_memory_is_the_same_with_a_cassette_and_from_it(cassette):
+    async def talk(**options: object) -> bytes:
+        speaker = MemoryOutput()
+        jitter = network_named("jitter")
+        async with (
+            open_memory_agent(EchoAgent(), network=jitter, keep=False) as there,
+            open_call(
+                there.session(),
+                Audio(MemoryInput(noise(1, 48_000)), speaker),
+                max_seconds=3,
+                playout="adaptive",
+                **options,
+            ) as call,
+        ):
+            await call.wait_ended()
+        return speaker.played
+
+    heard = run_virtually(talk)
+    assert run_virtually(partial(talk, cassette=cassette)) == heard
+    played = replay(cassette)
+    assert played.is_same
+    assert played.output_hash == sha256(heard).hexdigest()

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +17,7 @@ PACED = [(BEGAN + 0.02 * number, 640) for number in range(500)]
 
 seconds = st.floats(0, 2)
 traces = st.lists(st.floats(0, 0.3), min_size=1, max_size=30).map(
-    lambda more: Trace(tuple(max(more[: k + 1]) + 0.02 * k for k in range(len(more))))
+    lambda late: Trace(tuple(accumulate((0.02 * k + late[k] for k in range(len(late))), max)))
 )
 links = st.builds(
     Link,

@@ -2,7 +2,7 @@
 
 trio shuffles the tasks of each pass of its loop, so that no program relies on their order. For Hypothesis it has a
 switch that makes this deterministic: tasks are sorted by their age, and shuffled by one random generator. Seen in trio
-0.35; where a version has it no more, a virtual run refuses to begin.
+0.27 to 0.35; where a version has it no more, a virtual run refuses to begin.
 """
 
 import random

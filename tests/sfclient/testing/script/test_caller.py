@@ -1,12 +1,19 @@
 """Each step, decided on sound that is given by hand: what passes, what fails, at which moment, in which words."""
 
+import weakref
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sfclient.testing import End, Hear, Hold, Interrupt, Limits, Say, Silence
+from sfclient._devices._wav import read_wav
+from sfclient.testing import End, Hear, Hold, Interrupt, Limits, Say, Script, Silence
+from sfclient.testing.script._caller import Caller
 
-from .talk import Spans, Talk, write_voice
+from .talk import Spans, Talk, frames, write_voice
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +53,9 @@ def test_the_caller_says_a_file_bit_for_bit_when_nobody_has_spoken_for_so_long(h
     assert talk.said_spans == [
         (pytest.approx(1.5 + 0.6 + 0.1, abs=0.021), pytest.approx(2.8, abs=0.021))
     ]
+    begins = round(talk.said_spans[0][0], 2) - 0.1
+    file = read_wav(hello)[1]
+    assert np.array_equal(talk.said[frames(begins) : frames(begins) + len(file)], file)
 
 
 def test_what_is_said_next_waits_for_the_callers_own_silence_too(hello: Path) -> None:
@@ -57,6 +67,45 @@ def test_what_is_said_next_waits_for_the_callers_own_silence_too(hello: Path) ->
 def test_without_a_condition_files_are_said_one_behind_the_other(hello: Path) -> None:
     talk = Talk([Say(hello), Say(hello), Hold(1)], [])
     assert talk.said_spans == [(0.12, 0.72), (1.12, 1.72)]
+
+
+def test_the_silent_end_of_a_file_delays_nothing(tmp_path: Path) -> None:
+    long = write_voice(tmp_path / "long.wav", 0.6, behind=9.0)
+    steps = [Say(long), Hear(1), Say(long, after_silence=0.5), Interrupt(long, after_speech=0.5)]
+    spans = Talk(steps, [(1.0, 2.0), (4, 4.8)]).said_spans
+    assert [round(begins, 1) for begins, _ in spans] == [0.0, 2.5, 4.5]
+
+
+@settings(max_examples=12, derandomize=True, database=None, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(Hear, st.sampled_from([0.1, 1.0])),
+            st.builds(Silence, st.sampled_from([0.0, 1.0]), st.sampled_from([0.1, 0.6])),
+            st.builds(Hold, st.sampled_from([0.01, 0.5])),
+            st.builds(End, st.sampled_from([0.1, 1.0])),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from([[], [(0.0, 60.0)], [(0.3 * n, 0.3 * n + 0.2) for n in range(30)]]),
+)
+def test_every_script_ends_within_its_limits(steps: list[Any], spans: Spans) -> None:
+    """Whatever the agent does: never speaks, never ceases to, or stutters."""
+    ends = [at for at, step in enumerate(steps) if isinstance(step, End)]
+    steps = steps[: ends[0] + 1] if ends else steps
+    # A step, the blocks at both ends of it, and what it takes to be sure.
+    most = sum(getattr(step, step.verb) + getattr(step, "lasting", 0) + 0.11 for step in steps)
+    assert Talk(steps, spans).seconds <= most + 0.02
+
+
+def test_an_answer_is_to_the_last_of_several_files(hello: Path) -> None:
+    assert Talk([Say(hello), Say(hello), Hear(1)], [(2.7, 3)]).failure is None
+    assert failed(Talk([Say(hello), Say(hello), Hear(1)], [(2.74, 3)])) == ("not heard", 3)
+
+
+def test_what_was_heard_before_a_step_is_not_waited_for_in_it(hello: Path) -> None:
+    assert failed(Talk([Say(hello), Hold(2), Hear(1)], [(1.2, 2)])) == ("not heard", 3)
 
 
 def test_an_agent_who_never_falls_silent_leaves_no_turn(hello: Path) -> None:
@@ -121,6 +170,7 @@ def test_an_agent_who_is_to_say_nothing_for_a_while_is_caught_at_once() -> None:
         ([(0.5, 2.2)], None),
         ([(0.5, 2.28)], None),
         ([(0.5, 2.3)], "not interrupted"),
+        ([(0.5, 2.1), (2.4, 4)], "not interrupted"),  # a breath
         ([(0.5, 2.2), (2.9, 4)], None),  # an answer, while the caller still spoke at 2.4
         ([(0.5, 1.6)], "not heard"),
         ([], "not heard"),
@@ -192,7 +242,7 @@ def test_the_whole_is_over_when_its_time_is(hello: Path) -> None:
     [
         ([(1.2, 2.0), (2.3, 3.0)], [0.3]),
         ([(1.2, 2.0), (4.0, 5.0)], [2.0]),
-        ([(1.2, 2.0), (2.1, 3.0)], []),
+        ([(1.2, 2.0), (2.13, 3.0)], []),
         ([(0.0, 0.05), (1.2, 3.0)], []),
         ([(1.2, 3.0)], []),
     ],
@@ -219,3 +269,19 @@ def test_the_same_talk_has_the_same_hashes_and_another_has_others(hello: Path) -
     once, again, other = hashes(0.8), hashes(0.8), hashes(0.9)
     assert once == again
     assert (once[0] == other[0], once[1] == other[1]) == (True, False)
+
+
+def test_what_follows_the_end_is_no_part_of_it(hello: Path) -> None:
+    caller = Talk([Say(hello), Hold(1)], [(0.5, 0.8)]).caller
+    before = caller.now, caller.mouth.hash, caller.ear.hash
+    caller.mouth.read(320)
+    caller.ear.write(np.ones(320, np.int16))
+    assert (caller.now, caller.mouth.hash, caller.ear.hash) == before
+
+
+def test_a_caller_who_was_never_called_is_gone_at_once() -> None:
+    caller = Caller(Script("talk", [Hold(1)]), 16_000)
+    gone = weakref.ref(caller)
+    caller.close()
+    del caller
+    assert gone() is None

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 import trio
 
-from sfclient import InsecureURLError, NetworkError, TimeLimits, UsageError
+from sfclient import (
+    InsecureURLError,
+    NetworkError,
+    Session,
+    TimeLimits,
+    UsageError,
+)
 from sfclient.report import read_record
 from sfclient.simulator import Agent, ReplyAgent, SimulatedCall
 from sfclient.testing import (
@@ -207,11 +213,21 @@ def test_recording_record_and_report_are_kept_with_the_failures_on_them(
     hello: Path, tmp_path: Path
 ) -> None:
     events: list[object] = []
-    outcome = hold(
-        script(hello, response=0.2), agent(), folder=tmp_path / "a" / "b", on_event=events.append
-    )
-    assert outcome.verdict == "failed"
     folder = tmp_path / "a" / "b"
+
+    async def held() -> Outcome:
+        async with open_memory_agent(agent()) as there:
+
+            async def fetch() -> Session:
+                await trio.sleep(1)  # so that sound flows later than the call begins
+                return there.session()
+
+            return await hold_conversation(
+                script(hello, response=0.2), fetch, folder=folder, on_event=events.append
+            )
+
+    outcome = run_virtually(held)
+    assert (outcome.verdict, outcome.figures.connect_seconds) == ("failed", 1)
     assert sorted(path.name for path in folder.iterdir()) == [
         "both.wav",
         "call.json",
@@ -239,6 +255,14 @@ def test_what_cannot_be_kept_is_an_error(hello: Path, tmp_path: Path) -> None:
     assert "report.html" in str(outcome.error)
 
 
+def test_what_goes_wrong_on_this_side_while_it_is_held_is_an_error(hello: Path) -> None:
+    def fail(_event: object) -> None:
+        raise UsageError("the disk is full")
+
+    outcome = hold(script(hello), agent(), on_event=fail)
+    assert (outcome.verdict, str(outcome.error)) == ("error", "the disk is full")
+
+
 def test_a_conversation_that_is_cancelled_is_told_as_far_as_it_came(
     hello: Path, tmp_path: Path
 ) -> None:
@@ -257,7 +281,9 @@ def test_a_conversation_that_is_cancelled_is_told_as_far_as_it_came(
     assert (outcome.verdict, outcome.failures) == ("cancelled", ())
     assert outcome.figures.seconds == pytest.approx(3, abs=0.1)
     assert len(outcome.figures.response_seconds) == 1
-    assert read_record(tmp_path / "call.json")["script"]["verdict"] == "cancelled"
+    record = read_record(tmp_path / "call.json")
+    assert record["script"]["verdict"] == "cancelled"
+    assert record["events"][-1]["kind"] == "Disconnected"
 
 
 def test_ctrl_c_is_told_the_same_way_and_goes_on(hello: Path) -> None:
@@ -277,26 +303,25 @@ def test_ctrl_c_is_told_the_same_way_and_goes_on(hello: Path) -> None:
     assert [outcome.verdict for outcome in told] == ["cancelled"]
 
 
-@pytest.mark.parametrize("who", [agent(), fails, breaks])
-def test_nothing_of_a_conversation_waits_for_a_garbage_collection(hello: Path, who: Agent) -> None:
-    of = script(hello)
+def test_nothing_of_a_conversation_waits_for_a_garbage_collection() -> None:
+    of = Script("talks", [Hear(2), Hold(2)])
 
     async def held() -> list[str]:
-        async with open_memory_agent(who, keep=False) as there:
-            await hold_conversation(of, there.session())
+        gc.collect()
+        gc.disable()
+        try:
+            verdicts = []
+            for who in (agent(), fails, breaks):
+                async with open_memory_agent(who, keep=False) as there:
+                    verdicts.append((await hold_conversation(of, there.session())).verdict)
+            assert verdicts == ["passed", "failed", "error"]
+            gc.set_debug(gc.DEBUG_SAVEALL)
             gc.collect()
-            gc.disable()
-            try:
-                outcome = await hold_conversation(of, there.session())
-                there.calls.clear()
-                gc.set_debug(gc.DEBUG_SAVEALL)
-                gc.collect()
-                assert outcome.verdict
-                return [type(each).__name__ for each in gc.garbage if is_ours(each)]
-            finally:
-                gc.set_debug(0)
-                gc.garbage.clear()
-                gc.enable()
+            return [type(each).__name__ for each in gc.garbage if is_ours(each)]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
 
     assert run_virtually(held) == []
 

@@ -11,7 +11,9 @@ from sfclient.testing.suite._results import Result
 from sfclient.testing.suite._ways import Way
 
 NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
-LONGEST_NAME = 80  # of a folder, in characters: with three bytes each, what file systems take
+LONGEST_NAME = (
+    60  # of a folder, in characters: with four bytes each, and a number, what file systems take
+)
 DIGITS = 16  # of a hash, for a person
 
 

@@ -41,6 +41,34 @@ LOOK_SECONDS = 0.25
 Note = Callable[[Kind, int], None]
 
 
+class CassetteFile:
+    """Of blocks; it blocks. An older one of the name is replaced as soon as there is something to write."""
+
+    def __init__(self, path: Path) -> None:
+        self._packer = Packer()
+        self._file = OutputFile(path)
+        self._has_begun = False
+
+    def write(self, records: bytes) -> None:
+        """Whole ones, as a block. Raises OSError."""
+        data = self._packer.block(records)
+        if not self._has_begun:
+            self._file.begin()
+            self._has_begun = True
+            data = self._packer.line + data
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) or 0 :]
+        with suppress(
+            OSError
+        ):  # where there is no such thing, or what is wrong is told by the next write
+            getattr(os, "fdatasync", os.fsync)(self._file.fileno())
+
+    def close(self) -> None:
+        """There is no more to come."""
+        self._file.close()
+
+
 class CassetteRecorder:
     """Keeps what it is told, from `begin` on. Opening and closing may block, the rest does not.
 
@@ -73,15 +101,13 @@ class CassetteRecorder:
         self._early: list[tuple[Kind, int]] = []
         self._hash = sha256()
         self._output_frames = self._lost_frames = 0
-        self._packer = Packer()
-        self._file = OutputFile(path)
-        self._has_begun = False
+        file = CassetteFile(path)
         try:
             self._spool = Spool(
-                self._write, self._file.close, every=WRITE_SECONDS, most_bytes=MOST_WAITING_BYTES
+                file.write, file.close, every=WRITE_SECONDS, most_bytes=MOST_WAITING_BYTES
             )
         except RuntimeError as error:  # no more threads
-            self._file.close()
+            file.close()
             raise cannot("write", path, str(error)) from None
 
     def begin(
@@ -195,21 +221,6 @@ class CassetteRecorder:
             cannot("write", self._path, error if isinstance(error, Exception) else str(error))
         )
 
-    def _write(self, records: bytes) -> None:
-        """In the spool's thread."""
-        data = self._packer.block(records)
-        if not self._has_begun:
-            self._file.begin()
-            self._has_begun = True
-            data = self._packer.line + data
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._file.write(rest) or 0 :]
-        with suppress(
-            OSError
-        ):  # where there is no such thing, or what is wrong is told by the next write
-            getattr(os, "fdatasync", os.fsync)(self._file.fileno())
-
 
 class TapedPlayout(Playout):
     """Tells of each operation on its queue."""
@@ -277,8 +288,8 @@ class TapedConnection:
 async def open_cassette(
     path: Path, head: Head, playout: TapedPlayout, playing: Line, recorder: Recorder | None
 ) -> AsyncIterator[CassetteRecorder]:
-    """Of this playout, and the line that plays it; complete on leaving, as far as it
-    could be written: `CassetteRecorder.error` tells."""
+    """Of this playout, and the line that plays it; complete on leaving, as far as it could be written:
+    `CassetteRecorder.error` tells."""
     make = partial(CassetteRecorder, path, head, playout.engine, playing, recorder)
     cassette = await in_thread(make, undo=CassetteRecorder.close)
     playout.note = cassette.note
@@ -286,6 +297,9 @@ async def open_cassette(
         yield cassette
     finally:
         cassette.take_played()
+        cassette.listener = None  # no cycle is left of who told whom
+        if recorder is not None:
+            recorder.listener = None
         try:
             await close_in_time(cassette.close, str(path))
         except AudioFileError as error:

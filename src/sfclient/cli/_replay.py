@@ -70,8 +70,9 @@ def lines_of(again: "Replay") -> list[str]:
         told.append(f"It does not play the same again: they part {again.parting}")
     if again.lost_frames and again.is_compared:
         told.append(f"{again.lost_frames} frames of what was played were not kept, nor compared")
-    if again.doubtful:
+    if again.doubtful and again.parting is not None:
         told.append(
-            f"{again.doubtful} messages came while the device was just playing: at which frame is not known for sure"
+            f"{again.doubtful} things were done while the device was just playing, so that their frame is not known"
+            " for sure: they may part by that alone"
         )
     return told

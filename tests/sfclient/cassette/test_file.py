@@ -35,7 +35,7 @@ from sfclient._cassette import (
     Record,
     packed,
 )
-from sfclient._cassette_recorder import LOOK_SECONDS, CassetteRecorder
+from sfclient._cassette_recorder import LOOK_SECONDS, CassetteFile, CassetteRecorder
 from sfclient._devices._virtual import VirtualLine
 from sfclient._secrets import Secrets
 from sfclient.cli import main
@@ -294,15 +294,15 @@ class FullDisk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_full = False
-        write = CassetteRecorder._write
+        write = CassetteFile.write
         monkeypatch.setattr("sfclient._cassette_recorder.WRITE_SECONDS", 0)
 
-        def write_if_there_is_room(cassette: CassetteRecorder, records: bytes) -> None:
+        def write_if_there_is_room(file: CassetteFile, records: bytes) -> None:
             if self.is_full:
                 raise OSError(errno.ENOSPC, "No space left on device")
-            write(cassette, records)
+            write(file, records)
 
-        monkeypatch.setattr(CassetteRecorder, "_write", write_if_there_is_room)
+        monkeypatch.setattr(CassetteFile, "write", write_if_there_is_room)
 
 
 @exactly

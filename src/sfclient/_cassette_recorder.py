@@ -3,6 +3,7 @@
 Nothing waits for the file: a thread deflates and writes what is to be in it. A file that fails does not end the call.
 """
 
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -27,9 +28,8 @@ from sfclient._cassette import (
 )
 from sfclient._connection import Connection, Traffic, WebSocketClosed
 from sfclient._devices import Line, OutputFile, cannot, close_in_time
-from sfclient._dialects import json_object, passed_on
+from sfclient._dialects import LONGEST_TEXT, json_object
 from sfclient._errors import AudioFileError
-from sfclient._event_queue import masked
 from sfclient._playout import Playout
 from sfclient._recording import TAP_SECONDS, Recorder
 from sfclient._secrets import Secrets
@@ -144,9 +144,8 @@ class CassetteRecorder:
         if isinstance(message, bytes):
             self._put(Kind.RECEIVED, message)
             return
-        text = passed_on(message).text  # one too long is cut
-        hidden, _ = masked(text, json_object(text), secrets.masked)
-        self._put(Kind.RECEIVED_TEXT, hidden.encode(errors="replace"))
+        told = secrets.masked(_as_read(message))
+        self._put(Kind.RECEIVED_TEXT, told.encode(errors="replace"))
 
     def sent(self, message: str | bytes) -> None:
         """To the agent."""
@@ -154,7 +153,8 @@ class CassetteRecorder:
             self._put(Kind.SENT, message)
         else:
             kind = (json_object(message) or {}).get("type")
-            self._put(Kind.SENT_TEXT, str(kind).encode(errors="replace"))
+            told = kind if isinstance(kind, str) else ""
+            self._put(Kind.SENT_TEXT, told.encode(errors="replace"))
 
     def closed(self, code: int, reason: str) -> None:
         """By the agent, for a reason that is masked."""
@@ -220,6 +220,19 @@ class CassetteRecorder:
         return str(
             cannot("write", self._path, error if isinstance(error, Exception) else str(error))
         )
+
+
+def _as_read(text: str) -> str:
+    """A text as whoever reads it finds it: JSON without escapes, and without what a later key of the same name has
+    replaced. Nothing of one in which a secret could still be hidden: too long, so that a cut may go through one, or
+    with escapes that cannot be read."""
+    if len(text) > LONGEST_TEXT:
+        return ""
+    try:
+        told: str = json.dumps(json.loads(text), ensure_ascii=False)
+        return told
+    except (ValueError, RecursionError):
+        return "" if "\\" in text else text
 
 
 class TapedPlayout(Playout):

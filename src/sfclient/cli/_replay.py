@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfclient._devices import check_distinct
-from sfclient._errors import UsageError
+from sfclient._errors import UsageError, printable
 from sfclient._playout import POLICIES
 from sfclient._spool import in_thread
 from sfclient.cli._leavings import is_there
@@ -57,7 +57,7 @@ def lines_of(again: "Replay") -> list[str]:
     wire = " ".join((head.dialect, head.codec, *([head.framing] if head.framing == "rtp" else [])))
     of = f"attempt {head.attempt} of a call" if head.attempt > 1 else "a call"
     told = [
-        f"The cassette of {of}: {wire}, played {head.policy} at {rate} Hz, kept by version {head.made_by}"
+        f"The cassette of {of}: {wire}, played {head.policy} at {rate} Hz, kept by version {printable(head.made_by)}"
     ]
     if again.cut_off is not None:
         told.append(f"It is cut off {again.cut_off}")

@@ -159,20 +159,30 @@ class Caller:
         ear, answer_from = self.ear, self._answer_from
         since = self._began if answer_from is None else answer_from
         deadline = since + step.hear
-        is_heard = yield from self._until(
-            lambda: exceeds(ear.spoke_until, since), deadline + KNOWN_SECONDS
-        )
-        began = max(ear.spoke_from, since)
-        if is_heard and not exceeds(began, deadline):
+
+        def is_heard() -> bool:
+            return exceeds(ear.spoke_until, since) and not goes_on()
+
+        def goes_on() -> bool:
+            """With what it said before the caller spoke: that is no answer."""
+            is_older = answer_from is not None and not exceeds(
+                ear.spoke_from, self.mouth.spoke_from
+            )
+            return is_older and not exceeds(ear.phrase_from, since)
+
+        was_heard = yield from self._until(is_heard, deadline + KNOWN_SECONDS)
+        began = max(ear.phrase_from if exceeds(ear.phrase_from, since) else ear.spoke_from, since)
+        if was_heard and not exceeds(began, deadline):
             return None
         what, when = "it", f", that is by {deadline:.2f} s"
         if answer_from is not None:
             what, when = "an answer", f" of the end of what was said at {since:.2f} s"
-        return self.fail(
-            "not heard",
-            f"{what} to be heard within {step.hear:g} s{when}",
-            f"it began at {began:.2f} s" if is_heard else f"it was silent{self._last_heard()}",
-        )
+        instead = f"it was silent{self._last_heard()}"
+        if was_heard:
+            instead = f"it began at {began:.2f} s"
+        elif exceeds(ear.spoke_until, since):
+            instead = f"it went on with what it had said before{self._last_heard()}"
+        return self.fail("not heard", f"{what} to be heard within {step.hear:g} s{when}", instead)
 
     def _silence(self, step: Silence) -> Wait:
         ear, deadline = self.ear, self._began + step.silence

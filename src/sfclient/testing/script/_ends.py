@@ -93,15 +93,16 @@ class Mouth:
 class Ear:
     """What the caller hears: see `sfclient.Sink`. After each block that was heard, `then` is called.
 
-    `spoke_until` and `spoke_from` are of the agent's last stretch of speech, which half a second of silence ends; its
-    beginning is known when it is `SURE_SECONDS` old.
+    `spoke_until` and `spoke_from` are of the agent's last stretch of speech, which half a second of silence ends;
+    `phrase_from` is where it began, or went on after a pause of `GAP_SECONDS`. A beginning is known when it is
+    `SURE_SECONDS` old.
     """
 
     def __init__(self, mouth: Mouth, then: Callable[[], None], gap_limit: float | None) -> None:
         self._mouth = mouth
         self._then: Callable[[], None] | None = then  # None when it is closed
         self._hash = sha256()
-        self.spoke_from = self.spoke_until = -inf
+        self.spoke_from = self.spoke_until = self.phrase_from = -inf
         self.gaps = Worst(gap_limit)
         """In what the agent says, while the caller does not speak: see `Limits.gap`."""
 
@@ -142,6 +143,9 @@ class Ear:
         if not exceeds(STRETCH_PAUSE_SECONDS, pause):
             # A caller who spoke over what is over now has made a turn of it, and gets an answer.
             since, self.spoke_from = self.spoke_from, began
+        is_pause = not exceeds(GAP_SECONDS, pause)
+        if is_pause:
+            self.phrase_from = began
         caller_spoke = self._mouth.spoke_from < began and self._mouth.spoke_until > since
-        if not exceeds(GAP_SECONDS, pause) and pause < inf and not caller_spoke:
+        if is_pause and pause < inf and not caller_spoke:
             self.gaps.add(pause, before)

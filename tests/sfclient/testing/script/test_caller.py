@@ -116,6 +116,26 @@ def test_every_script_ends_within_its_limits(steps: list[Any], spans: Spans) -> 
     assert Talk(steps, spans).seconds <= most + 0.02
 
 
+@pytest.mark.parametrize(
+    ("spans", "is_answer"),
+    [
+        ([(0.2, 1.5)], False),
+        ([(0.2, 1.5), (1.6, 2.0)], False),  # a breath
+        ([(0.2, 1.5), (1.7, 2.0)], True),
+        ([(0.2, 0.5), (1.1, 1.5)], True),
+    ],
+)
+def test_what_the_agent_went_on_with_is_no_answer(
+    hello: Path, spans: Spans, is_answer: bool
+) -> None:
+    talk = Talk([Hear(1), Say(hello), Hear(1)], spans)
+    assert (talk.failure is None) == is_answer
+    if not is_answer:
+        assert failed(talk) == ("not heard", 3)
+        assert talk.failure is not None
+        assert talk.failure.instead.startswith("it went on with what it had said before; it ")
+
+
 def test_an_answer_is_to_the_last_of_several_files(hello: Path) -> None:
     assert Talk([Say(hello), Say(hello), Hear(1)], [(2.7, 3)]).failure is None
     assert failed(Talk([Say(hello), Say(hello), Hear(1)], [(2.74, 3)])) == ("not heard", 3)

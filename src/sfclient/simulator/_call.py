@@ -293,18 +293,23 @@ class _CallerAudio:
         return self
 
     async def __anext__(self) -> bytes:
-        await trio.lowlevel.checkpoint_if_cancelled()
         call = self._call
-        codec = call._codecs.caller
-        while True:
-            start = self.position - call._forgotten
-            whole = len(call._received) - (len(call._received) - start) % codec.width
-            if start < whole:
-                self.position += whole - start
-                return codec.decode(bytes(call._received[start:whole]))
+        if self._unheard_bytes or call.ended:
+            await trio.lowlevel.checkpoint()
+        while not self._unheard_bytes:
             if call.ended:
                 raise StopAsyncIteration
             await call._news.park()
+        start = self.position - call._forgotten
+        coded = bytes(call._received[start : start + self._unheard_bytes])
+        self.position += len(coded)
+        return call._codecs.caller.decode(coded)
+
+    @property
+    def _unheard_bytes(self) -> int:
+        """Of whole samples."""
+        unheard = len(self._call._received) + self._call._forgotten - self.position
+        return unheard - unheard % self._call._codecs.caller.width
 
 
 def json_object(text: str | bytes) -> dict[str, Any] | None:

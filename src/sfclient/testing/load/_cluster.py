@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -70,14 +70,22 @@ async def open_cluster(
 
     Raises `NetworkError` if no scheduler answers, `UsageError` for workers that cannot place calls: all are named.
     """
-    # Of workers that come and go it tells a page on standard error; we tell it in a line.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    if scheduler is None:
-        async with _local_client(workers) as client:
-            yield await _looked_at(client, key_variable, is_ours=True)
-    else:
-        async with _client_of(scheduler) as client:
-            yield await _looked_at(client, key_variable, is_ours=False)
+    opening = _local_client(workers) if scheduler is None else _client_of(scheduler)
+    with _quiet():
+        async with opening as client:
+            yield await _looked_at(client, key_variable, is_ours=scheduler is None)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Of workers that come and go Dask tells a page on standard error; we tell it in a line."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @asynccontextmanager

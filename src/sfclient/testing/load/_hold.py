@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -56,7 +57,7 @@ async def hold_load(
     check_runs_trio("hold_load")
     if scheduler is not None and workers is not None:
         raise UsageError("give a scheduler or a number of workers, not both: it has its own")
-    workers = len(os.sched_getaffinity(0)) if workers is None else workers
+    workers = _cores() if workers is None else workers
     if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= 1000:
         raise UsageError(f"workers={workers!r} cannot be: give a whole number from 1 to 1000")
     if scheduler is None and not os.environ.get(load.key_variable):
@@ -75,6 +76,11 @@ async def hold_load(
             raise
         nursery.cancel_scope.cancel()
     return report
+
+
+def _cores() -> int:
+    """That this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _run(coordinator: Coordinator) -> LoadReport:

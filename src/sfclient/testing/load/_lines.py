@@ -22,6 +22,8 @@ def _outcome(report: LoadReport) -> Iterator[str]:
     if report.lost_calls:
         told.append(f"{report.lost_calls} lost")
     yield ", ".join(told)
+    if report.stopped is None and most < report.load.most_at_once:
+        yield f"Fewer at once than the {report.load.calls} asked for: raise the rate, or place for longer"
     if report.stopped is not None:
         yield f"It was ended early: {report.stopped}"
     for worker in report.workers:

@@ -55,9 +55,14 @@ class Load:
         asked = {name: value for name, value in order.items() if name != "allow_insecure"}
         look_at_order(self.assistant_id, **usual | asked)
 
+    @property
+    def most_at_once(self) -> int:
+        """Calls that can be held at once."""
+        return self.calls if self.in_all is None else min(self.calls, self.in_all)
+
     def shares(self, workers: int) -> "list[Share]":
         """Of so many workers, or of fewer where there are fewer calls: together they are the load, and never more."""
-        most = self.calls if self.in_all is None else min(self.calls, self.in_all)
+        most = self.most_at_once
         used = min(workers, most)
         return [
             Share(

@@ -92,6 +92,12 @@ def test_slow_seconds_of_the_machine_are_told_and_figures_are_there_without_them
     assert report.all.times["response"].percentiles()[99.0] == pytest.approx(3.0, rel=1e-3)
 
 
+def test_a_ramp_that_did_not_get_there_is_told() -> None:
+    told = told_by(report_of(tally_of([], passed=3), spans=(span(0, held=3),)))
+    assert "Fewer at once than the 4 asked for: raise the rate" in told
+    assert "Fewer" not in told_by(report_of(tally_of([], passed=3)))
+
+
 def test_an_early_end_says_why() -> None:
     report = report_of(tally_of([], passed=1), stopped="it was interrupted")
     assert "It was ended early: it was interrupted" in told_by(report)

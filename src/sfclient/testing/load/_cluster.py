@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -128,9 +128,12 @@ async def _client_of(scheduler: str) -> AsyncIterator[Client]:
         raise not_there from None
     client = Client(scheduler, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False)
     try:
-        await client
-    except OSError:  # something else listens there
-        await client.close()
+        async with asyncio.timeout(2 * CONNECT_SECONDS):
+            await client
+    except OSError:  # something else listens there, and Dask would wait for its answer for ever
+        with suppress(OSError):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await client.close(timeout=1)
         raise not_there from None
     async with client:
         yield client

@@ -148,7 +148,7 @@ class Caller:
                 f"{silence:g} s of silence within {step.within:g} s, to say {step.file.name}",
                 f"there was none until {self.now:.2f} s{self._last_heard()}",
             )
-        self.mouth.say(self._script.sound_of(step, self._samplerate))
+        self.mouth.say(self._script.sound_of(step, self._samplerate), at_once=bool(silence))
         yield from self._until(lambda: self.now >= self.mouth.spoke_until, inf)
         self._answer_from = self.mouth.spoke_until
         return None
@@ -205,7 +205,7 @@ class Caller:
             )
         if step.flush and self.call is not None:
             self.call.flush()
-        self.mouth.say(self._script.sound_of(step, self._samplerate))
+        self.mouth.say(self._script.sound_of(step, self._samplerate), at_once=True)
         interrupted = self.mouth.spoke_from
         deadline = interrupted + step.silence_within
         while self.now - ear.spoke_until < LASTING_SECONDS:

@@ -47,8 +47,11 @@ class Mouth:
     def hash(self) -> str:
         return self._hash.hexdigest()
 
-    def say(self, sound: Sound) -> None:
-        """From now on, or when what is being said is over."""
+    def say(self, sound: Sound, at_once: bool = False) -> None:
+        """When what is being said is over; or at once, and what is left of that, which is silent, is left out."""
+        if at_once:
+            self._waiting.clear()
+            self._waiting_frames = 0
         begins = (self._said_frames + self._waiting_frames) / self._samplerate
         self.spoke_from = begins + sound.speaks_from
         self.spoke_until = begins + sound.speaks_until
@@ -68,7 +71,6 @@ class Mouth:
     def close(self) -> None:
         """The conversation is over: what is said still is no part of it."""
         self._is_closed = True
-        self._waiting.clear()
 
     def _take(self, frames: int) -> NDArray[np.int16]:
         parts: list[NDArray[np.int16]] = []

@@ -5,6 +5,7 @@ It reads what `tomllib` has read without complaint, and so only looks for where 
 
 import re
 import tomllib
+from bisect import bisect_left
 
 Key = tuple[str | int, ...]
 """From the top: names of tables and keys, and the numbers of tables and values in arrays, from 0."""
@@ -28,6 +29,7 @@ def lines_of(text: str) -> dict[Key, int]:
 class _Locator:
     def __init__(self, text: str) -> None:
         self._text = text.replace("\r\n", "\n")
+        self._ends = [found.start() for found in re.finditer("\n", self._text)]  # of lines
         self._at = 0
         self._tables: dict[Key, int] = {}  # how many there are, of each array of them
         self.lines: dict[Key, int] = {}
@@ -69,7 +71,7 @@ class _Locator:
                 return names
 
     def _note(self, key: Key) -> None:
-        self.lines.setdefault(key, self._text.count("\n", 0, self._at) + 1)
+        self.lines.setdefault(key, bisect_left(self._ends, self._at) + 1)
 
     def _inside(self, names: list[str], another: bool = False) -> Key:
         """The table of a header: in an array of tables the last one, or another."""

@@ -257,7 +257,8 @@ class Script(Written):
     """Of its files, those that were read."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple(self.steps))
+        is_several = isinstance(self.steps, Iterable)
+        object.__setattr__(self, "steps", tuple(self.steps) if is_several else (self.steps,))
         super(Script, self).__post_init__()
         if self.path is not None and self.path.is_file():  # and not ``<stdin>``
             object.__setattr__(self, "folder", self.path.parent)
@@ -286,7 +287,7 @@ class Script(Written):
 
     def faults(self) -> Iterator[Fault]:
         yield from super(Script, self).faults()
-        strangers = [step for step in self.steps if not isinstance(step, Step)]
+        strangers = [step for step in self.steps if type(step) not in STEPS.values()]
         for stranger in strangers:
             yield Fault(self.place, f"{stranger!r} is no step: make one of {', '.join(STEPS)}")
         if not self.steps:

@@ -26,13 +26,13 @@ OWN = {field.name for field in fields(Written)}
 def script_of(text: str, path: Path) -> Script:
     """What the text says, which is of a file of this path; its WAV files are read too. Raises `ScriptError`."""
     try:
-        document = tomllib.loads(text)
+        document, lines = tomllib.loads(text), lines_of(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         told = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         line = re.search(r"\(at line (\d+)", told)
         number = int(line[1]) if line else text.count("\n") + 1
         raise ScriptError([Fault(Place(str(path), number), f"it is no TOML: {told}")]) from None
-    return _Reader(document, lines_of(text), path).read()
+    return _Reader(document, lines, path).read()
 
 
 def options_of(kind: type[Written]) -> list[str]:

@@ -7,9 +7,10 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
-from sfclient._errors import UsageError
+from sfclient._errors import UsageError, printable
 
 LONGEST_SECONDS = 86_400.0  # a day: more is a slip of the unit
+MOST_CHARACTERS = 500  # of what is told: a value may be anything
 
 
 class Place(NamedTuple):
@@ -30,7 +31,8 @@ class Fault(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.text}" if self.place else self.text
+        told = printable(self.text, MOST_CHARACTERS)
+        return f"{self.place}: {told}" if self.place else told
 
 
 class ScriptError(UsageError):

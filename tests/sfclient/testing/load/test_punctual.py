@@ -69,6 +69,13 @@ async def test_a_loop_that_was_kept_from_sending_is_late_by_so_much(clock: MockC
         assert punctuality.take() == pytest.approx(0.28)
 
 
+async def test_chunks_that_are_joined_are_as_long_as_all_of_them(clock: MockClock) -> None:
+    async with timed() as (connection, _, punctuality):
+        await say(connection, [0.02])
+        await say(connection, [0.04] * 10, 2 * CHUNK)
+        assert punctuality.take() == pytest.approx(0.02)
+
+
 async def test_a_program_that_is_slower_all_the_time_falls_behind(clock: MockClock) -> None:
     async with timed() as (connection, _, punctuality):
         await say(connection, [0.025] * 41)

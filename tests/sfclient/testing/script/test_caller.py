@@ -2,14 +2,18 @@
 
 import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sfclient._devices._wav import read_wav
 from sfclient.testing import End, Hear, Hold, Interrupt, Limits, Say, Script, Silence
 from sfclient.testing.script._caller import Caller
 
-from .talk import Spans, Talk, write_voice
+from .talk import Spans, Talk, frames, write_voice
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,9 @@ def test_the_caller_says_a_file_bit_for_bit_when_nobody_has_spoken_for_so_long(h
     assert talk.said_spans == [
         (pytest.approx(1.5 + 0.6 + 0.1, abs=0.021), pytest.approx(2.8, abs=0.021))
     ]
+    begins = round(talk.said_spans[0][0], 2) - 0.1
+    file = read_wav(hello)[1]
+    assert np.array_equal(talk.said[frames(begins) : frames(begins) + len(file)], file)
 
 
 def test_what_is_said_next_waits_for_the_callers_own_silence_too(hello: Path) -> None:
@@ -60,6 +67,36 @@ def test_what_is_said_next_waits_for_the_callers_own_silence_too(hello: Path) ->
 def test_without_a_condition_files_are_said_one_behind_the_other(hello: Path) -> None:
     talk = Talk([Say(hello), Say(hello), Hold(1)], [])
     assert talk.said_spans == [(0.12, 0.72), (1.12, 1.72)]
+
+
+def test_the_silent_end_of_a_file_delays_nothing(tmp_path: Path) -> None:
+    long = write_voice(tmp_path / "long.wav", 0.6, behind=9.0)
+    steps = [Say(long), Hear(1), Say(long, after_silence=0.5), Interrupt(long, after_speech=0.5)]
+    spans = Talk(steps, [(1.0, 2.0), (4, 4.8)]).said_spans
+    assert [round(begins, 1) for begins, _ in spans] == [0.0, 2.5, 4.5]
+
+
+@settings(max_examples=12, derandomize=True, database=None, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(Hear, st.sampled_from([0.1, 1.0])),
+            st.builds(Silence, st.sampled_from([0.0, 1.0]), st.sampled_from([0.1, 0.6])),
+            st.builds(Hold, st.sampled_from([0.01, 0.5])),
+            st.builds(End, st.sampled_from([0.1, 1.0])),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from([[], [(0.0, 60.0)], [(0.3 * n, 0.3 * n + 0.2) for n in range(30)]]),
+)
+def test_every_script_ends_within_its_limits(steps: list[Any], spans: Spans) -> None:
+    """Whatever the agent does: never speaks, never ceases to, or stutters."""
+    ends = [at for at, step in enumerate(steps) if isinstance(step, End)]
+    steps = steps[: ends[0] + 1] if ends else steps
+    # A step, the blocks at both ends of it, and what it takes to be sure.
+    most = sum(getattr(step, step.verb) + getattr(step, "lasting", 0) + 0.11 for step in steps)
+    assert Talk(steps, spans).seconds <= most + 0.02
 
 
 def test_an_answer_is_to_the_last_of_several_files(hello: Path) -> None:

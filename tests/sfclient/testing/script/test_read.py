@@ -128,6 +128,9 @@ FAULTS = {
     "step = [3]\n": ["a.toml:1: a step must be a table, not 3"],
     "limits = 3\nname = 4\n": ["a.toml:1: limits must be a table, as by a line [limits], not 3"],
     "name = 4\n[[step]]\nhold = 1": ["a.toml:1: name must be a text, not 4"],
+    '[[step]]\nhold = 1\n"a\\nb\\u001b" = 1': ["a.toml:3: there is no a b  in hold: it has hold"],
+    f"a = {'[' * 5000}{']' * 5000}": ["a.toml:1: it is no TOML: it is nested too deeply"],
+    f"[[step]]\nhold = '{'x' * 5000}'": ["a.toml:2: hold must be a number of seconds, not 'xxx"],
     "[[step]]\nhold = 1\n[limit]\n": [
         "a.toml:3: there is no limit in a script: did you mean limits?"
     ],
@@ -250,6 +253,9 @@ def test_python_files_give_their_scripts_and_lists_of_them_once_and_in_order(fol
 
 
 PYTHON_FAULTS = {
+    "from sfclient.testing import *\nclass Mine(Hear): pass\ns = Script('a', [Mine()])\n": "a.py:3: Mine(hear=10.0)"
+    " is no step: make one of",
+    "from sfclient.testing import *\ns = Script('a', 3)\n": "a.py:2: 3 is no step: make one of",
     "from sfclient.testing import *\n\nHear(\n  -1)\n": "a.py:3: hear must be more than 0 seconds, not -1",
     "x = 1\nraise ValueError('no')\n": "a.py:2: it raised ValueError: no",
     "import sys\nsys.exit(3)\n": "a.py:2: it raised SystemExit: 3",

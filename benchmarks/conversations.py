@@ -1,9 +1,10 @@
 """What a conversation on the virtual clock costs beside a bare loop. Run by `python3 dev.py conversations`.
 
 A scripted caller and an agent that replies talk for an hour in memory, both in this process; nothing is kept but
-figures and hashes. The bare loop has as many wake-ups, counted in a conversation that is watched: tasks that wake one
-another every 20 ms, and do nothing. Both are measured in turn, for some minutes of virtual time; shown are medians. An
-absolute time means nothing on a shared machine: read the ratio, which is to be 3 at most.
+figures and hashes. The bare loop has as many wake-ups, at as many moments, as are counted in a conversation that is
+watched: tasks that sleep, or are woken by one another, and do nothing. Both are measured in turn, for some minutes of
+virtual time; shown are medians. An absolute time means nothing on a shared machine: read the ratio, which is to be 3 at
+most.
 
 Then the hour is held in two processes with hash seeds of their own, and must have the same hash. Exits with 1 if a
 ratio or a hash is not as it should be.
@@ -62,27 +63,34 @@ async def converse(folder: Path, dialect: str, seconds: float) -> tuple[str, flo
     return f"{outcome.heard_hash[:16]} {outcome.said_hash[:16]}", trio.current_time()
 
 
-class Steps(trio.abc.Instrument):
-    """Counts how often a task was woken."""
+class Watch(trio.abc.Instrument):
+    """Counts how often a task was woken, and how often time went on."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.wake_ups = self.moments = 0
+        self._now = 0.0
 
     def before_task_step(self, _task: trio.lowlevel.Task) -> None:
-        self.count += 1
+        self.wake_ups += 1
+
+    def after_io_wait(self, _timeout: float) -> None:
+        now = trio.current_time()
+        self.moments += now != self._now
+        self._now = now
 
 
-async def wake_ups(folder: Path, dialect: str) -> float:
-    """Of a conversation, in each 20 ms."""
-    steps = Steps()
-    trio.lowlevel.add_instrument(steps)
+async def watch(folder: Path, dialect: str) -> tuple[float, float]:
+    """How often both are in each 20 ms of a conversation."""
+    seen = Watch()
+    trio.lowlevel.add_instrument(seen)
     _, seconds = await converse(folder, dialect, 60)
-    trio.lowlevel.remove_instrument(steps)
-    return steps.count * BLOCK_SECONDS / seconds
+    trio.lowlevel.remove_instrument(seen)
+    return seen.wake_ups * BLOCK_SECONDS / seconds, seen.moments * BLOCK_SECONDS / seconds
 
 
-async def wake(times: float, seconds: float) -> None:
-    """The bare loop: so many wake-ups every 20 ms, one by the clock and each other by the one before it."""
+async def wake(times: float, moments: float, seconds: float) -> None:
+    """The bare loop: so many wake-ups in so many moments of each 20 ms. In each moment one task is woken by the clock,
+    and each other by the one before it."""
     bells = [Bell() for _ in range(int(times))]
     left = 0
 
@@ -97,14 +105,16 @@ async def wake(times: float, seconds: float) -> None:
     async with trio.open_nursery() as nursery:
         for number, bell in enumerate(bells):
             nursery.start_soon(link, bell, bells[(number + 1) % len(bells)])
-        await trio.sleep(BLOCK_SECONDS)
+        period = BLOCK_SECONDS / moments
+        await trio.sleep(period)
         began, owed = trio.current_time(), 0.0
-        for number in range(round(seconds / BLOCK_SECONDS)):
-            await trio.sleep_until(began + number * BLOCK_SECONDS)
-            owed += times - 1
+        for number in range(round(seconds / period)):
+            await trio.sleep_until(began + number * period)
+            owed += times / moments - 1
             left = int(owed)
             owed -= left
-            bells[0].ring()
+            if left:
+                bells[0].ring()
         nursery.cancel_scope.cancel()
 
 
@@ -117,11 +127,11 @@ def took(work: Callable[[], object]) -> float:
 
 def measure(folder: Path, dialect: str) -> float:
     """Print what both cost in each 20 ms; their ratio."""
-    times = run_virtually(wake_ups, folder, dialect)
+    times, moments = run_virtually(watch, folder, dialect)
     bare, ours = [], []
     for _ in range(ROUNDS):
-        began = took(lambda: run_virtually(wake, times, ROUND_SECONDS))
-        bare.append(began / ROUND_SECONDS * BLOCK_SECONDS)
+        bare_seconds = took(lambda: run_virtually(wake, times, moments, ROUND_SECONDS))
+        bare.append(bare_seconds / ROUND_SECONDS * BLOCK_SECONDS)
         seconds = [0.0]
 
         def held() -> None:
@@ -130,7 +140,7 @@ def measure(folder: Path, dialect: str) -> float:
         ours.append(took(held) / seconds[0] * BLOCK_SECONDS)
     ratio = median(o / b for o, b in zip(ours, bare, strict=True))
     print(
-        f"{dialect:9} {times:4.1f} wake-ups in each 20 ms: bare {1e6 * median(bare):4.0f} us, "
+        f"{dialect:9} {times:.1f} wake-ups in {moments:.1f} moments of each 20 ms: bare {1e6 * median(bare):4.0f} us, "
         f"a conversation {1e6 * median(ours):4.0f} us (aim {1e6 * AIM_SECONDS:.0f}), ratio {ratio:.2f}"
     )
     return ratio

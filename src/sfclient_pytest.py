@@ -113,7 +113,8 @@ def conversation(request: pytest.FixtureRequest) -> Hold:
         try:
             way.check([script])
         except UsageError as error:
-            pytest.fail(str(error), pytrace=False)
+            # None: or pytest would show it twice.
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         result = _held(script, way, request.node)
         if check or result.outcome is None:
             _check(result)

@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from os.path import abspath
 from pathlib import Path
 
+from sfaudio import __version__
 from sfclient._call import HeldCall
 from sfclient._cassette import Head
 from sfclient._cassette_recorder import CassetteRecorder, TapedPlayout, open_cassette
@@ -160,7 +160,7 @@ class Attempt:
         dialling = self._dialling
         assert dialling.cassette is not None
         head = Head(
-            version("sfaudio"),
+            __version__,
             self._number,
             dialect.name,
             dialect.codec,
@@ -218,9 +218,10 @@ def is_numbered(path: Path, first: Path) -> bool:
     )
 
 
-def check_numbered(record: Path, audio: Audio) -> None:
-    """No further recording is to take the place of what is said or played. Raises `AudioFileError`."""
-    for end in (audio.input, audio.output):
+def check_numbered(record: Path, audio: Audio, *written: Path | None) -> None:
+    """No further recording, or cassette, is to take the place of what is said, played or written. Raises
+    `AudioFileError`."""
+    for end in (audio.input, audio.output, *written):
         path = getattr(end, "path", end)
         if (
             isinstance(path, str | Path)

@@ -25,6 +25,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from enum import IntEnum
+from os.path import exists, isfile
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
@@ -195,7 +196,7 @@ class Cassette:
         )
 
     def _read(self) -> Iterator[Record]:
-        if self.path.exists() and not self.path.is_file():
+        if exists(self.path) and not isfile(self.path):  # of os.path, as those of a path may raise
             self._refuse("is no file: give the name of a cassette")
         with open_input(self.path) as file:
             line = self._line(file)
@@ -213,6 +214,8 @@ class Cassette:
                     yield record
                 self._blocks += 1
                 self._at += BLOCK.size + len(data)
+            if is_over and self.cut_off is not None:
+                self._damaged("something follows its end")
             if not is_over and self.cut_off is None:
                 self._cut("the program that wrote it did not come to the end")
 

@@ -3,6 +3,7 @@
 Nothing waits for the file: a thread deflates and writes what is to be in it. A file that fails does not end the call.
 """
 
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -27,9 +28,8 @@ from sfclient._cassette import (
 )
 from sfclient._connection import Connection, Traffic, WebSocketClosed
 from sfclient._devices import Line, OutputFile, cannot, close_in_time
-from sfclient._dialects import json_object, passed_on
+from sfclient._dialects import LONGEST_TEXT, json_object
 from sfclient._errors import AudioFileError
-from sfclient._event_queue import masked
 from sfclient._playout import Playout
 from sfclient._recording import TAP_SECONDS, Recorder
 from sfclient._secrets import Secrets
@@ -39,6 +39,34 @@ WRITE_SECONDS = 0.25  # as much as a crash of the program costs
 LOOK_SECONDS = 0.25
 
 Note = Callable[[Kind, int], None]
+
+
+class CassetteFile:
+    """Of blocks; it blocks. An older one of the name is replaced as soon as there is something to write."""
+
+    def __init__(self, path: Path) -> None:
+        self._packer = Packer()
+        self._file = OutputFile(path)
+        self._has_begun = False
+
+    def write(self, records: bytes) -> None:
+        """Whole ones, as a block. Raises OSError."""
+        data = self._packer.block(records)
+        if not self._has_begun:
+            self._file.begin()
+            self._has_begun = True
+            data = self._packer.line + data
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) or 0 :]
+        with suppress(
+            OSError
+        ):  # where there is no such thing, or what is wrong is told by the next write
+            getattr(os, "fdatasync", os.fsync)(self._file.fileno())
+
+    def close(self) -> None:
+        """There is no more to come."""
+        self._file.close()
 
 
 class CassetteRecorder:
@@ -73,15 +101,13 @@ class CassetteRecorder:
         self._early: list[tuple[Kind, int]] = []
         self._hash = sha256()
         self._output_frames = self._lost_frames = 0
-        self._packer = Packer()
-        self._file = OutputFile(path)
-        self._has_begun = False
+        file = CassetteFile(path)
         try:
             self._spool = Spool(
-                self._write, self._file.close, every=WRITE_SECONDS, most_bytes=MOST_WAITING_BYTES
+                file.write, file.close, every=WRITE_SECONDS, most_bytes=MOST_WAITING_BYTES
             )
         except RuntimeError as error:  # no more threads
-            self._file.close()
+            file.close()
             raise cannot("write", path, str(error)) from None
 
     def begin(
@@ -118,9 +144,8 @@ class CassetteRecorder:
         if isinstance(message, bytes):
             self._put(Kind.RECEIVED, message)
             return
-        text = passed_on(message).text  # one too long is cut
-        hidden, _ = masked(text, json_object(text), secrets.masked)
-        self._put(Kind.RECEIVED_TEXT, hidden.encode(errors="replace"))
+        told = secrets.masked(_as_read(message))
+        self._put(Kind.RECEIVED_TEXT, told.encode(errors="replace"))
 
     def sent(self, message: str | bytes) -> None:
         """To the agent."""
@@ -128,7 +153,8 @@ class CassetteRecorder:
             self._put(Kind.SENT, message)
         else:
             kind = (json_object(message) or {}).get("type")
-            self._put(Kind.SENT_TEXT, str(kind).encode(errors="replace"))
+            told = kind if isinstance(kind, str) else ""
+            self._put(Kind.SENT_TEXT, told.encode(errors="replace"))
 
     def closed(self, code: int, reason: str) -> None:
         """By the agent, for a reason that is masked."""
@@ -195,20 +221,18 @@ class CassetteRecorder:
             cannot("write", self._path, error if isinstance(error, Exception) else str(error))
         )
 
-    def _write(self, records: bytes) -> None:
-        """In the spool's thread."""
-        data = self._packer.block(records)
-        if not self._has_begun:
-            self._file.begin()
-            self._has_begun = True
-            data = self._packer.line + data
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._file.write(rest) or 0 :]
-        with suppress(
-            OSError
-        ):  # where there is no such thing, or what is wrong is told by the next write
-            getattr(os, "fdatasync", os.fsync)(self._file.fileno())
+
+def _as_read(text: str) -> str:
+    """A text as whoever reads it finds it: JSON without escapes, and without what a later key of the same name has
+    replaced. Nothing of one in which a secret could still be hidden: too long, so that a cut may go through one, or
+    with escapes that cannot be read."""
+    if len(text) > LONGEST_TEXT:
+        return ""
+    try:
+        told: str = json.dumps(json.loads(text), ensure_ascii=False)
+        return told
+    except (ValueError, RecursionError):
+        return "" if "\\" in text else text
 
 
 class TapedPlayout(Playout):
@@ -277,8 +301,8 @@ class TapedConnection:
 async def open_cassette(
     path: Path, head: Head, playout: TapedPlayout, playing: Line, recorder: Recorder | None
 ) -> AsyncIterator[CassetteRecorder]:
-    """Of this playout, and the line that plays it; complete on leaving, as far as it
-    could be written: `CassetteRecorder.error` tells."""
+    """Of this playout, and the line that plays it; complete on leaving, as far as it could be written:
+    `CassetteRecorder.error` tells."""
     make = partial(CassetteRecorder, path, head, playout.engine, playing, recorder)
     cassette = await in_thread(make, undo=CassetteRecorder.close)
     playout.note = cassette.note
@@ -286,6 +310,9 @@ async def open_cassette(
         yield cassette
     finally:
         cassette.take_played()
+        cassette.listener = None  # no cycle is left of who told whom
+        if recorder is not None:
+            recorder.listener = None
         try:
             await close_in_time(cassette.close, str(path))
         except AudioFileError as error:

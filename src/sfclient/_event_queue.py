@@ -6,6 +6,7 @@ taken out of it, when it is read.
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -18,6 +19,8 @@ from sfclient._events import Disconnected, Event, MessageReceived
 
 _logger = logging.getLogger(__name__)
 _calls = count(1)  # in the log, which may hold several at a time
+
+ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\"\\/]))")  # RFC 8259, 7, but for what no secret has
 
 UNREAD_EVENTS = 1000
 UNREAD_BYTES = 1 << 20  # of the agent's texts among them, in UTF-8, as they came
@@ -41,13 +44,15 @@ class _Unread:
 def masked(
     text: str, fields: dict[str, Any] | None, hide: Callable[[str], str]
 ) -> tuple[str, dict[str, Any] | None]:
-    """A text and its fields without what is to be told nobody; JSON may hold it in escapes (``\\/``, ``\\u002f``)."""
+    """A text and its fields without what is to be told nobody; JSON may hold it in escapes (``\\/``, ``\\u002f``), also
+    where it cannot be read, or an object has the same key twice."""
+    plain = ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
     try:
-        told = text if fields is None else json.dumps(fields, ensure_ascii=False)
+        told = plain if fields is None else json.dumps(fields, ensure_ascii=False)
     except RecursionError:  # deeper than can be looked into
-        return hide(text), None
+        told, fields = plain, None
     hidden = hide(told)
-    if hidden == told and hide(text) == text:
+    if hidden == told and hide(text) == text and hide(plain) == plain:
         return text, fields
     return hidden, json_object(hidden)
 

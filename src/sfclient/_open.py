@@ -144,7 +144,7 @@ async def open_call(
     cassette = Path(cassette) if cassette is not None else None
     for file in (record, cassette):
         if file is not None and redial is not None:
-            check_numbered(file, audio)
+            check_numbered(file, audio, record, cassette)
     dialling = Dialling(
         way,
         new_dialect,

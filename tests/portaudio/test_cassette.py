@@ -35,7 +35,7 @@ async def test_call_at_a_device_is_played_again_to_the_same_sound(jack, tmp_path
         command = [sys.executable, "-m", "sfclient", "call", "any", *options]
         await trio.run_process(command, env=env)
     again = await trio.to_thread.run_sync(partial(replay, tmp_path / "a.cassette"))
-    print("RESULT", policy, again.doubtful, again.parting)
     assert again.frames > 5 * again.head.output_samplerate
     assert again.playout.received_frames > 3 * 16_000
+    # A callback may play in the midst of an operation: then its frame is not known for sure, and that is told.
     assert again.is_same or again.doubtful, again.parting

@@ -42,6 +42,25 @@ async def test_secret_that_is_known_only_later_is_hidden_too() -> None:
     assert await queue.receive() == MessageReceived(json.dumps(told), told)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "tok\\u002d73ab", "a": "b"}',
+        '["tok\\u002d73ab"]',
+        '{"a": "tok\\u002d73ab", "b": 1' + "0" * 5000 + "}",
+        '{"a": "tok\\u002d73ab',
+    ],
+    ids=["replaced", "list", "unreadable number", "incomplete"],
+)
+async def test_secret_that_json_hides_is_hidden_wherever_it_is(text: str) -> None:
+    queue = EventQueue()
+    queue.pass_on(PassOn(text), Secrets("tok-73ab").hidden, 0.0)
+    event = await queue.receive()
+    assert isinstance(event, MessageReceived)
+    assert "73ab" not in event.text
+    assert "73ab" not in str(event.fields)
+
+
 async def test_order_is_kept_among_texts_and_other_events() -> None:
     queue = EventQueue()
     for number in range(3):

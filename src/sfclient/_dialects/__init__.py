@@ -1,6 +1,7 @@
 """What is said on the wire, without I/O. `DIALECTS` is the table of what can be spoken."""
 
 from sfclient._dialects._interface import (
+    LONGEST_TEXT,
     Action,
     AgentReady,
     Dialect,
@@ -16,7 +17,6 @@ from sfclient._dialects._interface import (
     StartedCall,
     WaitAtMost,
     json_object,
-    passed_on,
 )
 from sfclient._dialects._widget import WidgetDialect
 from sfclient._dialects._ws_media import WsMediaDialect
@@ -37,6 +37,7 @@ def dialect_named(name: str) -> type[Dialect]:
 
 __all__ = [
     "DIALECTS",
+    "LONGEST_TEXT",
     "Action",
     "AgentReady",
     "Dialect",
@@ -56,5 +57,4 @@ __all__ = [
     "WsMediaRecord",
     "dialect_named",
     "json_object",
-    "passed_on",
 ]

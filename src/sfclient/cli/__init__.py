@@ -7,6 +7,8 @@ sound device, 4 a fault of this program, or no memory, threads or descriptors ar
 - ``_arguments``: what can be asked for, by which module; ``_telling``: what is printed, whatever is behind it
 - a subcommand each: ``_call``, ``_demo``, ``_devices``, ``_doctor``, ``_load``, ``_replay``, ``_report``, ``_result``,
   ``_simulator``, ``_test``
+- subcommands: ``_call``, ``_demo``, ``_test``, ``_load``, ``_replay``, ``_result``, ``_devices``, ``_doctor``,
+  ``_simulator``
 - ``_hold``: a call while it lasts, told by ``_display``: lines, or the live screen. Of that, ``_facts`` is what is
   known, ``_look`` takes it from a call, ``_screen`` makes lines of it, ``_keys`` is what can be pressed; ``_live``
   draws them on the ``_terminal``

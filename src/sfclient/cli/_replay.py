@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sfclient._devices import check_distinct
-from sfclient._errors import UsageError
+from sfclient._errors import UsageError, printable
 from sfclient._playout import POLICIES
 from sfclient._spool import in_thread
 from sfclient.cli._leavings import is_there
@@ -57,7 +57,7 @@ def lines_of(again: "Replay") -> list[str]:
     wire = " ".join((head.dialect, head.codec, *([head.framing] if head.framing == "rtp" else [])))
     of = f"attempt {head.attempt} of a call" if head.attempt > 1 else "a call"
     told = [
-        f"The cassette of {of}: {wire}, played {head.policy} at {rate} Hz, kept by version {head.made_by}"
+        f"The cassette of {of}: {wire}, played {head.policy} at {rate} Hz, kept by version {printable(head.made_by)}"
     ]
     if again.cut_off is not None:
         told.append(f"It is cut off {again.cut_off}")
@@ -70,8 +70,9 @@ def lines_of(again: "Replay") -> list[str]:
         told.append(f"It does not play the same again: they part {again.parting}")
     if again.lost_frames and again.is_compared:
         told.append(f"{again.lost_frames} frames of what was played were not kept, nor compared")
-    if again.doubtful:
+    if again.doubtful and again.parting is not None:
         told.append(
-            f"{again.doubtful} messages came while the device was just playing: at which frame is not known for sure"
+            f"{again.doubtful} things were done while the device was just playing, so that their frame is not known"
+            " for sure: they may part by that alone"
         )
     return told

@@ -8,8 +8,8 @@
 - `ProxyStatistics` of two `LinkStatistics`: its counters (`_network`)
 - `_pipe`: one direction of one connection; `_timetable`: when its bytes are due, without I/O or clock
 - `run_virtually`, `open_memory_agent`: an hour of talk in seconds, without sockets (`virtual`)
-- `replay`, `Replay`, `Parting`: a call that was kept on a cassette, played again and compared (`_replay`,
-  `_replay_player`, `_replay_comparison`)
+- `replay`, to a `Replay` with its `Parting`; `CassetteError`: a call that was kept on a cassette, played again and
+  compared (`_replay`, `_replay_player`, `_replay_comparison`)
 - `hold_conversation`, of a `Script` of `Say`, `Hear`, `Silence`, `Interrupt`, `Hold`, `End`, `HangUp` and `Limits`, to
   an `Outcome` with each `Failure` and `Figures`; `read_scripts`, `ScriptError`: a scripted caller (`script`)
 - ``load``, a package of its own, with the extra of that name: many of them at once, from many processes
@@ -30,6 +30,7 @@ Delays and rates are kept on trio's clock, so a test may run them faster than th
 sockets takes the time that it takes.
 """
 
+from sfclient._cassette import CassetteError
 from sfclient.testing._network import (
     Close,
     Corrupt,
@@ -68,6 +69,7 @@ from sfclient.testing.virtual import open_memory_agent, run_virtually
 
 __all__ = [
     "NETWORKS",
+    "CassetteError",
     "Close",
     "Corrupt",
     "End",

@@ -35,8 +35,9 @@ from sfclient._cassette import (
     Record,
     packed,
 )
-from sfclient._cassette_recorder import LOOK_SECONDS, CassetteRecorder
+from sfclient._cassette_recorder import LOOK_SECONDS, CassetteFile, CassetteRecorder
 from sfclient._devices._virtual import VirtualLine
+from sfclient._dialects import LONGEST_TEXT
 from sfclient._secrets import Secrets
 from sfclient.cli import main
 from sfclient.cli._leavings import Files
@@ -109,10 +110,24 @@ def test_what_is_no_cassette_is_told_by_name(path, data, told):
 
 
 def test_what_is_no_file_is_told(tmp_path):
+    with pytest.raises(AudioFileError, match="too long"):
+        replay(tmp_path / ("a" * 300))
     with pytest.raises(CassetteError, match="is no file"):
         replay(tmp_path)
     with pytest.raises(AudioFileError, match=r"cannot read .*nobody"):
         replay(tmp_path / "nobody")
+
+
+def test_half_a_block_behind_the_end_is_told(path):
+    assert "something follows its end" in refused(path, b"".join(parts(*blocks())) + b"x")
+
+
+def test_cassette_writes_nothing_but_text_to_a_terminal(path, capsys):
+    evil = HEAD._replace(made_by="\x1b]0;evil\x07")
+    path.write_bytes(b"".join(parts(*blocks(evil))))
+    main(["replay", str(path)])
+    assert "evil" in (told := capsys.readouterr().out)
+    assert told.replace("\n", "").isprintable()
 
 
 def test_cut_off_cassette_plays_up_to_there_and_says_where(path):
@@ -271,7 +286,12 @@ async def test_no_secret_is_on_a_cassette(hold, fast_clock, path, monkeypatch):
         for secret in (key, "tok-73ab9f"):
             await call.send(f'{{"type": "x", "said": "{secret}", "{secret}": 1}}')
             await call.send(f"token={secret} Bearer {secret} wss://h/?a={secret}")
-            await call.send(f'{{"type": "x", "said": "\\u00{ord(secret[0]):02x}{secret[1:]}"}}')
+            escaped = f"\\u00{ord(secret[0]):02x}{secret[1:]}"
+            await call.send(f'{{"type": "x", "said": "{escaped}"}}')
+            await call.send(f'{{"type": "x", "said": "{escaped}", "said": 1}}')
+            await call.send(f'["{escaped}", {{}}]')
+            await call.send(f'{{"said": "{escaped}", "number": {"9" * 5000}}}')
+            await call.send("x" * (LONGEST_TEXT - len(secret) + 1) + secret)
         await call.send_audio(noise(0.1, 16_000))
         await trio.sleep(0.5)
         await call.close(4000, f"token tok-73ab9f of {key}")
@@ -287,6 +307,7 @@ async def test_no_secret_is_on_a_cassette(hold, fast_clock, path, monkeypatch):
     for secret in (key, "tok-73ab9f", held.simulator.base_url, "127.0.0.1"):
         if hold.dialect == "ws-media" or secret != key:
             assert secret[1:] not in told  # nor where JSON has escapes
+            assert secret[:-1] not in told  # nor where a text was cut
 
 
 class FullDisk:
@@ -294,15 +315,15 @@ class FullDisk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_full = False
-        write = CassetteRecorder._write
+        write = CassetteFile.write
         monkeypatch.setattr("sfclient._cassette_recorder.WRITE_SECONDS", 0)
 
-        def write_if_there_is_room(cassette: CassetteRecorder, records: bytes) -> None:
+        def write_if_there_is_room(file: CassetteFile, records: bytes) -> None:
             if self.is_full:
                 raise OSError(errno.ENOSPC, "No space left on device")
-            write(cassette, records)
+            write(file, records)
 
-        monkeypatch.setattr(CassetteRecorder, "_write", write_if_there_is_room)
+        monkeypatch.setattr(CassetteFile, "write", write_if_there_is_room)
 
 
 @exactly

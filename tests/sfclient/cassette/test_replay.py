@@ -1,5 +1,6 @@
 """A call from its cassette: the same sound, or the frame at which they part."""
 
+import gc
 import wave
 from functools import partial
 from hashlib import sha256
@@ -308,3 +309,33 @@ def test_call_in_memory_is_the_same_with_a_cassette_and_from_it(cassette):
     played = replay(cassette)
     assert played.is_same
     assert played.output_hash == sha256(heard).hexdigest()
+
+
+def test_call_with_a_cassette_leaves_no_cycle(cassette, tmp_path):
+    async def talk() -> None:
+        async with (
+            open_memory_agent(EchoAgent()) as there,
+            open_call(
+                there.session(),
+                Audio("none", "none"),
+                max_seconds=0.5,
+                cassette=cassette,
+                record=tmp_path / "both.wav",
+                tap=True,
+            ) as call,
+        ):
+            await call.wait_ended()
+
+    run_virtually(talk)
+    gc.collect()
+    gc.disable()
+    try:
+        run_virtually(talk)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = {type(thing).__qualname__ for thing in gc.garbage}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not left & {"CassetteRecorder", "TapedConnection", "TapedPlayout", "Recorder", "Tap"}

@@ -218,6 +218,16 @@ async def test_a_further_recording_never_takes_the_place_of_another_file(
             raise AssertionError
 
 
+@pytest.mark.parametrize(("record", "cassette"), [("a", "a-2"), ("a-2", "a")])
+async def test_no_further_recording_and_cassette_are_the_same_file(
+    record: str, cassette: str, tmp_path: Path
+) -> None:
+    kept = {"record": tmp_path / record, "cassette": tmp_path / cassette}
+    with pytest.raises(AudioFileError, match="may be the recording of a further"):
+        async with open_call(trio.sleep_forever, Audio("none", "none"), redial=Redial(), **kept):
+            raise AssertionError
+
+
 async def test_what_fails_at_the_moment_at_which_it_is_hung_up_is_no_error(fast_clock) -> None:
     entered = trio.Event()
 

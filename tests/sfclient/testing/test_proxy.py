@@ -426,3 +426,9 @@ def test_link_that_cannot_be_is_refused(link: dict[str, object]) -> None:
 def test_it_is_not_imported_by_the_client() -> None:
     code = "import sys, sfclient, sfclient.cli; sys.exit('sfclient.testing' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_it_brings_along_neither_a_test_runner_nor_a_cluster() -> None:
+    unwanted = {"pytest", "distributed", "sfclient.simulator"}
+    code = f"import sys, sfclient.testing; sys.exit(bool({unwanted} & {{*sys.modules}}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

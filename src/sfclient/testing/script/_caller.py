@@ -23,6 +23,7 @@ from sfclient.testing.script._model import (
     Step,
 )
 from sfclient.testing.script._outcome import Failure, FailureKind
+from sfclient.testing.script._worst import exceeds
 
 # That speech has begun is known when it has lasted so long, and a step of the gate more.
 KNOWN_SECONDS = SURE_SECONDS + 0.01
@@ -79,7 +80,7 @@ class Caller:
 
     def _overtime(self) -> Failure | None:
         limit = self._script.limits.seconds
-        if limit is None or self.now <= limit:
+        if limit is None or not exceeds(self.now, limit):
             return None
         doing = f"{self.step.verb} was still under way" if self.step else "the agent was not ready"
         limits = self._script.limits
@@ -111,7 +112,7 @@ class Caller:
     def _be_ready(self) -> Wait:
         limits = self._script.limits
         while self.call is None or not self.call.connected:
-            if self.call is not None and self.call.seconds > limits.ready:
+            if self.call is not None and exceeds(self.call.seconds, limits.ready):
                 expected = f"the agent to say within {limits.ready:g} s that it hears the caller"
                 instead = f"it has not{self._last_heard()}"
                 place = limits.place_of("ready")
@@ -131,7 +132,7 @@ class Caller:
     def _until(self, is_so: Callable[[], bool], deadline: float) -> Generator[None, None, bool]:
         """Wait; whether it came to be so by then."""
         while not is_so():
-            if self.now > deadline:
+            if exceeds(self.now, deadline):
                 return False
             yield
         return True
@@ -140,7 +141,8 @@ class Caller:
         silence = step.after_silence or 0.0
 
         def is_silent() -> bool:
-            return self.now - max(self.ear.spoke_until, self.mouth.spoke_until, 0.0) >= silence
+            spoke_until = max(self.ear.spoke_until, self.mouth.spoke_until, 0.0)
+            return not exceeds(silence, self.now - spoke_until)
 
         if silence and not (yield from self._until(is_silent, self._began + step.within)):
             return self.fail(
@@ -157,9 +159,11 @@ class Caller:
         ear, answer_from = self.ear, self._answer_from
         since = self._began if answer_from is None else answer_from
         deadline = since + step.hear
-        is_heard = yield from self._until(lambda: ear.spoke_until > since, deadline + KNOWN_SECONDS)
+        is_heard = yield from self._until(
+            lambda: exceeds(ear.spoke_until, since), deadline + KNOWN_SECONDS
+        )
         began = max(ear.spoke_from, since)
-        if is_heard and began <= deadline:
+        if is_heard and not exceeds(began, deadline):
             return None
         what, when = "it", f", that is by {deadline:.2f} s"
         if answer_from is not None:
@@ -174,10 +178,10 @@ class Caller:
         ear, deadline = self.ear, self._began + step.silence
 
         def is_silent() -> bool:
-            return self.now - max(ear.spoke_until, self._began) >= step.lasting
+            return not exceeds(step.lasting, self.now - max(ear.spoke_until, self._began))
 
         while not is_silent():
-            if ear.spoke_until > deadline:
+            if exceeds(ear.spoke_until, deadline):
                 return self.fail(
                     "not silent",
                     f"it to be silent from {deadline:.2f} s on, for {step.lasting:g} s",
@@ -194,7 +198,7 @@ class Caller:
             nonlocal longest
             if ear.spoke_until > began:
                 longest = max(longest, ear.spoke_until - ear.spoke_from)
-            return longest >= step.after_speech
+            return not exceeds(step.after_speech, longest)
 
         if not (yield from self._until(has_spoken, began + step.within)):
             spoke = f"it spoke for {longest:.2f} s at most" if longest else "it was silent"
@@ -209,7 +213,7 @@ class Caller:
         interrupted = self.mouth.spoke_from
         deadline = interrupted + step.silence_within
         while self.now - ear.spoke_until < LASTING_SECONDS:
-            if ear.spoke_until > deadline:
+            if exceeds(ear.spoke_until, deadline):
                 return self.fail(
                     "not interrupted",
                     f"it to fall silent within {step.silence_within:g} s of {interrupted:.2f} s, where the caller"
@@ -223,7 +227,7 @@ class Caller:
         return None
 
     def _hold(self, step: Hold) -> Wait:
-        yield from self._until(lambda: self.now >= self._began + step.hold, inf)
+        yield from self._until(lambda: not exceeds(self._began + step.hold, self.now), inf)
         return None
 
     def _end(self, step: End) -> Wait:

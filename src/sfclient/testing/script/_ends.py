@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sfaudio import Meter
 from sfclient.testing.script._sounds import Sound
-from sfclient.testing.script._worst import Worst
+from sfclient.testing.script._worst import Worst, exceeds
 
 # The core's gate is sure of speech when it was loud for so long, and behind a longer pause than NEAR_SECONDS anew.
 SURE_SECONDS = 0.04
@@ -135,13 +135,13 @@ class Ear:
     def _spoken(self, until: float) -> None:
         """It was loud until then, and before that until `spoke_until`."""
         before, self.spoke_until = self.spoke_until, until
-        if until - before <= NEAR_SECONDS:
+        if not exceeds(until - before, NEAR_SECONDS):
             return
         began = until - SURE_SECONDS
         pause, since = began - before, before
-        if pause >= STRETCH_PAUSE_SECONDS:
+        if not exceeds(STRETCH_PAUSE_SECONDS, pause):
             # A caller who spoke over what is over now has made a turn of it, and gets an answer.
             since, self.spoke_from = self.spoke_from, began
         caller_spoke = self._mouth.spoke_from < began and self._mouth.spoke_until > since
-        if GAP_SECONDS <= pause < inf and not caller_spoke:
+        if not exceeds(GAP_SECONDS, pause) and pause < inf and not caller_spoke:
             self.gaps.add(pause, before)

@@ -7,9 +7,7 @@ from sfclient._statistics import CallStatistics
 from sfclient.testing.script._caller import Caller
 from sfclient.testing.script._model import End, Script
 from sfclient.testing.script._outcome import Failure, FailureKind, Figures
-from sfclient.testing.script._worst import Worst
-
-DECIMALS = 4  # of a second: a tenth of a millisecond, so that the same is the same on any clock
+from sfclient.testing.script._worst import DECIMALS, Worst, exceeds
 
 
 class Noted:
@@ -112,7 +110,7 @@ def _of_limits(
     def beyond(kind: FailureKind, key: str, at: float, expected: str, instead: str) -> Failure:
         return Failure(kind, expected, instead, round(at, DECIMALS), None, limits.place_of(key))
 
-    if times.connected is not None and times.connected - times.dialled > limits.ready:
+    if times.connected is not None and exceeds(times.connected - times.dialled, limits.ready):
         expected = f"the agent to say within {limits.ready:g} s that it hears the caller"
         took = f"it took {times.connected - times.dialled:.2f} s"
         yield beyond("slow to be ready", "ready", times.connected - began, expected, took)
@@ -121,9 +119,9 @@ def _of_limits(
         answered = f"it was heard at {slow.at - began:.2f} s, after {slow}"
         yield beyond("slow", "response", slow.at - began, expected, answered)
     p95 = talk.response_p95
-    if limits.response_p95 is not None and p95 is not None and p95 > limits.response_p95:
+    if limits.response_p95 is not None and p95 is not None and exceeds(p95, limits.response_p95):
         expected = f"the agent to answer within {limits.response_p95:g} s in 95 % of all cases"
-        answered = f"that took {p95:.2f} s, of {len(talk.response_seconds)} answers"
+        answered = f"that took {p95:.3f} s, of {len(talk.response_seconds)} answers"
         yield beyond("slow on the whole", "response_p95", caller.now, expected, answered)
     if gaps.beyond:
         expected = f"no gap of more than {gaps.limit:g} s in what the agent says"

@@ -1,6 +1,7 @@
 """The agent of a script's table ``[simulator]``, checked before any call."""
 
 import runpy
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -76,7 +77,9 @@ class _Table:
     def agent(self, dialect: str) -> SimulatedAgent:
         name, is_ready = self._table.pop("agent", None), self._table.pop("ready", True)
         if name is None:
-            self._wrong("", f"there is no agent to talk to: name one in [simulator]; {AGENTS}")
+            self._wrong(
+                "", f"there is no agent to talk to: name one in [simulator], or give it; {AGENTS}"
+            )
         elif not isinstance(name, str):
             self._wrong("agent", f"agent must be a text, not {name!r}; {AGENTS}")
         if not isinstance(is_ready, bool):
@@ -129,8 +132,8 @@ class _Table:
             self._wrong("agent", f"{name!r} is no agent: {AGENTS}")
             return None
         try:
-            path = str(self._folder / where)
-            members = runpy.run_path(path) if where.endswith(".py") else vars(import_module(where))
+            is_file = where.endswith(".py")
+            members = _run(self._folder / where) if is_file else vars(import_module(where))
         except (Exception, SystemExit) as error:  # whatever a module may raise
             told = f"{type(error).__name__}: {error}"
             self._wrong("agent", f"cannot import the agent {name!r}: {told}")
@@ -155,6 +158,16 @@ class _Table:
     def _end_if_wrong(self) -> None:
         if self._faults:
             raise ScriptError(self._faults)
+
+
+def _run(path: Path) -> dict[str, Any]:
+    """The names in a file. What it imports may lie beside it, as of a program that is run."""
+    beside = str(path.parent.absolute())
+    sys.path.insert(0, beside)
+    try:
+        return runpy.run_path(str(path))
+    finally:
+        sys.path.remove(beside)
 
 
 Option = Callable[[Any, Path], Any]

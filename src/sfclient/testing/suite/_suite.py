@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from sfclient.testing.script import Fault, Outcome, Script, ScriptError, read_scripts
@@ -11,7 +12,7 @@ from sfclient.testing.suite._results import Result
 from sfclient.testing.suite._ways import Way
 
 NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
-LONGEST_NAME = 80  # of a folder, in characters: with three bytes each, what file systems take
+LONGEST_NAME = 60  # of a folder, in characters: with four bytes each, and a suffix, 255 bytes
 DIGITS = 16  # of a hash, for a person
 
 
@@ -96,7 +97,11 @@ def hold(script: Script, way: Way, *, name: str = "", folder: Path | None = None
 
 def free_name(name: str, taken: set[str]) -> str:
     """A name like it for a folder, which is then taken; on some systems, those that differ in case are the same."""
-    stem = NOT_IN_A_NAME.sub("-", name).strip("-.")[:LONGEST_NAME] or "conversation"
+    stem = NOT_IN_A_NAME.sub("-", name).strip("-.") or "conversation"
+    if len(stem) > LONGEST_NAME:
+        # Not numbers only: other workers of a test run do not know what is taken here.
+        digest = sha256(name.encode(errors="surrogatepass")).hexdigest()
+        stem = f"{stem[:LONGEST_NAME]}-{digest[:8]}"
     free, number = stem, 1
     while free.lower() in taken:
         number += 1

@@ -11,9 +11,12 @@ import trio
 from sfclient._spool import in_place
 from sfclient.testing.virtual._scheduling import Loop, seeded_scheduling
 
-PATIENCE_SECONDS = (
-    10.0  # of real time, for a thread or a socket, after which time goes on without them
-)
+# Of real time, for a thread or a socket, after which time goes on without them.
+PATIENCE_SECONDS = 10.0
+# Tasks that never rest, as of an agent that sends texts without end, would hold time for ever. In a moment the clock is
+# read a few times for each message: a million for an hour of speech at once.
+LONGEST_MOMENT = 1_000_000  # readings, after which time goes on
+CREEP_SECONDS = 1e-4  # with each
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -21,10 +24,12 @@ Arguments = TypeVarTuple("Arguments")
 
 class VirtualClock(trio.abc.Clock):
     """Begins at 0. It stands while a task runs, and while a thread of trio's or a real socket is waited for; that for
-    `PATIENCE_SECONDS` of real time, so that time limits are kept though it never answers."""
+    `PATIENCE_SECONDS` of real time, and for tasks until they have read it `LONGEST_MOMENT` times: so time limits are
+    kept, whoever never answers or never rests."""
 
     def __init__(self) -> None:
         self._now = 0.0
+        self._readings = 0  # in this moment
         self._loop: Loop | None = None
         self._waits_since: float | None = None  # in real time
 
@@ -32,6 +37,9 @@ class VirtualClock(trio.abc.Clock):
         self._loop = Loop()
 
     def current_time(self) -> float:
+        self._readings += 1
+        if self._readings > LONGEST_MOMENT:
+            self._now += CREEP_SECONDS
         return self._now
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
@@ -45,7 +53,7 @@ class VirtualClock(trio.abc.Clock):
         if not loop.is_idle and (patience := self._patience()) > 0:
             return patience
         self._waits_since = None
-        self._now = deadline
+        self._now, self._readings = deadline, 0
         return 0.0
 
     def _patience(self) -> float:
@@ -57,7 +65,7 @@ class VirtualClock(trio.abc.Clock):
 
 
 def run_virtually(
-    async_fn: Callable[[*Arguments], Awaitable[Result]], *args: *Arguments, seed: int = 0
+    async_fn: Callable[[*Arguments], Awaitable[Result]], *args: *Arguments, seed: int | None = None
 ) -> Result:
     """As `trio.run`, on a clock that does not wait: an hour takes the time that its work takes, and is the same twice.
 
@@ -65,10 +73,13 @@ def run_virtually(
     socket is waited for; but that for 10 s of real time only, and what then happens first is not the same twice. Files
     are read and written in place instead of by threads of ours, since nobody is kept waiting meanwhile.
 
-    The order of tasks that trio leaves to chance hangs on `seed` alone, and so does the module `random`: another one is
-    another order, in which the result should be the same. The rest is up to the program: what asks the system for the
-    time, draws from another generator or talks to real sockets may be different each time. So are, in a call's record,
-    its date and the IDs that a service gives.
+    Of tasks that can run at the same time the oldest runs first, so that others beside them change nothing for these;
+    with a `seed` they are shuffled, as trio does, to find out whether the order matters. The module `random` hangs on
+    it too. The rest is up to the program: what asks the system for the time, draws from another generator or talks to
+    real sockets may be different each time. So is, in a call's record, its date.
+
+    For tasks that never rest, such as an agent's loop that waits for nothing, time goes on too when they have read the
+    clock a million times.
 
     One at a time in a process. Raises what `async_fn` does, and RuntimeError where another is under way, or where this
     version of trio does not let its scheduling be seeded.

@@ -19,7 +19,9 @@ from sfclient._secrets import Secrets
 from sfclient.simulator._wire import WireClosed
 from sfclient.testing.virtual._way import CUT, PING, PONG, Close, Cut, Frame, Ping, Way
 
-HURRY_SECONDS = 0.03  # for a close to be answered when the call is cancelled, as over a socket
+# For a close to leave when the call is cancelled: as over a socket, and a moment, so that one that is under way for
+# just so long always arrives.
+HURRY_SECONDS = 0.031
 CLOSE_SECONDS = (
     10.0  # for the client to answer a close of the service, as the websockets library waits
 )

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import trio
-import trio.testing
 
 SWITCH, CHANCE = "_ALLOW_DETERMINISTIC_SCHEDULING", "_r"
 
@@ -22,17 +21,24 @@ _one_at_a_time = threading.Lock()
 class _Chance:
     """The random generator of trio's loops: seeded for the one in this thread, what it was for others."""
 
-    def __init__(self, seed: int, others: random.Random) -> None:
+    def __init__(self, seed: int | None, others: random.Random) -> None:
         self._thread = threading.get_ident()
-        self._seeded = random.Random(seed)  # noqa: S311 -- no secret
+        self._is_seeded = seed is not None
+        self._seeded = random.Random(seed or 0)  # noqa: S311 -- no secret
         self._others = others
 
     def _own(self) -> random.Random:
         return self._seeded if threading.get_ident() == self._thread else self._others
 
     def shuffle(self, batch: MutableSequence[Any]) -> None:
-        if len(batch) > 1:
-            self._own().shuffle(batch)
+        """Of the oldest first; trio takes them from the end."""
+        if len(batch) == 1:
+            return
+        own = self._own()
+        if own is self._others or self._is_seeded:
+            own.shuffle(batch)
+        else:
+            batch.reverse()
 
     def random(self) -> float:
         return self._own().random()
@@ -42,8 +48,8 @@ class _Chance:
 
 
 @contextmanager
-def seeded_scheduling(seed: int) -> Iterator[None]:
-    """A run of trio in this thread schedules its tasks the same whenever it is seeded the same.
+def seeded_scheduling(seed: int | None) -> Iterator[None]:
+    """A run of trio in this thread schedules its tasks the same whenever it is seeded the same; None: by their age.
 
     And so do those who draw from the module `random`. Raises RuntimeError where this trio cannot, or another thread is
     inside.
@@ -56,7 +62,7 @@ def seeded_scheduling(seed: int) -> Iterator[None]:
     try:
         setattr(run, SWITCH, True)
         setattr(run, CHANCE, _Chance(seed, chance))
-        random.seed(seed)
+        random.seed(seed or 0)
         yield
     finally:
         random.setstate(state)
@@ -81,9 +87,15 @@ class Loop:
     """The loop of this run of trio, as seen from its clock."""
 
     def __init__(self) -> None:
+        from trio.testing import (
+            active_thread_count,  # it brings pytest along, where that is installed
+        )
+
+        self._active_threads = active_thread_count
         runner = _loops().GLOBAL_RUN_CONTEXT.runner
         self._waiting_for_idle = runner.waiting_for_idle
         self._io_statistics = runner.io_manager.statistics
+        self._names = [name for name in _WAITING if hasattr(self._io_statistics(), name)]
 
     @property
     def is_waited_for(self) -> bool:
@@ -93,11 +105,11 @@ class Loop:
     @property
     def is_idle(self) -> bool:
         """Whether nothing outside of time is waited for: neither a thread nor a socket."""
-        if trio.testing.active_thread_count():
+        if self._active_threads():
             return False
         waiting = self._io_statistics()
         # The loop itself waits for one, by which it is woken.
-        return sum(getattr(waiting, name, 0) for name in _WAITING) <= 1
+        return sum(int(getattr(waiting, name)) for name in self._names) <= 1
 
 
 # As the statistics of trio's I/O managers name them: epoll and Windows, kqueue.

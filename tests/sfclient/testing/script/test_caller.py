@@ -38,6 +38,23 @@ def test_the_agent_is_heard_in_time_to_ten_milliseconds(begins: float, is_heard:
         )
 
 
+def test_what_is_just_in_time_is_in_time_wherever_in_the_call() -> None:
+    for begins in range(20, 180, 10):
+        step_begins = -(-begins // 2) * 0.02 + 0.02  # steps begin with a block
+        heard = step_begins + 0.68
+        talk = Talk([Hold(begins / 100), Hear(0.68)], [(heard, heard + 0.2)])
+        assert talk.failure is None
+        talk = Talk([Hold(begins / 100), Hear(0.68)], [(heard + 0.01, heard + 0.2)])
+        assert failed(talk) == ("not heard", 2)
+
+
+def test_a_gap_that_is_just_within_its_limit_is_within_it() -> None:
+    spans = [(begins, begins + 0.8) for begins in (0.1, 1.3, 2.5, 3.7, 4.9)]
+    for limit, beyond in ((0.4, 0), (0.39, 4)):
+        talk = Talk([Hold(6)], spans, limits=Limits(gap=limit))
+        assert talk.caller.ear.gaps.beyond == beyond
+
+
 def test_an_agent_who_never_speaks_ends_it_within_its_limits() -> None:
     talk = Talk([Hear(2.0), Hear(50)], [])
     assert failed(talk) == ("not heard", 1)

@@ -45,7 +45,7 @@ def failures(limits: Limits, ended: Ended | None = None) -> list[Failure]:
 
 BEYOND = {
     "response": (1.0, "slow", "each time, but it was heard at 10.00 s, after 1.50 s, the worst of 2 beyond that"),
-    "response_p95": (1.4, "slow on the whole", "but that took 1.48 s, of 3 answers"),
+    "response_p95": (1.4, "slow on the whole", "but that took 1.475 s, of 3 answers"),
     "gap": (0.35, "gap", "but from 1.00 s on nothing was heard for 0.40 s"),
     "late": (0.15, "late", "but what was due at 8.00 s came late by 0.20 s"),
     "interruptions": (1, "talks over", "but it did so 2 times, first at 11.00 s"),
@@ -77,6 +77,16 @@ def test_what_is_just_within_each_limit_is_not_told() -> None:
     )
     assert failures(within) == []
     assert failures(Limits()) == []
+
+
+def test_what_rounding_adds_to_a_time_is_not_beyond_its_limit() -> None:
+    noted = Noted(Talk([Hold(1)], [], limits=Limits(response=0.3, late=0.3)).caller._script)
+    noted.note(Responded(1.3 - 1.0, at=3.0))
+    noted.note(SpeechLate(1.3 - 1.0, at=3.0))
+    assert noted.responses.seconds > 0.3
+    assert noted.responses.beyond == noted.late.beyond == 0
+    noted.note(Responded(1.31 - 1.0, at=3.0))
+    assert noted.responses.beyond == 1
 
 
 def test_figures_are_those_that_limits_are_about() -> None:

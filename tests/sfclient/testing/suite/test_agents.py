@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,14 @@ def test_a_file_beside_the_script_may_have_one(folder: Path) -> None:
     assert agent_of(folder, agent="mine.py:listen").__name__ == "listen"
     assert agent_of(folder, agent="mine.py:Waiter").patience == 1
     assert agent_of(folder, agent="mine.py:Waiter", patience=3).patience == 3
+
+
+def test_what_an_agents_file_imports_may_lie_beside_it(folder: Path) -> None:
+    (folder / "words_of_mine.py").write_text("async def say(call): ...")
+    (folder / "importer.py").write_text("from words_of_mine import say")
+    before = list(sys.path)
+    assert agent_of(folder, agent="importer.py:say").__name__ == "say"
+    assert sys.path == before
 
 
 def test_a_module_may_have_one() -> None:

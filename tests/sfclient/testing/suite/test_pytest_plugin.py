@@ -99,6 +99,7 @@ def test_an_ordinary_test_holds_a_conversation(session: pytest.Pytester) -> None
     result = run(session)
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*: not heard: expected *", "*there is no agent to talk to*"])
+    result.stdout.no_fnmatch_line("During handling*")
 
 
 def test_an_async_test_is_told_what_to_do(session: pytest.Pytester) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sfclient import NetworkError, UsageError
 from sfclient.testing.script import Outcome, Script, ScriptError
-from sfclient.testing.suite import AtService, Result, read_suite, run_suite
+from sfclient.testing.suite import AtService, Result, free_name, read_suite, run_suite
 
 from .suites import Acting, failed, passed, script
 
@@ -156,3 +156,9 @@ def test_the_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     lines = str(caught.value).splitlines()
     assert any(line.startswith(f"{one}:2: ") for line in lines)
     assert any(line.startswith(f"{other}:3: ") for line in lines)
+
+
+def test_long_names_of_folders_differ_whoever_gives_them() -> None:
+    names = {free_name("long " * 30 + end, set()) for end in "ab"}
+    assert len(names) == 2
+    assert all(len(name.encode()) < 250 for name in [*names, free_name("\U00020000" * 99, set())])

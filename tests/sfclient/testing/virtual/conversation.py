@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from typing import Any
 
 import numpy as np
 import trio
@@ -54,7 +55,9 @@ class Ear:
         pass
 
 
-async def converse(dialect: str, seconds: float, network: Network | None = None) -> str:
+async def converse(
+    dialect: str, seconds: float, network: Network | None = None, **options: Any
+) -> str:
     """Hold it; its hash, of the sound and of each event and figure."""
     ear = Ear()
     answers = [voice(1.2, 16_000, 200).tobytes(), voice(0.8, 16_000, 150).tobytes()]
@@ -67,6 +70,7 @@ async def converse(dialect: str, seconds: float, network: Network | None = None)
             there.session(),
             Audio(Talker(48_000 if dialect == "widget" else 16_000), ear),
             max_seconds=seconds,
+            **options,
         ) as call,
     ):
         async for event in call:

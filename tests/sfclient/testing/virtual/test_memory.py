@@ -23,7 +23,14 @@ from sfclient import (
 )
 from sfclient._secrets import Secrets
 from sfclient.simulator import Agent, EchoAgent, SimulatedCall, SpeakAgent, open_simulator
-from sfclient.testing import Link, Network, Stall, open_memory_agent, run_virtually
+from sfclient.testing import (
+    Link,
+    Network,
+    Stall,
+    network_named,
+    open_memory_agent,
+    run_virtually,
+)
 
 from ...conftest import UnhurriedClock, noise, session_of, without_silence
 
@@ -320,3 +327,41 @@ def test_nothing_of_a_call_in_memory_waits_for_the_garbage_collector():
         run_virtually(main)
     finally:
         gc.enable()
+
+
+def test_nothing_of_a_cassette_waits_for_the_garbage_collector(tmp_path):
+    async def main() -> None:
+        for _ in range(2):  # by the second time all is imported
+            gc.collect()
+            async with open_memory_agent(EchoAgent(), keep=False) as there:
+                options = {"cassette": tmp_path / "a.cassette", "max_seconds": 1}
+                async with open_call(there.session(), Audio("none", "none"), **options) as call:
+                    await call.wait_ended()
+                del call
+            del there
+            await trio.sleep(1)
+        assert gc.collect() == 0
+
+    gc.disable()
+    try:
+        run_virtually(main)
+    finally:
+        gc.enable()
+
+
+def test_call_that_is_cancelled_over_a_steady_network_has_said_goodbye():
+    """However the times of its close are rounded."""
+
+    async def main() -> None:
+        network = network_named("steady")
+        async with open_memory_agent(EchoAgent(), network=network, keep=False) as there:
+            for number in range(6):
+                with trio.move_on_after(1.1):
+                    async with open_call(there.session(), Audio("none", "none")) as call:
+                        await call.wait_ended()
+                await trio.sleep(SETTLED_SECONDS)
+                ended = there.calls[number].ended
+                assert ended is not None
+                assert (ended.by, ended.code) == ("client", 1000)
+
+    run_virtually(main)

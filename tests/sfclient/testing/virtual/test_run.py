@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import trio
 import trio.testing
 
 from sfclient import Audio, AudioFileError, MemoryInput, open_call
-from sfclient.simulator import EchoAgent
+from sfclient.simulator import EchoAgent, SimulatedCall
 from sfclient.testing import open_memory_agent, run_virtually
 from sfclient.testing.virtual import _clock, _scheduling
 
@@ -38,10 +39,43 @@ async def scheduling() -> list[int]:
 
 
 def test_the_order_of_tasks_hangs_on_the_seed_alone():
-    first = run_virtually(scheduling)
+    first = run_virtually(scheduling, seed=1)
     random.random()
-    assert run_virtually(scheduling) == first
-    assert run_virtually(scheduling, seed=1) != first
+    assert run_virtually(scheduling, seed=1) == first
+    assert run_virtually(scheduling, seed=2) != first
+
+
+def test_without_a_seed_the_oldest_task_is_the_first():
+    assert run_virtually(scheduling) == [*range(8)] * 3
+
+
+@pytest.mark.parametrize("dialect", ["widget", "ws-media"])
+def test_who_looks_on_changes_nothing(dialect, tmp_path):
+    """A conversation that is recorded and watched is the same conversation."""
+    options = {"record": tmp_path / "both.wav", "timeline": True, "tap": True}
+    plain = run_virtually(conversation.converse, dialect, 6.0, conversation.NETWORK)
+    converse = partial(conversation.converse, **options)
+    assert run_virtually(converse, dialect, 6.0, conversation.NETWORK) == plain
+
+
+@pytest.mark.parametrize("rests", ["never", "when there is no room"])
+def test_an_agent_who_never_rests_does_not_hold_time_for_ever(rests, monkeypatch):
+    monkeypatch.setattr(_clock, "LONGEST_MOMENT", 2000)
+
+    async def agent(call: SimulatedCall) -> None:
+        while rests == "never":
+            await trio.lowlevel.checkpoint()
+        while True:
+            await call.send("x" * 1000)
+
+    async def main() -> str:
+        async with (
+            open_memory_agent(agent) as there,
+            open_call(there.session(), Audio("none", "none"), max_seconds=1) as call,
+        ):
+            return (await call.wait_ended()).reason
+
+    assert run_virtually(main) == "its 1 s were over"
 
 
 def test_the_module_random_hangs_on_the_seed_and_is_as_it_was_afterwards():

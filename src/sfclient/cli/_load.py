@@ -74,16 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run_load(args: argparse.Namespace) -> int:
     """Raises `UsageError` and `NetworkError` before any call is placed."""
-    try:
-        from sfclient.testing.load import hold_load, lines_of
-    except ImportError as error:
-        raise UsageError(str(error)) from None
-    load = await in_thread(partial(_load, args))
-    await in_thread(partial(_check_files, args))
     stop = trio.Event()
     report: LoadReport | None = None
     async with open_unwrapped_nursery() as nursery:
         await nursery.start(_listen, stop, nursery.cancel_scope)
+        load = await in_thread(partial(_load, args))
+        await in_thread(partial(_check_files, args))
+        from sfclient.testing.load import hold_load, lines_of
+
         with _telling(load) as tell:
             report = await hold_load(
                 load,
@@ -105,8 +103,11 @@ async def run_load(args: argparse.Namespace) -> int:
 
 
 def _load(args: argparse.Namespace) -> "Load":
-    """It may block. Raises `UsageError`."""
-    from sfclient.testing.load import Load
+    """It blocks for a second, while Dask is imported. Raises `UsageError`."""
+    try:
+        from sfclient.testing.load import Load
+    except ImportError as error:
+        raise UsageError(str(error)) from None
     from sfclient.testing.script import read_scripts
 
     scripts = read_scripts(args.script)

@@ -96,6 +96,8 @@ async def _local_client(workers: int) -> AsyncIterator[Client]:
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
+            # Its HTTP server cannot be left out, and would warn where another has the usual port.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             memory_limit=0,  # or Dask would end a worker for what its calls hold
             silence_logs=logging.CRITICAL,
             asynchronous=True,

@@ -27,6 +27,7 @@ class Coordinator:
         self._followed: list[Following] = []
         self._began = time.monotonic()
         self._stopped: str | None = None
+        self._is_aborted = False
         self.over = threading.Event()
         """Set when nothing of it is left."""
         self._is_stopping = asyncio.Event()
@@ -36,9 +37,16 @@ class Coordinator:
     async def run(self) -> LoadReport:
         """From the first worker to the report. Raises `UsageError` and `NetworkError`, before any call is placed."""
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        # Whoever stopped it before there was a loop has only said so.
+        if self._is_aborted:
+            raise asyncio.CancelledError
+        if self._stopped is not None:
+            self._is_stopping.set()
         async with open_cluster(self._workers, self._scheduler, self._load.key_variable) as cluster:
             shares = self._load.shares(len(cluster.workers))
             self._began = time.monotonic()
+            if self._is_stopping.is_set():
+                return self.report()
             self._followed = [
                 Following(cluster, worker, share, self._name)
                 for worker, share in zip(cluster.workers, shares, strict=False)
@@ -60,6 +68,7 @@ class Coordinator:
 
     def abort(self) -> None:
         """Leave it as it is; our own workers end, and those of a scheduler hang up when nobody asks."""
+        self._is_aborted = True
         if self._task is not None:
             self._soon(self._task.cancel)
 

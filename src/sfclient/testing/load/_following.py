@@ -33,6 +33,7 @@ class Following:
         self._lost: str | None = None
         self._is_over = False
         self._is_lost = asyncio.Event()
+        self._has_begun = asyncio.Event()
 
     def count(self, name: str) -> int:
         """How often it told of this."""
@@ -68,6 +69,8 @@ class Following:
         """Have it hang up; one that does not in time is lost."""
         if self._is_over or self._lost is not None:
             return
+        # One that is hung up before it is begun would be held to its end.
+        await self._has_begun.wait()
         with suppress(Exception):  # it is lost, which is found out by the next question
             await self._ask(hang_up, self._name)
         await asyncio.sleep(HANG_UP_SECONDS)
@@ -77,6 +80,7 @@ class Following:
         try:
             if not await self._ask(begin, self._name, self.worker.process, load, self._share):
                 self.lose("another process took its place before the load began")
+            self._has_begun.set()
             while self._lost is None and not self._is_over:
                 await asyncio.sleep(NEWS_SECONDS)
                 self._take(await self._ask(news, self._name))
@@ -101,3 +105,6 @@ class Following:
             self.spoiled.merge(each.spoiled)
         if told.ended is not None:
             self._is_over, self.fault = True, told.ended.fault
+            report = self.report()
+            if report.placed > report.ended:  # it failed, and what it held is not known
+                self._lost = self.fault

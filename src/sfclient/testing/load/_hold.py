@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import resource_tracker
 
 import trio
 
@@ -85,9 +87,26 @@ def _cores() -> int:
 
 def _run(coordinator: Coordinator) -> LoadReport:
     try:
-        return asyncio.run(coordinator.run())
+        with _without_interrupts():
+            return asyncio.run(coordinator.run())
     finally:
         coordinator.over.set()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started here know nothing of Ctrl-C, from their first moment on: what is held is hung up in
+    order. Where there are no masks, see ``_worker.look``."""
+    if sys.platform == "win32":
+        yield
+        return
+    # It would be started by the first process, and leave the thread without the mask.
+    resource_tracker.ensure_running()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 async def _tell(coordinator: Coordinator, on_progress: Callable[[Progress], object]) -> None:

@@ -22,7 +22,8 @@ def _outcome(report: LoadReport) -> Iterator[str]:
     if report.lost_calls:
         told.append(f"{report.lost_calls} lost")
     yield ", ".join(told)
-    if report.stopped is None and most < report.load.most_at_once:
+    is_well = report.stopped is None and not counts["error"]
+    if is_well and most < report.load.most_at_once:
         yield f"Fewer at once than the {report.load.calls} asked for: raise the rate, or place for longer"
     if report.stopped is not None:
         yield f"It was ended early: {report.stopped}"
@@ -64,9 +65,12 @@ def _machines(report: LoadReport) -> Iterator[str]:
         told = "; ".join(
             f"at {span.began:.0f} s {', '.join(span.troubles())}" for span in worst[:MOST_TROUBLES]
         )
+        slow, whole = (
+            sum(span.ended - span.began for span in spans) for spans in (spoiled, worker.spans)
+        )
         yield ""
         yield (
-            f"This machine was too slow in {len(spoiled)} of {len(worker.spans)} s (worker {worker.name}, in second "
+            f"This machine was too slow in {slow:.0f} of {whole:.0f} s (worker {worker.name}, in second "
             f"{named_spans(spoiled)}): {told}. What was measured then tells of the machine, not of the agent: use more "
             "workers, or fewer calls."
         )

@@ -20,6 +20,8 @@ from sfclient.testing.load._spans import SPAN_SECONDS, Book, News, Span
 from sfclient.testing.script import Outcome, hold_conversation
 
 LOOK_SECONDS = 0.02  # between two looks at how late the loop is: a chunk
+# Calls of a share that are tried though none is ever held: so many may meet a service that is only busy.
+MOST_REFUSED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ class Placing:
         self._punctuality = Punctuality()
         self._held: dict[int, float] = {}  # since when, by number
         self._placed = self._told = 0
+        self._refused: int | None = 0
+        """Calls that were not held; None once one was."""
+        self._not_before = 0.0  # the service asks to wait until then
         self._calls = trio.CancelScope()
         self._fault: str | None = None
 
@@ -86,7 +91,9 @@ class Placing:
         with trio.move_on_at(self._began + self._load.seconds):
             while share.in_all is None or self._placed < share.in_all:
                 await room.acquire()
-                await trio.sleep_until(due)
+                # It may come to be later meanwhile.
+                while trio.current_time() < (start := max(due, self._not_before)):  # noqa: ASYNC110
+                    await trio.sleep_until(start)
                 self._placed += 1
                 self._held[self._placed] = self._now
                 calls.start_soon(self._hold, self._placed, room)
@@ -102,6 +109,10 @@ class Placing:
                 on_outcome=outcomes.append,  # also of one that is hung up
                 **_options(self._load.order),
             )
+        except trio.Cancelled:
+            if not outcomes:  # the conversation had not begun
+                self._note_whole("cancelled", began)
+            raise
         except (
             Exception
         ) as error:  # of the next call too: the key is refused, or it is a fault of ours
@@ -121,6 +132,20 @@ class Placing:
         self._note_whole(_named(error), began)
         self.hang_up()
 
+    def _heed(self, outcome: Outcome) -> None:
+        """A service that refuses calls is not called on and on."""
+        error = outcome.error
+        if error is not None and error.retry_after is not None:
+            self._not_before = max(self._not_before, trio.current_time() + error.retry_after)
+        if error is None or outcome.figures.connect_seconds is not None:
+            self._refused = None
+        elif self._refused is not None:
+            self._refused += 1
+            if self._refused == MOST_REFUSED:
+                told = f"none of its first {MOST_REFUSED} calls was held: {error}"
+                self._fault = self._fault or told
+                self.hang_up()
+
     async def _session(self) -> Session:
         """A session of its own for each call, whose chunks are timed. Raises what `request_session` does."""
         key = os.environ.get(self._load.key_variable, "")
@@ -134,6 +159,7 @@ class Placing:
 
     def _note_outcome(self, outcome: Outcome, began: float) -> None:
         figures = outcome.figures
+        self._heed(outcome)
         self._note_whole(outcome.verdict, began)
         if outcome.error is not None:
             self._note_whole(_named(outcome.error), began)
@@ -194,7 +220,9 @@ class _Watch:
 
 
 def _named(error: Exception) -> str:
-    return f"error: {getattr(error, 'party', 'caller')}, {type(error).__name__}"
+    status = getattr(error, "status", None)
+    told = f"error: {getattr(error, 'party', 'caller')}, {type(error).__name__}"
+    return told if status is None else f"{told} {status}"
 
 
 def _options(order: Any) -> dict[str, Any]:

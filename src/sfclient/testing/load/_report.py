@@ -137,7 +137,12 @@ def _record(worker: WorkerReport) -> dict[str, Any]:
 def named_spans(spans: Iterable[Span]) -> str:
     """``3-5, 9 s``: in which seconds they were."""
     runs: list[tuple[int, int]] = []
-    for second in sorted({round(span.began) for span in spans}):
+    seconds = {
+        second
+        for span in spans
+        for second in range(round(span.began), max(round(span.began) + 1, round(span.ended)))
+    }
+    for second in sorted(seconds):
         if runs and second == runs[-1][1] + 1:
             runs[-1] = runs[-1][0], second
         else:

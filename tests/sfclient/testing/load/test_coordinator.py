@@ -1,12 +1,14 @@
 """All workers of a load together: who is lost when the cluster says so, and what the load comes to."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 
 from sfclient.testing.load import _coordinator as coordinator
+from sfclient.testing.load._cluster import Worker
 from sfclient.testing.load._coordinator import Coordinator
 from sfclient.testing.load._following import Following
 from sfclient.testing.load._worker import Told
@@ -20,6 +22,7 @@ class Cluster(Far):
 
     def __init__(self, addresses: set[str] | Exception) -> None:
         super().__init__(True)
+        self.workers: list[Worker] = []
         self._addresses = addresses
 
     async def addresses(self) -> set[str]:
@@ -66,3 +69,33 @@ def test_progress_and_report_add_up_the_workers(monkeypatch: pytest.MonkeyPatch)
     progress = it.progress()
     assert (progress.placed, progress.passed, progress.held) == (10, 4, 0)
     assert it.report().all.counts["passed"] == 4
+
+
+def opened(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """That every coordinator gets."""
+    cluster = Cluster(set())
+    cluster.workers = [WORKER]
+
+    @asynccontextmanager
+    async def open_it(*_: object) -> AsyncIterator[Cluster]:
+        yield cluster
+
+    monkeypatch.setattr(coordinator, "open_cluster", open_it)
+    return cluster
+
+
+def test_what_is_stopped_before_it_began_places_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = opened(monkeypatch)
+    it = Coordinator(load_of(), 1, None)
+    it.stop()
+    assert asyncio.run(it.run()).stopped == coordinator.INTERRUPTED
+    assert not cluster.asked
+
+
+def test_what_is_aborted_before_it_began_places_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = opened(monkeypatch)
+    it = Coordinator(load_of(), 1, None)
+    it.abort()
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(it.run())
+    assert not cluster.asked

@@ -119,3 +119,24 @@ def test_one_that_does_not_hang_up_is_lost(monkeypatch: pytest.MonkeyPatch) -> N
     report = followed(far, lambda it: tasks.append(asyncio.ensure_future(it.stop()))).report()
     assert hang_up in far.asked
     assert report.lost == "it did not hang up within 0.005 s"
+
+
+def test_what_a_worker_held_when_it_failed_is_lost() -> None:
+    ended = Ended("this worker failed: ZeroDivisionError")
+    report = followed(Far(True, Told([news_of(0, 5, 2)], ended))).report()
+    assert (report.lost, report.lost_calls) == (ended.fault, 3)
+
+
+def test_a_share_is_not_hung_up_before_it_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Far):
+        async def ask(self, worker: Worker, function: Callable[..., Any], *args: Any) -> Any:
+            if function is begin:
+                await asyncio.sleep(0.02)
+            return await super().ask(worker, function, *args)
+
+    monkeypatch.setattr(following, "PATIENCE_SECONDS", 1000.0)
+    monkeypatch.setattr(following, "HANG_UP_SECONDS", 0.005)
+    tasks = []
+    far = Slow(True)
+    followed(far, lambda it: tasks.append(asyncio.ensure_future(it.stop())))
+    assert far.asked.index(begin) < far.asked.index(hang_up)

@@ -35,6 +35,9 @@ def worker_processes() -> list[psutil.Process]:
 async def test_a_worker_that_is_killed_costs_its_own_calls_which_are_not_placed_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # It is to be killed while it holds calls, and what is told of them is as old as all waits together.
+    monkeypatch.setattr("sfclient.testing.load._hold.PROGRESS_SECONDS", 0.1)
+    monkeypatch.setattr("sfclient.testing.load._following.NEWS_SECONDS", 0.1)
     killed: list[int] = []
 
     def kill_one(progress: Progress) -> None:
@@ -45,7 +48,7 @@ async def test_a_worker_that_is_killed_costs_its_own_calls_which_are_not_placed_
     async with open_simulator(greet) as simulator:
         monkeypatch.setenv("SYNTHFLOW_API_KEY", simulator.key)
         load = Load(
-            Script("is greeted", [Hear(3.0), Hold(1.5)]),
+            Script("is greeted", [Hear(3.0), Hold(2.0)]),
             "agent",
             calls=CALLS,
             seconds=30,

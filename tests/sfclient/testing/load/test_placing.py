@@ -1,13 +1,14 @@
 """A worker places what its share says, when it says so, and looks at itself meanwhile."""
 
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import replace
+from itertools import count, pairwise
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from sfclient import AuthenticationError
+from sfclient import AuthenticationError, NetworkError, ServiceError
 from sfclient.testing.load import Load
 from sfclient.testing.load._placing import Ended, Placing
 from sfclient.testing.load._spans import News
@@ -194,3 +195,58 @@ async def test_a_loop_that_was_blocked_marks_its_span_and_what_lay_in_it(
         for part in ("clean", "spoiled")
     ]
     assert times == [2, 1]
+
+
+async def test_a_call_that_was_hung_up_before_its_conversation_began_is_counted(
+    monkeypatch: pytest.MonkeyPatch, clock: MockClock
+) -> None:
+    async def held(*_: object, **__: object) -> None:
+        await trio.sleep(1000)  # as it reads its sounds: no outcome is told
+
+    monkeypatch.setattr("sfclient.testing.load._placing.hold_conversation", held)
+    share = Share(load_of(calls=2, seconds=1000, rate=10), is_wanted=lambda: False)
+    await share.run()
+    assert (share.placed, share.counts) == (2, {"cancelled": 2})
+
+
+async def test_a_service_that_asks_to_wait_is_not_called_before(
+    monkeypatch: pytest.MonkeyPatch, clock: MockClock
+) -> None:
+    starts: list[float] = []
+
+    async def hold() -> Outcome:
+        starts.append(trio.current_time())
+        if len(starts) > 1:
+            return await lasting(1.0)
+        await trio.sleep(0.05)
+        error = ServiceError("too many", status=429, retry_after=7.0)
+        return replace(outcome_of("error"), error=error)
+
+    hold_by(monkeypatch, hold)
+    share = Share(load_of(calls=50, seconds=10, rate=10))
+    assert await share.run() == Ended(None)
+    assert starts[1] - starts[0] == pytest.approx(7.05, abs=0.01)
+    assert share.counts["error: agent, ServiceError 429"] == 1
+
+
+@pytest.mark.parametrize("is_first_held", [False, True])
+async def test_where_no_call_is_ever_held_no_more_are_placed(
+    monkeypatch: pytest.MonkeyPatch, clock: MockClock, is_first_held: bool
+) -> None:
+    numbers = count()
+
+    async def hold() -> Outcome:
+        await trio.sleep(0.01)
+        if is_first_held and next(numbers) == 0:
+            return outcome_of()
+        return replace(outcome_of("error"), error=NetworkError("cannot reach it"))
+
+    hold_by(monkeypatch, hold)
+    share = Share(load_of(calls=50, seconds=10, rate=10))
+    ended = await share.run()
+    if is_first_held:
+        assert ended == Ended(None)
+        assert share.placed >= 100
+    else:
+        assert ended == Ended("none of its first 10 calls was held: cannot reach it")
+        assert share.placed == share.counts["error"] == 10

@@ -92,6 +92,13 @@ def test_slow_seconds_of_the_machine_are_told_and_figures_are_there_without_them
     assert report.all.times["response"].percentiles()[99.0] == pytest.approx(3.0, rel=1e-3)
 
 
+def test_a_span_in_which_all_stood_still_counts_as_long_as_it_lasted() -> None:
+    stood = replace(span(1, lag_seconds=5.0), ended=6.5)
+    told = told_by(report_of(tally_of([], passed=3), spans=(span(0), stood, span(7))))
+    assert "too slow in 6 of 8 s" in told
+    assert "in second 1-5" in told
+
+
 def test_a_ramp_that_did_not_get_there_is_told() -> None:
     told = told_by(report_of(tally_of([], passed=3), spans=(span(0, held=3),)))
     assert "Fewer at once than the 4 asked for: raise the rate" in told

@@ -260,8 +260,12 @@ def test_ctrl_c_ends_it():
         signal.raise_signal(signal.SIGINT)
         await trio.sleep_forever()
 
-    with pytest.raises(KeyboardInterrupt):
-        run_virtually(main)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is none
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_virtually(main)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("name", [_scheduling.SWITCH, _scheduling.CHANCE])

@@ -260,7 +260,8 @@ def test_ctrl_c_ends_it():
         signal.raise_signal(signal.SIGINT)
         await trio.sleep_forever()
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is none
+    # In the background it is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
             run_virtually(main)

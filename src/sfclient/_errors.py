@@ -212,7 +212,9 @@ def exhausted(error: BaseException) -> UsageError | None:
     """The error for a process or a system that has no file descriptors left, None if it was not that."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, socket.gaierror):  # a resolver without descriptors knows no name
+        # A resolver without descriptors knows no name, or tells what no connection does (seen with glibc).
+        is_of_name = isinstance(cause, OSError) and cause.errno == errno.EBUSY
+        if isinstance(cause, socket.gaierror) or is_of_name:
             try:
                 socket.socket().close()
             except OSError as why:

@@ -1,5 +1,6 @@
 """The upgrade is read by ourselves: what comes before, in and behind its answer."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import pytest
 import trio
 
 from sfclient import AuthenticationError, NetworkError, ServiceError, UsageError
+from sfclient._errors import exhausted
 from sfclient._websocket import open_websocket
 
 from ..conftest import UnhurriedClock
@@ -238,3 +240,9 @@ class TestDescriptors:
         """A resolver without descriptors knows no name."""
         with no_descriptor_left(), failing(UsageError, "too few file desc.*ulimit -n"):
             await connect("ws://agents.invalid", allow_insecure=True)
+
+    def test_for_the_name_where_the_system_tells_of_something_else(self) -> None:
+        busy = OSError(errno.EBUSY, "Device or resource busy")
+        assert exhausted(busy) is None
+        with no_descriptor_left():
+            assert isinstance(exhausted(busy), UsageError)

@@ -241,7 +241,7 @@ class TestDescriptors:
         with no_descriptor_left(), failing(UsageError, "too few file desc.*ulimit -n"):
             await connect("ws://agents.invalid", allow_insecure=True)
 
-    def test_for_the_name_where_the_system_tells_of_something_else(self) -> None:
+    async def test_for_the_name_where_the_system_tells_of_something_else(self) -> None:
         busy = OSError(errno.EBUSY, "Device or resource busy")
         assert exhausted(busy) is None
         with no_descriptor_left():

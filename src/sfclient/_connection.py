@@ -1,17 +1,20 @@
 """What a call needs of the way to an agent: a websocket, or what stands in for one. See `_websocket`, which is one."""
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from math import inf
 from typing import NamedTuple, Protocol
 
 from sfclient._errors import NetworkError, RemoteError, ServiceError
 from sfclient._limits import TimeLimits
+from sfclient._running import sleep_on_time
 from sfclient._secrets import Secrets
 
 ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.4.1: the connection ended without a close frame
 # Without a byte, after which the far side is asked for one: a call should know within two seconds that the network
 # stands still, and an answer has the rest of them.
 ASK_SECONDS = 0.8
+TICK_SECONDS = 1.0  # in which silence is measured
 
 
 class WebSocketClosed(Exception):  # noqa: N818 -- an end, not always an error
@@ -89,3 +92,26 @@ class Connect(Protocol):
         `secrets` are masked wherever the far side repeats them. Raises `NetworkError` if there is no way,
         `ServiceError` if what is there refuses.
         """
+
+
+async def raise_silence(
+    received_bytes: Callable[[], int],
+    is_receiving: Callable[[], bool],
+    is_over: Callable[[], bool],
+    limit: float,
+) -> None:
+    """Until a connection is over. Raises `NetworkError` when nothing has come for `limit` seconds, though it was asked.
+
+    Any byte is a sign of life. Time in which nobody received, or the program was kept from running, does not count.
+    """
+    heard, silence = received_bytes(), 0.0
+    while not is_over():
+        on_time = await sleep_on_time(TICK_SECONDS)
+        if received_bytes() != heard:
+            heard, silence = received_bytes(), 0.0
+        elif on_time and is_receiving():
+            silence += TICK_SECONDS
+        if silence >= limit:
+            raise NetworkError(
+                f"the connection is dead: not a byte for {silence:g} s, and no answer to a ping"
+            )

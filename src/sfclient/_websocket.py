@@ -26,11 +26,15 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 from wsproto.utilities import LocalProtocolError
 
-from sfclient._connection import ABNORMAL_CLOSURE, ASK_SECONDS, Traffic, WebSocketClosed
-from sfclient._errors import NetworkError
+from sfclient._connection import (
+    ABNORMAL_CLOSURE,
+    ASK_SECONDS,
+    Traffic,
+    WebSocketClosed,
+    raise_silence,
+)
 from sfclient._limits import TimeLimits
 from sfclient._nursery import open_unwrapped_nursery
-from sfclient._running import sleep_on_time
 from sfclient._secrets import Secrets
 from sfclient._upgrade import HOST, RESOURCE, Upgraded, open_upgraded
 from sfclient._urls import check_trust, check_url
@@ -40,7 +44,6 @@ _logger = logging.getLogger(__name__)
 HURRY_SECONDS = 0.03  # for our close to leave when the call is cancelled
 STALL_SECONDS = 1.0  # for a message under way to leave before the stream is given up
 ROOM_SECONDS = 0.02  # between looks whether a message has room
-TICK_SECONDS = 1.0  # in which silence is measured
 LARGEST_MESSAGE_BYTES = 1 << 21  # a minute of speech at 16 kHz, and some
 # Who receives is prompt, so that pings and closes are not kept waiting, or makes the network wait.
 QUEUED_MESSAGES = 4
@@ -183,18 +186,12 @@ class WebSocket:
 
         Any byte is a sign of life. Time in which nobody received, or the program was kept from running, does not count.
         """
-        heard = self._stream.received_bytes
-        silence = 0.0
-        while not self._connection.closed:
-            on_time = await sleep_on_time(TICK_SECONDS)
-            if self._stream.received_bytes != heard:
-                heard, silence = self._stream.received_bytes, 0.0
-            elif on_time and self._is_receiving:
-                silence += TICK_SECONDS
-            if silence >= self._limits.silence:
-                raise NetworkError(
-                    f"the connection is dead: not a byte for {silence:g} s, and no answer to a ping"
-                )
+        await raise_silence(
+            lambda: self._stream.received_bytes,
+            lambda: self._is_receiving,
+            lambda: bool(self._connection.closed),
+            self._limits.silence,
+        )
 
     def ask(self) -> bool:
         """Have the far side asked for a sign of life, by a ping, unless it is being asked; whether it gives any.

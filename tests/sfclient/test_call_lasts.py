@@ -119,7 +119,7 @@ class TestLiveness:
             await trio.sleep(seconds)
             return False
 
-        monkeypatch.setattr("sfclient._websocket.sleep_on_time", late)
+        monkeypatch.setattr("sfclient._connection.sleep_on_time", late)
 
         async def say_ready(stream: trio.SocketStream) -> None:
             await stream.send_all(READY)

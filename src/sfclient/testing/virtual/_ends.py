@@ -11,10 +11,14 @@ from typing import Literal
 import trio
 
 from sfclient._clock import Bell
-from sfclient._connection import ABNORMAL_CLOSURE, ASK_SECONDS, Traffic, WebSocketClosed
-from sfclient._errors import NetworkError
+from sfclient._connection import (
+    ABNORMAL_CLOSURE,
+    ASK_SECONDS,
+    Traffic,
+    WebSocketClosed,
+    raise_silence,
+)
 from sfclient._limits import TimeLimits
-from sfclient._running import sleep_on_time
 from sfclient._secrets import Secrets
 from sfclient.simulator._wire import WireClosed
 from sfclient.testing.virtual._way import CUT, PING, PONG, Close, Cut, Frame, Ping, Way
@@ -26,7 +30,6 @@ CLOSE_SECONDS = (
     10.0  # for the client to answer a close of the service, as the websockets library waits
 )
 ABORT_SECONDS = 5.0  # for the client to go when it is cut off
-TICK_SECONDS = 1.0  # in which silence is measured
 
 
 class End:
@@ -158,17 +161,12 @@ class CallEnd(End):
     async def keep_alive(self) -> None:
         if self._lives:
             await self._gone.wait()
-        heard, silence = self._inward.arrived_bytes, 0.0
-        while not self._is_gone:
-            on_time = await sleep_on_time(TICK_SECONDS)
-            if self._inward.arrived_bytes != heard:
-                heard, silence = self._inward.arrived_bytes, 0.0
-            elif on_time and self._is_receiving:
-                silence += TICK_SECONDS
-            if silence >= self._limits.silence:
-                raise NetworkError(
-                    f"the connection is dead: not a byte for {silence:g} s, and no answer to a ping"
-                )
+        await raise_silence(
+            lambda: self._inward.arrived_bytes,
+            lambda: self._is_receiving,
+            lambda: self._is_gone,
+            self._limits.silence,
+        )
 
     def ask(self) -> bool:
         if not self._is_asking and not self._is_closed:

@@ -11,13 +11,24 @@ import sys
 if sys.version_info < (3, 11):
     sys.exit("dev.py: Python 3.11 or later is needed")
 
-from dev import coverage, environment, everyday, fuzzing, measuring, packaging, pictures, proofs
+from dev import (
+    coverage,
+    documentation,
+    environment,
+    everyday,
+    fuzzing,
+    measuring,
+    packaging,
+    pictures,
+    proofs,
+)
 
 COMMANDS = {
     "demo": everyday.demo,
     "test": everyday.test,
     "faults": everyday.faults,
     "lint": everyday.lint,
+    "docs": documentation.docs,
     "pictures": pictures.pictures,
     "coverage": coverage.coverage,
     "wheel": packaging.wheel,

@@ -12,7 +12,7 @@ from dev.system import BROWSER, NODE, browser, lacking, system_install
 # What is asked of pip; each holds the one before it.
 EXTRAS = ("simulator,screen", "test", "lint", "bench")
 BUILT = (
-    *(".venv", "build", "dist", "wheelhouse", "src/sfaudio.egg-info"),
+    *(".venv", "build", "dist", "wheelhouse", "src/sfaudio.egg-info", "docs/_build"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks"),
 )
 

@@ -1,0 +1,218 @@
+"""The reader of a page: a shell in a folder, who does what the blocks say, one after the other."""
+
+import itertools
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from contextlib import ExitStack
+from pathlib import Path
+
+from .pages import ROOT, SHELLS, Block
+from .service import KEY, serving
+
+HERE = Path(__file__).parent
+SECONDS = 60  # that a command may take
+RATE = 20  # How many seconds of a call pass in one, where no device keeps time.
+MODULES = {
+    **{name: name for name in ("sfclient", "pytest", "dask")},
+    "cythonize": "Cython.Build.Cythonize",
+}
+# What would change the machine is asked whether it could.
+ASKED = {
+    "pip": f'exec {sys.executable} -I {HERE / "asked_pip.py"} "$@"',
+    "sudo": 'exec "$@"',
+    "apt-get": 'exec /usr/bin/apt-get --simulate "$@"',
+}
+PORT = re.compile(r"(?<=[ :])8\d{3}\b")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+class Reader:
+    def __init__(self, folder: Path, environment: dict[str, str], rate: float = RATE) -> None:
+        self._folder = folder / "page"
+        self._state, self._where = folder / "state", folder / "where"
+        self._stack = ExitStack()
+        self._rate = rate
+        self._serial = itertools.count()
+        self._services: dict[str, str] = {}
+        self._ports: dict[str, str] = {}
+        self._folder.mkdir()
+        self._where.write_text(f"{self._folder}\n")
+        self._state.write_text("")
+        programs = folder / "programs"
+        programs.mkdir()
+        python = f'exec {sys.executable} "$@"'
+        by_module = {
+            name: f'exec {sys.executable} -m {module} "$@"' for name, module in MODULES.items()
+        }
+        for name, line in {**ASKED, **by_module, "python": python, "python3": python}.items():
+            (programs / name).write_text(f"#!/bin/sh\n{line}\n")
+            (programs / name).chmod(0o755)
+        self._environment = {
+            **environment,
+            "PATH": f"{programs}{os.pathsep}{environment['PATH']}",
+            "PYTHONPATH": f"{HERE / 'reader'}",
+            "PYTHONWARNINGS": "error",
+            "SYNTHFLOW_API_KEY": KEY,
+            "DOCUMENTATION_RATE": f"{rate}",
+            "COLUMNS": "80",
+            "NO_COLOR": "1",
+        }
+        for path in (ROOT / "examples" / "conversations").iterdir():
+            (self._folder / path.name).write_bytes(path.read_bytes())
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def write(self, block: Block) -> Path:
+        """A block that is a file, where the page has it; at another place of the machine: in the folder."""
+        name = block.name or f"line-{block.line}.{block.language}"
+        path = self._folder / (Path(name).name if name.startswith(("/", "~")) else name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self._with_ports(block.text))
+        return path
+
+    def run(self, block: Block, command: str, output: str = "") -> None:
+        """Run a command of the block; `output` is what the page says that it prints."""
+        script = self._script(command)
+        environment = self._environment | {"DOCUMENTATION_SERVICE": self._service(block)}
+        log = self._folder.parent / f"log-{next(self._serial)}"
+        with log.open("w") as told_to:
+            process = subprocess.Popen(
+                ["bash", "--noprofile", "--norc", "-c", script],
+                cwd=self._where.read_text().strip(),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=told_to,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # In a group of its own: what it started ends with it.
+            )
+        if "background" in block.words:
+            self._stack.callback(end, process)
+            self._wait_for(process, block.words.get("ready", ""), log, command)
+            return
+        try:
+            if until := block.words.get("until"):
+                self._wait_for(process, until, log, command)
+                os.killpg(process.pid, signal.SIGINT)
+            status = process.wait(SECONDS)
+        finally:
+            end(process)
+        told = log.read_text(errors="replace")
+        expected = int(block.words.get("exits", 0))
+        assert status == expected, f"{block}: {command}: exit status {status}\n{told}"
+        if output:
+            assert matches(output, told), f"{block}: {command} prints\n{told}"
+
+    def _service(self, block: Block) -> str:
+        agent = block.words.get("agent", "echo")
+        if agent not in self._services:
+            self._services[agent] = self._stack.enter_context(serving(agent, self._rate))
+        return self._services[agent]
+
+    def _script(self, command: str) -> str:
+        """It goes on where the one before was, with what that exported."""
+        state, where = (shlex.quote(f"{path}") for path in (self._state, self._where))
+        keep = f"export -p | grep -v DOCUMENTATION_ >{state}; pwd >{where}"
+        return f"trap {shlex.quote(keep)} EXIT\n. {state}\n{self._with_ports(command)}\n"
+
+    def _with_ports(self, text: str) -> str:
+        """Those of the page may be taken."""
+        for port in PORT.findall(text):
+            if port not in self._ports:
+                with socket.create_server(("127.0.0.1", 0)) as free:
+                    self._ports[port] = str(free.getsockname()[1])
+        return PORT.sub(lambda found: self._ports[found[0]], text)
+
+    def _wait_for(
+        self, process: subprocess.Popen[bytes], text: str, log: Path, command: str
+    ) -> None:
+        deadline = time.monotonic() + SECONDS
+        while text not in log.read_text(errors="replace"):
+            over = process.poll() is not None or time.monotonic() > deadline
+            assert not over, f"{command} did not print {text!r}:\n{log.read_text(errors='replace')}"
+            time.sleep(0.02)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(5)
+        except ProcessLookupError:
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def matches(shown: str, told: str) -> bool:
+    """Line by line, but for figures; ``...`` stands for anything."""
+    lines = (re.escape(NUMBER.sub("N", line.strip())) for line in shown.strip().splitlines())
+    pattern = r"\n".join(line.replace(r"\.\.\.", r"[\s\S]*?") for line in lines)
+    said = "\n".join(NUMBER.sub("N", line.strip()) for line in told.strip().splitlines())
+    return re.fullmatch(pattern, said) is not None
+
+
+def read_page(reader: Reader, blocks: list[Block], marks: tuple[str, ...]) -> int:
+    """Do what the blocks with these marks say, and what they need of those before them; how many were run."""
+    done = 0
+    for block in blocks:
+        is_asked_for = block.marks == marks
+        done += is_asked_for
+        if "of" in block.words:
+            assert block.text.strip() in (ROOT / block.words["of"]).read_text(), f"{block}"
+        elif block.language in SHELLS:
+            is_needed = "background" in block.words or block.text.startswith(
+                ("export ", "$ export ")
+            )
+            if is_asked_for or (is_needed and set(block.marks) <= set(marks)):
+                for command, output in block.commands:
+                    reader.run(block, command, output)
+        else:
+            path = reader.write(block)
+            if is_asked_for and not is_named(path.name, blocks):
+                use(reader, block, path)
+    return done
+
+
+def is_named(name: str, blocks: list[Block]) -> bool:
+    """In a command, or in another file: there it is used."""
+    is_there = re.compile(rf"(?<![\w.]){re.escape(name)}\b")
+    module = re.compile(
+        rf"-m (\S+\.)?{re.escape(Path(name).stem)}\b|\b{re.escape(Path(name).stem)}:\w"
+    )
+    return any(
+        is_there.search(block.text.partition("\n")[2] if block.name == name else block.text)
+        or (block.language in SHELLS and module.search(block.text))
+        for block in blocks
+    )
+
+
+def use(reader: Reader, block: Block, path: Path) -> None:
+    """A file that no command names, by what it is for."""
+    file = shlex.quote(f"{path}")
+    match block.language, path.name:
+        case "python", _ if given := block.words.get("given"):
+            reader.run(block, f"python {HERE / 'reader' / 'piece.py'} {given} {file}")
+        case "python", name if name.startswith("test_"):
+            reader.run(block, f"pytest -q -p no:cacheprovider {file}")
+        case "python", _:
+            reader.run(block, f"python {file}")
+        case "cython", _:
+            reader.run(block, f"cythonize -q -i {file}")
+        case "ini", name if name.endswith((".service", ".socket", ".timer")):
+            reader.run(block, f"systemd-analyze verify --man=no {file}")
+        case "toml", "pyproject.toml":
+            tomllib.loads(block.text)
+        case _:
+            raise AssertionError(f"{block}: no command and no other file names {path.name}")

@@ -1,0 +1,48 @@
+"""Each block on each page is run, as its reader would: see `pages` for how a page says what becomes of one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .pages import MARKS, PAGES, ROOT, Block, blocks_of
+from .shell import Reader, read_page
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the pages' commands are for a POSIX shell")
+
+BLOCKS = {page: blocks_of(page) for page in PAGES}
+RUNS = [
+    pytest.param(
+        page,
+        marks,
+        id="-".join((f"{page.relative_to(ROOT)}", *marks)),
+        marks=[getattr(pytest.mark, mark) for mark in marks],
+    )
+    for page, blocks in BLOCKS.items()
+    for marks in sorted({block.marks for block in blocks})
+]
+
+
+@pytest.mark.parametrize(
+    "block", [block for blocks in BLOCKS.values() for block in blocks], ids=str
+)
+def test_each_block_is_of_a_kind_that_is_run(block: Block) -> None:
+    assert block.problems() == []
+
+
+@pytest.mark.parametrize(("page", "marks"), RUNS)
+def test_what_a_page_says_is_done(
+    page: Path, marks: tuple[str, ...], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if "jack" in marks:
+        reader = Reader(tmp_path, request.getfixturevalue("jack").env, rate=1)
+    else:
+        reader = Reader(tmp_path, dict(os.environ))
+    with reader:
+        assert read_page(reader, BLOCKS[page], marks)
+
+
+def test_the_runs_are_of_all_blocks() -> None:
+    runs = {(page, marks) for page, marks in (run.values for run in RUNS)}
+    assert {(page, block.marks) for page in BLOCKS for block in BLOCKS[page]} == runs
+    assert {mark for _, marks in runs for mark in marks} <= {*MARKS}

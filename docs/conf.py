@@ -1,9 +1,11 @@
 """How Sphinx makes the site. Run by `python3 dev.py docs`."""
 
 import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, f"{ROOT / 'docs' / '_extensions'}")
 
 project = "sfaudio"
 author = "The sfaudio developers"
@@ -12,8 +14,29 @@ project_copyright = author
     r'__version__ = "(.+)"', (ROOT / "src/sfaudio/_version.py").read_text(encoding="utf-8")
 )
 
-extensions = ["myst_parser", "sphinx_copybutton"]
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+    "sphinxarg.ext",
+    "public",
+    "references",
+    "stubs",
+]
 exclude_patterns = ["_build", "load-test.md", "regression-test.md"]  # Those two move to how-to.
+default_role = "py:obj"
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_class_signature = "mixed"
+autodoc_typehints = "signature"
+add_module_names = False
+python_display_short_literal_types = True
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+numpydoc_show_class_members = False
+
 html_theme = "furo"
 html_title = f"sfaudio {release}"
 html_static_path = ["_static"]

@@ -55,7 +55,7 @@ class Link:
     """What one direction of a connection does to its bytes; as it stands, nothing.
 
     TCP loses no byte and keeps their order, and so does this; loss on the way shows as delay. The words are those of
-    `tc-netem(8)`. Raises ValueError for a number that cannot be.
+    ``tc-netem(8)``. Raises ValueError for a number that cannot be.
     """
 
     delay: float = 0.0

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from dev.environment import BUILT, make_venv, pip_install, prepare
+from dev.environment import BUILT, EXTRAS, make_venv, pip_install, prepare
 from dev.processes import ROOT, run
 from dev.system import wants_sound
 
@@ -30,7 +30,7 @@ def coverage(arguments: list[str]) -> int:
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", *BUILT))
         make_venv(venv)
         os.environ["SFAUDIO_COVERAGE"] = "1"  # For setup.py.
-        pip_install(venv, "--editable", f"{tree}[coverage]")
+        pip_install(venv, "--editable", f"{tree}[{EXTRAS}]", groups=["coverage"])
 
         def measured(*command: str) -> int:
             return run("python", "-m", "coverage", *command, venv=venv, cwd=tree)

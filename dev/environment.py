@@ -4,13 +4,15 @@ import hashlib
 import shutil
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from dev.processes import ROOT, VENV, in_venv, quietly
 from dev.system import BROWSER, NODE, browser, lacking, system_install
 
-# What is asked of pip; each holds the one before it.
-EXTRAS = ("simulator,screen", "test", "lint", "bench")
+PYPROJECT = ROOT / "pyproject.toml"
+PROJECT = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+EXTRAS = ",".join(PROJECT["optional-dependencies"])  # All that users can ask for.
 BUILT = (
     *(".venv", "build", "dist", "wheelhouse", "src/sfaudio.egg-info", "docs/_build"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks"),
@@ -24,17 +26,21 @@ def clean(arguments: list[str]) -> int:
     return 0
 
 
-def install(extra: str, *, sound: bool = False) -> None:
-    """Have the project as it is now installed in .venv, with this extra at least."""
+def install(*groups: str, sound: bool = False) -> None:
+    """Have the project as it is now in .venv, with these groups of pyproject.toml, and all that were asked for before.
+
+    Without groups it is what the demo takes.
+    """
     prepare(sound=sound)
-    mark, digest = VENV / "installed", digest_of_sources()
-    old_digest, old_extra = mark.read_text().split() if mark.exists() else ("", extra)
-    extra = max({extra, old_extra} & {*EXTRAS}, key=EXTRAS.index)
-    if (digest, extra) != (old_digest, old_extra):
+    mark, digest = VENV / "groups", digest_of_sources()
+    old_digest, *old_groups = mark.read_text().split() if mark.exists() else ["none"]
+    wanted = sorted({*groups, *old_groups})
+    if (digest, wanted) != (old_digest, old_groups):
         for leftover in (ROOT / "build").glob("lib*"):
             shutil.rmtree(leftover)  # It would bring back modules that are gone.
-        pip_install(VENV, f"{ROOT}[{extra}]")
-        mark.write_text(f"{digest} {extra}")
+        extras = EXTRAS if wanted else "simulator,screen"
+        pip_install(VENV, f"{ROOT}[{extras}]", groups=wanted)
+        mark.write_text(" ".join([digest, *wanted]))
 
 
 def install_browser() -> None:
@@ -43,14 +49,13 @@ def install_browser() -> None:
     if missing := [name for name, program in there.items() if program is None]:
         system_install(missing)
     if not in_venv("playwright").exists():
-        metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-        pip_install(VENV, *metadata["project"]["optional-dependencies"]["browser"])
+        pip_install(VENV, groups=["browser"])
 
 
 def digest_of_sources() -> str:
     digest = hashlib.sha256()
     in_src = (path for path in (ROOT / "src").rglob("*.*") if path.is_file())
-    for path in sorted([ROOT / "pyproject.toml", ROOT / "setup.py", *in_src]):
+    for path in sorted([PYPROJECT, ROOT / "setup.py", *in_src]):
         if path.suffix != ".pyc" and path.parent.suffix != ".egg-info":
             digest.update(f"{path.relative_to(ROOT)} {path.stat().st_size}\n".encode())
             digest.update(path.read_bytes())
@@ -76,6 +81,10 @@ def make_venv(folder: Path, python: str = sys.executable) -> None:
     quietly(f"making {folder}", python, "-m", "venv", folder)
 
 
-def pip_install(venv: Path, *arguments: str) -> None:
+def pip_install(venv: Path, *arguments: str, groups: Sequence[str] = ()) -> None:
+    """Install what the arguments say, and these groups of pyproject.toml."""
     pip = (in_venv("python", venv), "-m", "pip", "install")
-    quietly(f"installing {arguments[-1]}", *pip, *arguments)
+    if groups:  # The pip of a fresh Python 3.11 does not know them.
+        quietly("looking for a pip that knows groups", *pip, "pip>=25.1")
+    named = [f"--group={PYPROJECT}:{group}" for group in groups]
+    quietly(f"installing {' '.join([*arguments[-1:], *groups])}", *pip, *named, *arguments)

@@ -7,7 +7,7 @@ from dev.system import wants_sound
 
 def demo(arguments: list[str]) -> int:
     """hold a call with the simulator; needs no sound hardware"""
-    install("simulator,screen")
+    install()
     return run("sfclient", "demo", *arguments)
 
 

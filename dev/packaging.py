@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from dev.environment import make_venv, pip_install, prepare
+from dev.environment import EXTRAS, make_venv, pip_install, prepare
 from dev.processes import ROOT, VENV, in_venv, quietly, run
 from dev.system import wants_sound
 
@@ -69,9 +69,10 @@ def check_apart(
 ) -> int:
     """Test a wheel in new venvs in this folder, outside the checkout."""
     bare, full = folder / "bare", folder / "full"
-    for venv, requirement in ((bare, f"{wheel}"), (full, f"{wheel}[test]")):
+    for venv in (bare, full):
         make_venv(venv, python)
-        pip_install(venv, "--only-binary=:all:", requirement)
+    pip_install(bare, "--only-binary=:all:", f"{wheel}")
+    pip_install(full, "--only-binary=:all:", f"{wheel}[{EXTRAS}]", groups=["test"])
     # These are about the sources, which a wheel does not hold.
     sources = shutil.ignore_patterns("native", "examples", "test_rooms.py", "*readme.py")
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=sources)

@@ -11,6 +11,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--streams", type=int, default=50, help="how many fuzzed streams to send in each dialect"
     )
+    parser.addoption(
+        "--misuse-seconds", type=float, default=0.2, help="for how long threads misuse each object"
+    )
     parser.addoption("--table", action="store_true", help="print the outcomes of the fault bench")
 
 

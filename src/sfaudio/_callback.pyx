@@ -290,7 +290,7 @@ cdef class StreamCallback:
                 meter_release_writer(self.state.sound.playout_meter)
 
     def __repr__(self):
-        sound = self.state.sound
+        cdef const block_sound *sound = &self.state.sound
         channels = f"{sound.input_channels} input and {sound.output_channels} output channels"
         return f"<sfaudio._callback.StreamCallback: {channels}, {sf_load_acquire(&self.state.callbacks)} callbacks>"
 

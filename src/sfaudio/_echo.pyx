@@ -16,6 +16,7 @@ from libc.string cimport memcpy
 from sfaudio._buffers cimport acquire_mono, in_range
 from sfaudio._echo_blocks cimport CANCELLING, NO_ECHO, SEARCHING, canceller, canceller_align, canceller_begin
 from sfaudio._echo_blocks cimport canceller_free, canceller_give, canceller_run, canceller_seek, canceller_skip
+from sfaudio._echo_blocks cimport echo_books, finding
 from sfaudio._echo_filter cimport echo_filter_last
 from sfaudio._owners cimport CALL, NEW, give_back, hold
 from sfaudio._resample cimport Resampler, resampler_hold, resampler_release
@@ -258,32 +259,42 @@ cdef class EchoCanceller:
     def path_changed(self):
         """The echo comes from or into another device: its delay is sought anew, with silence until it is known."""
         hold(&self.state.user, CALL, "this EchoCanceller")
-        self.state.books.path_changes += 1
-        self._average[:] = 0
-        canceller_seek(self.state)
-        give_back(&self.state.user)
+        try:
+            self._average[:] = 0
+            self.state.books.path_changes += 1
+            canceller_seek(self.state)
+        finally:
+            give_back(&self.state.user)
 
     def __repr__(self):
-        return f"<sfaudio.EchoCanceller: {self.samplerate} Hz, {self.statistics().state}>"
+        try:
+            state = self.statistics().state
+        except RuntimeError:
+            state = "in use"
+        return f"<sfaudio.EchoCanceller: {self.samplerate} Hz, {state}>"
 
     def statistics(self):
         """A snapshot, as `EchoCancellerStatistics`."""
-        hold(&self.state.user, CALL, "this EchoCanceller")
-        cdef canceller state = self.state[0]
-        cdef int changes = echo_filter_last(self.state.filter).changes
-        give_back(&self.state.user)
+        cdef canceller *state = self.state
+        hold(&state.user, CALL, "this EchoCanceller")
+        cdef finding found = state.state
+        cdef double delay = state.delay, alone_captured = state.alone_captured, alone_output = state.alone_output
+        cdef bint is_leaking = state.is_leaking
+        cdef echo_books books = state.books
+        cdef int changes = echo_filter_last(state.filter).changes
+        give_back(&state.user)
         return EchoCancellerStatistics(
-            state=STATES[state.state],
-            delay_seconds=state.delay if state.state == CANCELLING else None,
-            frames=state.books.passed + state.books.silenced + state.books.cancelled,
-            passed_frames=state.books.passed,
-            silenced_frames=state.books.silenced,
-            cancelled_frames=state.books.cancelled,
-            skipped_frames=state.books.skipped,
-            erle_db=_decibels(state.alone_captured, state.alone_output),
-            is_leaking=state.is_leaking,
-            path_changes=state.books.path_changes + changes,
-            realignments=state.books.realignments,
+            state=STATES[found],
+            delay_seconds=delay if found == CANCELLING else None,
+            frames=books.passed + books.silenced + books.cancelled,
+            passed_frames=books.passed,
+            silenced_frames=books.silenced,
+            cancelled_frames=books.cancelled,
+            skipped_frames=books.skipped,
+            erle_db=_decibels(alone_captured, alone_output),
+            is_leaking=is_leaking,
+            path_changes=books.path_changes + changes,
+            realignments=books.realignments,
         )
 
 

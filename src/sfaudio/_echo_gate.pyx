@@ -24,6 +24,7 @@ from libc.string cimport memcpy, memset
 from sfaudio._buffers cimport acquire_mono, in_range
 from sfaudio._kernels cimport float32_to_int16_symmetric, int16_samples_to_float32
 from sfaudio._owners cimport CALL, NEW, give_back, hold
+from sfaudio._ring cimport sf_load_relaxed, sf_store_relaxed
 
 import numpy
 
@@ -62,7 +63,7 @@ cdef struct echo_gate:
     uint64_t user  # the owner word
     Py_ssize_t block  # 10 ms
     # What was played.
-    Py_ssize_t delay  # frames, after which it is heard
+    uint64_t delay  # frames, after which it is heard; readable from anywhere
     uint64_t played_blocks
     bint sounded[PLAYED_BLOCKS]
     gate_state state
@@ -83,9 +84,10 @@ cdef struct echo_gate:
 cdef bint _agent_sounds(const echo_gate *gate) noexcept nogil:
     """In what is captured while the newest block is played: it may lie across two that were."""
     cdef uint64_t newest = gate.played_blocks - 1 + PLAYED_BLOCKS
-    cdef uint64_t heard = newest - <uint64_t> (gate.delay // gate.block)
+    cdef uint64_t block = <uint64_t> gate.block
+    cdef uint64_t heard = newest - gate.delay // block
     return gate.sounded[heard % PLAYED_BLOCKS] or (
-        gate.delay % gate.block != 0 and gate.sounded[(heard - 1) % PLAYED_BLOCKS]
+        gate.delay % block != 0 and gate.sounded[(heard - 1) % PLAYED_BLOCKS]
     )
 
 
@@ -242,7 +244,7 @@ cdef class EchoGate:
             raise ValueError(
                 f"samplerate must be a multiple of 100 Hz, not {self.samplerate}: use a Resampler, to 16000 Hz perhaps"
             )
-        self.gate.delay = <Py_ssize_t> (_delay(delay_seconds) * self.samplerate + 0.5)
+        self.gate.delay = self._frames(delay_seconds)
         self.gate.block = self.samplerate // 100
         self.gate.was_passed = True
         self.gate.waiting = <float *> calloc((SLOTS + 3) * self.gate.block, sizeof(float))
@@ -257,7 +259,10 @@ cdef class EchoGate:
             free(self.gate)
 
     def __repr__(self):
-        state = "open" if self.gate.state == OPEN else "closed"
+        try:
+            state = "open" if self.statistics().is_open else "closed"
+        except RuntimeError:
+            state = "in use"
         return f"<sfaudio.EchoGate: {self.samplerate} Hz, {state}>"
 
     @property
@@ -269,14 +274,17 @@ cdef class EchoGate:
     def delay_seconds(self):
         """From when something is played until it is captured. It may be set while sound flows, as what was played in
         the last 1.2 s is known; what was captured before keeps its fate."""
-        return self.gate.delay / <double> self.samplerate
+        return <double> sf_load_relaxed(&self.gate.delay) / self.samplerate
 
     @delay_seconds.setter
     def delay_seconds(self, seconds):
-        cdef Py_ssize_t delay = <Py_ssize_t> (_delay(seconds) * self.samplerate + 0.5)
+        cdef uint64_t delay = self._frames(seconds)
         hold(&self.gate.user, CALL, "this EchoGate")
-        self.gate.delay = delay
+        sf_store_relaxed(&self.gate.delay, delay)
         give_back(&self.gate.user)
+
+    cdef uint64_t _frames(self, object seconds) except? 0:
+        return <uint64_t> (_delay(seconds) * self.samplerate + 0.5)
 
     def process(self, captured, played):
         """What may pass of the next frames of both streams.
@@ -360,14 +368,18 @@ cdef class EchoGate:
 
     def statistics(self):
         """What became of all that was captured, as `EchoGateStatistics`. RuntimeError if another thread is at it."""
-        hold(&self.gate.user, CALL, "this EchoGate")
-        cdef echo_gate told = self.gate[0]
-        give_back(&self.gate.user)
+        cdef echo_gate *gate = self.gate
+        cdef uint64_t block = <uint64_t> gate.block
+        hold(&gate.user, CALL, "this EchoGate")
+        cdef gate_state state = gate.state
+        cdef uint64_t blocks = gate.captured_blocks, passed = gate.passed, silenced = gate.silenced
+        cdef uint64_t early_openings = gate.early_openings
+        give_back(&gate.user)
         return EchoGateStatistics(
-            is_open=told.state == OPEN,
-            frames=told.captured_blocks * <uint64_t> told.block,
-            passed_frames=told.passed,
-            silenced_frames=told.silenced,
-            waiting_frames=min(told.captured_blocks, <uint64_t> WAITING_BLOCKS) * <uint64_t> told.block,
-            early_openings=told.early_openings,
+            is_open=state == OPEN,
+            frames=blocks * block,
+            passed_frames=passed,
+            silenced_frames=silenced,
+            waiting_frames=min(blocks, <uint64_t> WAITING_BLOCKS) * block,
+            early_openings=early_openings,
         )

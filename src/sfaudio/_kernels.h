@@ -12,10 +12,33 @@
 
 static const char *const sf_level_names[SF_LEVELS] = {"c", "sse2", "avx2", "avx512", "neon"};
 
-static sf_kernels_t sf_kernels;  /* in use; empty until sf_kernels_init() */
-static int sf_kernels_current;
+/* By their level; NULL are those of other processors. */
+static const sf_kernels_t *const sf_kernels_of[SF_LEVELS] = {
+    &sf_kernels_c,
+#if defined(SF_KERNELS_X86_H)
+    &sf_kernels_sse2, &sf_kernels_avx2, &sf_kernels_avx512, NULL,
+#elif defined(SF_KERNELS_NEON_H)
+    NULL, NULL, NULL, &sf_kernels_neon,
+#endif
+};
 
-static int sf_kernels_level(void) { return sf_kernels_current; }
+static const sf_kernels_t *sf_kernels_chosen = &sf_kernels_c;
+
+/* Those in use. As tables never change, and all give the same bits, a level may be forced while threads run kernels. */
+#if defined(_MSC_VER) && !defined(__clang__)
+static __inline const sf_kernels_t *sf_kernels(void) { return *(const sf_kernels_t *const volatile *)&sf_kernels_chosen; }
+static __inline void sf_kernels_use(const sf_kernels_t *them) { *(const sf_kernels_t *volatile *)&sf_kernels_chosen = them; }
+#else
+static inline const sf_kernels_t *sf_kernels(void) { return __atomic_load_n(&sf_kernels_chosen, __ATOMIC_RELAXED); }
+static inline void sf_kernels_use(const sf_kernels_t *them) { __atomic_store_n(&sf_kernels_chosen, them, __ATOMIC_RELAXED); }
+#endif
+
+static int sf_kernels_level(void) {
+    const sf_kernels_t *them = sf_kernels();
+    int level = 0;
+    while (sf_kernels_of[level] != them) level++;
+    return level;
+}
 
 /* A bit for each level, 1 << SF_LEVEL_..., that this machine can run. */
 static unsigned sf_kernels_available(void) {
@@ -28,20 +51,10 @@ static unsigned sf_kernels_available(void) {
 #endif
 }
 
-/* Use a level; -1 if this machine cannot. Not while another thread runs a kernel. */
+/* Use a level; -1 if this machine cannot. */
 static int sf_kernels_force(int level) {
     if (level < 0 || level >= SF_LEVELS || !(sf_kernels_available() >> level & 1)) return -1;
-    switch (level) {
-#if defined(SF_KERNELS_X86_H)
-    case SF_LEVEL_SSE2: sf_kernels = sf_kernels_sse2; break;
-    case SF_LEVEL_AVX2: sf_kernels = sf_kernels_avx2; break;
-    case SF_LEVEL_AVX512: sf_kernels = sf_kernels_avx512; break;
-#elif defined(SF_KERNELS_NEON_H)
-    case SF_LEVEL_NEON: sf_kernels = sf_kernels_neon; break;
-#endif
-    default: sf_kernels = sf_kernels_c; break;
-    }
-    sf_kernels_current = level;
+    sf_kernels_use(sf_kernels_of[level]);
     return 0;
 }
 
@@ -55,7 +68,7 @@ static void sf_kernels_init(void) {
 /* floor((2 sum + channels) / (2 channels)): the mean, halves rounded up. */
 static void sf_mono_i16(const void *src, void *dst, size_t frames, int channels) {
     if (channels == 2) {
-        sf_kernels.stereo_to_mono_i16(src, dst, frames);
+        sf_kernels()->stereo_to_mono_i16(src, dst, frames);
         return;
     }
     const size_t count = (size_t)channels;
@@ -69,7 +82,7 @@ static void sf_mono_i16(const void *src, void *dst, size_t frames, int channels)
 
 static void sf_spread_i16(const void *src, void *dst, size_t frames, int channels) {
     if (channels == 2) {
-        sf_kernels.mono_to_stereo_i16(src, dst, frames);
+        sf_kernels()->mono_to_stereo_i16(src, dst, frames);
         return;
     }
     const size_t count = (size_t)channels;

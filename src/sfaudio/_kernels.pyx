@@ -19,7 +19,7 @@ cdef extern from "_kernels.h" nogil:
     enum:
         SF_LEVELS
     const char *sf_level_names[]
-    sf_kernels_t sf_kernels
+    const sf_kernels_t *sf_kernels()
     void sf_kernels_init()
     int sf_kernels_force(int level)
     int sf_kernels_level()
@@ -32,19 +32,19 @@ sf_kernels_init()
 
 
 cdef void float32_to_int16_wire(const float *src, int16_t *dst, Py_ssize_t frames) noexcept nogil:
-    sf_kernels.f32_to_i16_wire(src, dst, <size_t> frames)
+    sf_kernels().f32_to_i16_wire(src, dst, <size_t> frames)
 
 
 cdef void float32_to_int16_symmetric(const float *src, int16_t *dst, Py_ssize_t frames) noexcept nogil:
-    sf_kernels.f32_to_i16_symmetric(src, dst, <size_t> frames)
+    sf_kernels().f32_to_i16_symmetric(src, dst, <size_t> frames)
 
 
 cdef void int16_samples_to_float32(const int16_t *src, float *dst, Py_ssize_t frames) noexcept nogil:
-    sf_kernels.i16_to_f32(src, dst, <size_t> frames)
+    sf_kernels().i16_to_f32(src, dst, <size_t> frames)
 
 
 cdef void byteswap_samples(const int16_t *src, int16_t *dst, Py_ssize_t samples) noexcept nogil:
-    sf_kernels.swap_i16(src, dst, <size_t> samples)
+    sf_kernels().swap_i16(src, dst, <size_t> samples)
 
 
 cdef void mix_to_mono(const int16_t *src, int16_t *dst, Py_ssize_t frames, int channels) noexcept nogil:
@@ -56,12 +56,12 @@ cdef void spread_mono(const int16_t *src, int16_t *dst, Py_ssize_t frames, int c
 
 
 cdef Py_ssize_t scale_samples(const int16_t *src, int16_t *dst, Py_ssize_t samples, float gain) noexcept nogil:
-    return <Py_ssize_t> sf_kernels.gain_i16(src, dst, <size_t> samples, gain)
+    return <Py_ssize_t> sf_kernels().gain_i16(src, dst, <size_t> samples, gain)
 
 
 cdef sample_level measure_level(const int16_t *src, Py_ssize_t samples) noexcept nogil:
     cdef sf_level found
-    sf_kernels.level_i16(src, <size_t> samples, &found)
+    sf_kernels().level_i16(src, <size_t> samples, &found)
     return sample_level(found.sum_squares, found.clipped, found.peak)
 
 
@@ -78,7 +78,7 @@ def kernel_level():
 
 
 def force_kernel_level(name):
-    """Use a level, in the whole process. Not while another thread converts."""
+    """Use a level, in the whole process, from the next call of each thread on."""
     for i in range(SF_LEVELS):
         if sf_level_names[i].decode() == name and sf_kernels_force(i) == 0:
             return

@@ -46,9 +46,6 @@ def exclusively() -> Iterator[bool]:
 
     Raises TimeoutError when it does not come back from what it does for another thread.
     """
-    # Behind sounddevice's own, so that it runs before that; once.
-    atexit.unregister(_close_all)
-    atexit.register(_close_all)
     lock = _portaudio
     if not lock.acquire(timeout=HANG_SECONDS):
         raise TimeoutError(
@@ -56,6 +53,9 @@ def exclusively() -> Iterator[bool]:
             " server has probably stopped or died. Start that anew, and the program"
         )
     try:
+        # Behind sounddevice's own, so that it runs before that; once.
+        atexit.unregister(_close_all)
+        atexit.register(_close_all)
         yield bool(_opened)
     finally:
         lock.release()

@@ -82,3 +82,4 @@ cdef class PlayoutLaw:
     cdef bint can_stretch
     cdef object pause_left
     cdef object raised
+    cdef int _hold(self) except -1

@@ -335,7 +335,7 @@ cdef class PlayoutLaw:
     """PlayoutLaw()\n--\n
     The law alone, driven by hand: for tests and laboratories. All times in ms.
 
-    One thread at a time, and not from `pause_left`: a second call is refused with RuntimeError.
+    Threads: one at a time, and not from `pause_left`; a second one gets a RuntimeError.
     """
 
     def __cinit__(self):
@@ -366,7 +366,7 @@ cdef class PlayoutLaw:
         moment.now, moment.head, moment.position = now, head, position
         moment.speech, moment.draining = speech, draining
         moment.engine, moment.pause_left, moment.may_operate = <void *> self, _pause_left, _may_operate
-        hold(&self.user, CALL, "PlayoutLaw")
+        self._hold()
         try:
             self.pause_left, self.period, self.can_stretch = pause_left, period, can_stretch
             decision = law_decide(&self.law, &moment)
@@ -380,17 +380,30 @@ cdef class PlayoutLaw:
 
     def flushed(self):
         """What was queued was thrown away."""
+        self._hold()
         law_flushed(&self.law)
+        give_back(&self.user)
 
     def operated(self, double assumed, double really):
         """The last block removed (above 0) or inserted `really` ms, where `assumed` were decided."""
+        self._hold()
         law_operated(&self.law, assumed, really)
+        give_back(&self.user)
 
     @property
     def target(self):
         """ms wanted in the queue."""
-        return self.law.target
+        self._hold()
+        cdef double target = self.law.target
+        give_back(&self.user)
+        return target
 
     def state(self):
         """All that it knows, by the names of `_playout_law.pxd`."""
-        return self.law
+        self._hold()
+        cdef playout_law law = self.law
+        give_back(&self.user)
+        return law
+
+    cdef int _hold(self) except -1:
+        return hold(&self.user, CALL, "this PlayoutLaw")

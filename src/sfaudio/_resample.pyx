@@ -374,13 +374,14 @@ cdef class Resampler:
 
     def statistics(self):
         """A snapshot of the counters, as `ResamplerStatistics`."""
-        resampler_hold(self.state, CALL)
-        cdef resampler state = self.state[0]
-        resampler_release(self.state)
+        cdef resampler *state = self.state
+        resampler_hold(state, CALL)
+        cdef int64_t taken = state.taken, given = state.given, padded = state.padded
         cdef int64_t ahead = state.ahead + state.skip * state.up + state.phase
+        resampler_release(state)
         return ResamplerStatistics(
-            input_frames=state.taken,
-            output_frames=state.given,
-            padded_frames=state.padded,
+            input_frames=taken,
+            output_frames=given,
+            padded_frames=padded,
             ahead_ticks=ahead * math.gcd(self.samplerate_in, self.samplerate_out),
         )

@@ -72,12 +72,12 @@ static const size_t bytes_in[] = {4, 4, 2, 2, 4, 2}, bytes_out[] = {2, 2, 4, 2, 
 
 static void run_map(int map, const void *src, void *dst, size_t n) {
     switch (map) {
-    case WIRE: sf_kernels.f32_to_i16_wire(src, dst, n); break;
-    case SYMMETRIC: sf_kernels.f32_to_i16_symmetric(src, dst, n); break;
-    case TO_FLOAT: sf_kernels.i16_to_f32(src, dst, n); break;
-    case SWAP: sf_kernels.swap_i16(src, dst, n); break;
-    case TO_MONO: sf_kernels.stereo_to_mono_i16(src, dst, n); break;
-    case TO_STEREO: sf_kernels.mono_to_stereo_i16(src, dst, n); break;
+    case WIRE: sf_kernels()->f32_to_i16_wire(src, dst, n); break;
+    case SYMMETRIC: sf_kernels()->f32_to_i16_symmetric(src, dst, n); break;
+    case TO_FLOAT: sf_kernels()->i16_to_f32(src, dst, n); break;
+    case SWAP: sf_kernels()->swap_i16(src, dst, n); break;
+    case TO_MONO: sf_kernels()->stereo_to_mono_i16(src, dst, n); break;
+    case TO_STEREO: sf_kernels()->mono_to_stereo_i16(src, dst, n); break;
     }
 }
 
@@ -193,7 +193,7 @@ static void check_ints(void) {
     for (int i = 0; i < 200; i++) {
         const float gain = i < chosen ? gains[i] : ((float)random_u32() / 4294967296.0f - 0.5f) * 5;
         const size_t clipped = define_gain(src, expected, 2 * N, gain);
-        const size_t counted = sf_kernels.gain_i16(src, got, 2 * N, gain);
+        const size_t counted = sf_kernels()->gain_i16(src, got, 2 * N, gain);
         CHECK(counted == clipped, "gain_i16 by %.9g clips %zu, not %zu", gain, counted, clipped);
         CHECK(memcmp(got, expected, 4 * N) == 0, "gain_i16 by %.9g", gain);
     }
@@ -215,7 +215,7 @@ static void check_ints(void) {
     static int16_t loud[300000];
     for (size_t i = 0; i < 300000; i++) loud[i] = -32768;
     sf_level got_level;
-    sf_kernels.level_i16(loud, 300000, &got_level);
+    sf_kernels()->level_i16(loud, 300000, &got_level);
     CHECK(got_level.sum_squares == (uint64_t)300000 << 30 && got_level.clipped == 300000 && got_level.peak == 32768,
           "level_i16 of full scale");
 }
@@ -263,21 +263,21 @@ static void check_shapes(void) {
             uint8_t *src = allocate(src_offset + 2 * n);
             memcpy(src + src_offset, samples, 2 * n);
             memset(dst, FILL, sizeof dst);
-            size_t counted = sf_kernels.gain_i16(src + src_offset, dst + dst_offset, n, 1.5f);
+            size_t counted = sf_kernels()->gain_i16(src + src_offset, dst + dst_offset, n, 1.5f);
             CHECK(counted == clipped && memcmp(dst + dst_offset, scaled, 2 * n) == 0 && guarded(dst, dst_offset, 2 * n),
                   "gain_i16, n %zu, alignment %zu", n, alignment);
             sf_level got;
-            sf_kernels.level_i16(src + src_offset, n, &got);
+            sf_kernels()->level_i16(src + src_offset, n, &got);
             CHECK(got.sum_squares == level_expected.sum_squares && got.clipped == level_expected.clipped &&
                   got.peak == level_expected.peak, "level_i16, n %zu, alignment %zu", n, alignment);
 
             /* In place. */
             define_map(SWAP, samples, expected, n);
-            sf_kernels.swap_i16(src + src_offset, src + src_offset, n);
+            sf_kernels()->swap_i16(src + src_offset, src + src_offset, n);
             CHECK(memcmp(src + src_offset, expected, 2 * n) == 0, "swap_i16 in place, n %zu, alignment %zu", n,
                   alignment);
             memcpy(src + src_offset, samples, 2 * n);
-            counted = sf_kernels.gain_i16(src + src_offset, src + src_offset, n, 1.5f);
+            counted = sf_kernels()->gain_i16(src + src_offset, src + src_offset, n, 1.5f);
             CHECK(counted == clipped && memcmp(src + src_offset, scaled, 2 * n) == 0,
                   "gain_i16 in place, n %zu, alignment %zu", n, alignment);
             free(src);

@@ -29,6 +29,9 @@ from sfaudio import (
     Resampler,
 )
 from sfaudio._callback import StreamCallback
+from sfaudio._echo_filter import EchoFilter
+from sfaudio._playout_law import PlayoutLaw
+from sfaudio._stretch import Stretcher
 
 from .hostile_calls import OF_METHODS, Fuzzer, check_books, resident_mib
 from .hostile_targets import Target, all_targets
@@ -78,7 +81,10 @@ OBJECTS: dict[str, Callable[[random.Random], list[Any]]] = {
     "PlayoutEngine": engine,
     "Meter": lambda rng: [Meter(rng.choice((1000, 8000, 48_000)))],
     "EchoCanceller": lambda rng: [EchoCanceller(rng.choice((8000, 48_000)))],
+    "EchoFilter": lambda rng: [EchoFilter(rng.choice((8000, 16_000)))],
     "EchoGate": lambda rng: [EchoGate(rng.choice((8000, 48_000)))],
+    "PlayoutLaw": lambda rng: [PlayoutLaw()],
+    "Stretcher": lambda rng: [Stretcher(rng.choice((8000, 48_000)))],
     "StreamCallback": callback,
     # Shared are only the buffers.
     "functions": lambda rng: [],
@@ -91,7 +97,6 @@ ENDINGS = {
     "StreamCallback",
 }
 UNDOCUMENTED = "not documented"
-UNSAFE = "force_kernel_level"  # By its docstring.
 
 
 def targets(things: list[Any], *, with_endings: bool) -> list[Target]:
@@ -100,7 +105,7 @@ def targets(things: list[Any], *, with_endings: bool) -> list[Target]:
     return [
         target
         for target in all_targets()
-        if (with_endings if target.name in ENDINGS else not target.makes and target.name != UNSAFE)
+        if (with_endings if target.name in ENDINGS else not target.makes)
         and (target.owner in owners or target.function in owners or not (things or target.owner))
     ]
 
@@ -136,7 +141,7 @@ def play_round(name: str, threads: int, seed: int, seconds: float) -> Counter[st
     callable_now = targets(things, with_endings=seed % 2 > 0)
     programs = []
     for _ in range(threads):
-        fuzzer = Fuzzer(random.Random(rng.random()), callable_now, 0.0, things=things)
+        fuzzer = Fuzzer(random.Random(rng.random()), callable_now, 0.0, things=list(things))
         programs.append([prepare(fuzzer, shared) for _ in range(CALLS)])
     outcomes = [Counter[str]() for _ in range(threads)]
     until = time.monotonic() + seconds

@@ -1,6 +1,6 @@
-"""Whatever is passed to a compiled function, it answers or refuses as documented; and so beside other threads.
+"""Whatever is passed to a compiled function, it answers or refuses as documented.
 
-A short look at what `dev.py fuzz` and `dev.py misuse` do at length.
+A short look at what `dev.py fuzz` does at length; beside other threads, `test_free_threads.py` does.
 """
 
 import gc
@@ -15,7 +15,6 @@ from sfaudio._kernels import force_kernel_level, kernel_level
 
 from .hostile_calls import PARAMETERS, Fault, Fuzzer, run_batch
 from .hostile_targets import Target, all_targets
-from .misuse import CALLS, OBJECTS, play_round
 
 kept: list[memoryview] = []
 
@@ -75,11 +74,3 @@ def test_a_planted_fault_is_found(planted: Callable[[Any], None], fault: str) ->
     with pytest.raises(Fault, match=fault):
         many_calls(fuzzer)
     kept.clear()
-
-
-@pytest.mark.parametrize("name", OBJECTS)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_threads_that_misuse_an_object_are_answered_or_refused(name: str, seed: int) -> None:
-    outcomes = play_round(name, 2, seed, 0.02)
-    assert outcomes.keys() <= {"returned", "RuntimeError", "TypeError", "ValueError"}
-    assert outcomes.total() >= 2 * CALLS

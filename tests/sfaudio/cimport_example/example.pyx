@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """What an audio callback written in Cython does with sfaudio, all of it without the GIL."""
 
 from libc.stdint cimport int16_t, uint8_t

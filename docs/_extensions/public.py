@@ -52,6 +52,7 @@ def borrowed(module: str) -> list[str]:
 
 def setup(app: "Sphinx") -> dict[str, bool]:
     app.connect("autodoc-skip-member", leave_to_home)
+    app.connect("env-check-consistency", miss)
     return {"parallel_read_safe": True}
 
 
@@ -61,3 +62,12 @@ def leave_to_home(
     """A page leaves out what is told of on another."""
     module = app.env.current_document.autodoc_module
     return True if what == "module" and name in borrowed(module) else None
+
+
+def miss(app: "Sphinx", env: Any) -> None:
+    """A name that is nowhere fails the build; one that is twice does anyway."""
+    from sphinx.util import logging
+
+    for name in homes().values():
+        if name not in env.domains.python_domain.objects:
+            logging.getLogger(__name__).warning("%s is public, and on no page", name)

@@ -1,37 +1,63 @@
-"""Comes first in every Python that a page's commands start: the service is a simulator, and time may run faster."""
+"""Comes first in every Python that a page's commands start: the service is a simulator, and time may run faster.
 
+Nothing is imported for that: each module is changed when the program imports it.
+"""
+
+import importlib.util
 import os
 import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 URL, RATE = os.environ.get("DOCUMENTATION_SERVICE"), float(os.environ.get("DOCUMENTATION_RATE", 1))
 
 
-def lead(url: str) -> None:
-    from sfclient._dialects._widget import WidgetOrder
-    from sfclient._dialects._ws_media_http import WsMediaOrder
-
-    for order in (WidgetOrder, WsMediaOrder):
-        order.base_urls = dict.fromkeys(order.base_urls, url)
+def lead(module: ModuleType) -> None:
+    """To the simulator, whoever asks a service."""
+    order: Any = getattr(module, "WidgetOrder", None) or module.WsMediaOrder
+    order.base_urls = dict.fromkeys(order.base_urls, URL)
 
 
-def hurry(rate: float) -> None:
-    import trio
-
+def hurry(trio: ModuleType) -> None:
     sys.path.append(str(Path(__file__).parents[2]))
     from unhurried import UnhurriedClock
 
-    del sys.path[-1]
+    sys.path.pop()
     run = trio.run
 
     def run_fast(*args: Any, **kwargs: Any) -> Any:
-        return run(*args, **{"clock": UnhurriedClock(rate), **kwargs})
+        return run(*args, **{"clock": UnhurriedClock(RATE), **kwargs})
 
-    trio.run = run_fast
+    trio.run = run_fast  # type: ignore[attr-defined]
 
 
+CHANGES: dict[str, Callable[[ModuleType], None]] = {}
 if URL:
-    lead(URL)
+    CHANGES["sfclient._dialects._widget"] = CHANGES["sfclient._dialects._ws_media_http"] = lead
 if RATE != 1:
-    hurry(RATE)
+    CHANGES["trio"] = hurry
+
+
+class Changes(MetaPathFinder):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        change = CHANGES.pop(name, None)
+        spec = importlib.util.find_spec(name) if change else None
+        if not (spec and spec.loader and change):
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_change(module: ModuleType) -> None:
+            execute(module)
+            change(module)
+
+        spec.loader.exec_module = execute_and_change  # type: ignore[method-assign]
+        return spec
+
+
+sys.meta_path.insert(0, Changes())

@@ -269,6 +269,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each call of a turn")
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--busy-seconds", type=float, default=20.0, help="of each busy host")
+    parser.add_argument("--once", action="store_true", help="the shortest run of all its code")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -278,9 +279,11 @@ def main() -> int:
     if args.one:
         print(json.dumps(busy_host(*json.loads(args.one))))
         return 0
+    if args.once:
+        args.calls, args.seconds, args.turns, args.busy_seconds = 2, 1.0, 1, 0.5
     holds = [_cost(dialect, args.calls, args.seconds, args.turns) for dialect in DIALECTS]
     holds += [_busy_hosts(dialect, args.busy_seconds) for dialect in DIALECTS]
-    return 0 if all(holds) else 1
+    return 0 if all(holds) or args.once else 1
 
 
 def _cost(dialect: str, calls: int, seconds: float, turns: int) -> bool:

@@ -56,7 +56,9 @@ if TYPE_CHECKING:
 BLOCKSIZES = (480, 120)  # frames at 48 kHz: 10 and 2.5 ms
 HOGS = 4
 HOLD_MICROSECONDS = 100_000
-SCREEN_TURNS = 6  # of 5 s each, without and with the live screen
+DELAY_SECONDS = 20.0
+SCREEN_TURNS = 6  # without and with the live screen
+SCREEN_SECONDS = 5.0  # of each
 SPOKEN_SECONDS = 170  # by the agent, at once, before the load
 
 
@@ -245,7 +247,7 @@ def callback_cost(what: str, callbacks: int) -> dict[str, Any]:
     }
 
 
-def screen_cost(url: str, turns: int) -> dict[str, Any]:
+def screen_cost(url: str, turns: int, seconds: float) -> dict[str, Any]:
     """CPU time of a call through the JACK device, in turns without and with the live screen, as shares of a core."""
     import trio
 
@@ -253,7 +255,7 @@ def screen_cost(url: str, turns: int) -> dict[str, Any]:
 
     async def share() -> float:
         began, used = time.perf_counter(), time.process_time()
-        await trio.sleep(5)
+        await trio.sleep(seconds)
         return (time.process_time() - used) / (time.perf_counter() - began)
 
     async def hold() -> dict[str, Any]:
@@ -426,6 +428,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="of each call under load")
     parser.add_argument("--callbacks", type=int, default=100_000, help="of which the cost is taken")
+    parser.add_argument("--once", action="store_true", help="the shortest run of all its code")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -435,24 +438,28 @@ def main() -> None:
     if args.one:
         print(json.dumps(one(*json.loads(args.one))))
         return
-    for blocksize in BLOCKSIZES:
+    blocksizes, idle = BLOCKSIZES, (DELAY_SECONDS, SCREEN_TURNS, SCREEN_SECONDS)
+    if args.once:
+        blocksizes, idle = BLOCKSIZES[:1], (2.5, 1, 0.5)
+        args.seconds, args.callbacks = 0.5, 100
+    for blocksize in blocksizes:
         print(f"blocks of {blocksize / 48:g} ms, machine idle", flush=True)
         with jack_server(blocksize) as env:
-            _delays(env)
-    for blocksize in BLOCKSIZES:
+            _delays(env, *idle)
+    for blocksize in blocksizes:
         print(f"\nblocks of {blocksize / 48:g} ms, {HOGS} threads that hold the GIL", flush=True)
         with jack_server(blocksize) as env:
             _calls_under_load(env, blocksize, args.seconds)
             _cost(env, args.callbacks)
 
 
-def _delays(env: dict[str, str]) -> None:
+def _delays(env: dict[str, str], seconds: float, turns: int, turn_seconds: float) -> None:
     with simulator("pulses") as url:
-        idle = measured(env, "delay", url, 20.0)
+        idle = measured(env, "delay", url, seconds)
     for name, (p50, p99) in idle.items():
         print(f"delay {name:16} p50 {p50:.2f} ms, p99 {p99:.2f} ms", flush=True)
     with simulator("pulses") as url:
-        shares = measured(env, "screen", url, SCREEN_TURNS)
+        shares = measured(env, "screen", url, turns, turn_seconds)
     without, shown = (100 * float(np.median(shares[name])) for name in ("without", "shown"))
     print(f"a call {without:.2f} % of a core, with the live screen {shown:.2f} %", flush=True)
 

@@ -41,7 +41,6 @@ from sfclient import CaptureStatistics
 Figures = dict[str, float]
 
 WARM_UP_SECONDS = 3
-ROUNDS = 3
 BUSY = 0.7  # of a core
 BURST_MESSAGES = 3000  # a minute
 MOMENTS = 6.0, 60.0, 300.0, 600.0  # at which memory is looked at, in seconds
@@ -192,9 +191,9 @@ def share(calls: int, before: Figures, begun: Figures, last: Figures) -> Figures
     return {**memory, "cpu": 1e3 * cpu / calls, "waited": waited}
 
 
-def compare(names: Sequence[str], calls: int, seconds: float) -> None:
+def compare(names: Sequence[str], calls: int, seconds: float, times: int) -> None:
     rounds: dict[str, list[Figures]] = {name: [] for name in names}
-    for _ in range(ROUNDS):
+    for _ in range(times):
         for name in names:
             looks, _, seen = measured(name, calls, seconds)
             rounds[name].append({**seen, **looks[-1], **share(calls, *looks)})
@@ -253,9 +252,8 @@ def print_row(name: str, columns: dict[str, tuple[str, str]], told: Figures | No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", default="20,50,100", help="at once")
-    parser.add_argument(
-        "--seconds", type=float, default=10, help="that a client is measured, thrice"
-    )
+    parser.add_argument("--seconds", type=float, default=10, help="that a client is measured")
+    parser.add_argument("--rounds", type=int, default=3, help="in which each is measured")
     parser.add_argument("--only", default=",".join(CLIENTS), help="these clients")
     parser.add_argument("--memory-minutes", type=float, help="of ours alone: memory in the course")
     parser.add_argument(
@@ -278,7 +276,7 @@ def main() -> None:
         elif args.profile:
             explain(calls, args.seconds)
         else:
-            compare(names, calls, args.seconds)
+            compare(names, calls, args.seconds, args.rounds)
 
 
 if __name__ == "__main__":

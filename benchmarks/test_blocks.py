@@ -10,7 +10,7 @@ import pytest
 
 import sfaudio
 
-pytestmark = pytest.mark.benchmark(max_time=0.3, min_rounds=10, warmup=True, warmup_iterations=10)
+pytestmark = pytest.mark.benchmark(max_time=0.06, min_rounds=5, warmup=True, warmup_iterations=10)
 
 try:
     with warnings.catch_warnings():

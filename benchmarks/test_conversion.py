@@ -15,7 +15,7 @@ import pytest
 
 import sfaudio
 
-pytestmark = pytest.mark.benchmark(max_time=0.3, min_rounds=10, warmup=True, warmup_iterations=10)
+pytestmark = pytest.mark.benchmark(max_time=0.06, min_rounds=5, warmup=True, warmup_iterations=10)
 
 SIZES = [160, 320, 960, 8192, 1_048_576]
 

@@ -5,9 +5,21 @@ from dev.processes import run
 
 
 def bench(arguments: list[str]) -> int:
-    """measure us beside the rivals and print the ratios"""
+    """measure us beside the rivals and print the ratios; --save, --compare; --once: run all programs here once"""
+    if "--once" in arguments:
+        return once([argument for argument in arguments if argument != "--once"])
     install("bench")
-    return run("python", "-m", "pytest", "benchmarks", "--benchmark-columns=min,median", *arguments)
+    return run("python", "-m", "pytest", "benchmarks", "-q", "--benchmark-quiet", *arguments)
+
+
+def once(arguments: list[str]) -> int:
+    """Each benchmark once; `--all` or names of programs are for the programs beside pytest's."""
+    everything = bool(arguments)
+    install("bench" if everything else "test", sound=everything)
+    return max(
+        run("python", "-m", "pytest", "benchmarks", "-q", "--benchmark-disable"),
+        run("python", "benchmarks/once.py", *arguments),
+    )
 
 
 def realtime(arguments: list[str]) -> int:

@@ -11,7 +11,8 @@ from dev.processes import ROOT, VENV, in_venv, quietly
 from dev.system import BROWSER, NODE, browser, lacking, system_install
 
 PYPROJECT = ROOT / "pyproject.toml"
-PROJECT = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
+BUILD, PROJECT = SETTINGS["build-system"], SETTINGS["project"]
 EXTRAS = ",".join(PROJECT["optional-dependencies"])  # All that users can ask for.
 BUILT = (
     *(".venv", "build", "dist", "wheelhouse", "src/sfaudio.egg-info", "docs/_build"),

@@ -104,8 +104,10 @@ def check_apart(
     for venv in (bare, full):
         make_venv(venv, python)
     pip_install(bare, "--only-binary=:all:", f"{wheel}")
-    oldest = ["--constraint", f"{write_floors(folder)}"] if floors else []
-    pip_install(full, "--only-binary=:all:", *oldest, f"{wheel}[{EXTRAS}]", groups=["test"])
+    options = ["--only-binary=:all:"]
+    if floors:
+        options.append(f"--constraint={write_floors(folder)}")
+    pip_install(full, *options, f"{wheel}[{EXTRAS}]", groups=["test"])
     tree = unpacked(wheel.parent, folder)
 
     def isolated(venv: Path, *command: str) -> int:

@@ -29,6 +29,10 @@ ASKED = {
     "sudo": 'exec "$@"',
     "apt-get": 'exec /usr/bin/apt-get --simulate "$@"',
 }
+# A venv that leads back here: without programs of its own.
+IN_VENV = f"""if [ "$1 $2" = "-m venv" ]; then
+    {sys.executable} -m venv --without-pip "$3" && exec rm "$3"/bin/python*
+fi"""
 PORT = re.compile(r"(?<=[ :])8\d{3}\b")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -47,7 +51,7 @@ class Reader:
         self._state.write_text("")
         programs = folder / "programs"
         programs.mkdir()
-        python = f'exec {sys.executable} "$@"'
+        python = f'{IN_VENV}\nexec {sys.executable} "$@"'
         by_module = {
             name: f'exec {sys.executable} -m {module} "$@"' for name, module in MODULES.items()
         }
@@ -107,6 +111,7 @@ class Reader:
             status = process.wait(SECONDS)
         finally:
             end(process)
+        status = status if status >= 0 else 128 - status  # as a shell gives it
         told = log.read_text(errors="replace")
         expected = int(block.words.get("exits", 0))
         assert status == expected, f"{block}: {command}: exit status {status}\n{told}"
@@ -172,10 +177,8 @@ def read_page(reader: Reader, blocks: list[Block], marks: tuple[str, ...]) -> in
         if "of" in block.words:
             assert block.text.strip() in (ROOT / block.words["of"]).read_text(), f"{block}"
         elif block.language in SHELLS:
-            is_needed = "background" in block.words or block.text.startswith(
-                ("export ", "$ export ")
-            )
-            if is_asked_for or (is_needed and set(block.marks) <= set(marks)):
+            is_needed = block.text.startswith(("export ", "$ export ")) and not block.marks
+            if is_asked_for or is_needed:
                 for command, output in block.commands:
                     reader.run(block, command, output)
         else:

@@ -25,7 +25,7 @@ extensions = [
     "references",
     "stubs",
 ]
-exclude_patterns = ["_build", "load-test.md", "regression-test.md"]  # Those two move to how-to.
+exclude_patterns = ["_build"]
 default_role = "py:obj"
 
 autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}

@@ -161,10 +161,13 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def matches(shown: str, told: str) -> bool:
-    """Line by line, but for figures; ``...`` stands for anything."""
-    lines = (re.escape(NUMBER.sub("N", line.strip())) for line in shown.strip().splitlines())
-    pattern = r"\n".join(line.replace(r"\.\.\.", r"[\s\S]*?") for line in lines)
-    said = "\n".join(NUMBER.sub("N", line.strip()) for line in told.strip().splitlines())
+    """Line by line, but for figures; ``...`` stands for anything, on a line of its own for any lines, or none."""
+    lines = (NUMBER.sub("N", line.strip()) for line in shown.strip().splitlines())
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", r"[\s\S]*?") + r"\n"
+        for line in lines
+    )
+    said = "".join(f"{NUMBER.sub('N', line.strip())}\n" for line in told.strip().splitlines())
     return re.fullmatch(pattern, said) is not None
 
 
@@ -214,7 +217,16 @@ def use(reader: Reader, block: Block, path: Path) -> None:
         case "cython", _:
             reader.run(block, f"cythonize -q -i {file}")
         case "ini", name if name.endswith((".service", ".socket", ".timer")):
+            # What it starts is where the page says on the reader's machine, not on this one.
+            path.write_text(
+                re.sub(r"(?<=^ExecStart=)\S+", sys.executable, path.read_text(), flags=re.M)
+            )
             reader.run(block, f"systemd-analyze verify --man=no {file}")
+        case "yaml", ".gitlab-ci.yml":
+            on_the_page = block.page.read_text().splitlines()
+            lines = re.findall(r"^ +- (\w.*)", block.text, re.M)
+            assert lines, f"{block}: no line of a script"
+            assert not {f"$ {line}" for line in lines} - {*on_the_page}, f"{block}: is not run"
         case "toml", "pyproject.toml":
             tomllib.loads(block.text)
         case _:

@@ -282,7 +282,8 @@ def main() -> int:
     if args.once:
         args.calls, args.seconds, args.turns, args.busy_seconds = 2, 1.0, 1, 0.5
     holds = [_cost(dialect, args.calls, args.seconds, args.turns) for dialect in DIALECTS]
-    holds += [_busy_hosts(dialect, args.busy_seconds) for dialect in DIALECTS]
+    dialects = DIALECTS[:1] if args.once else DIALECTS
+    holds += [_busy_hosts(dialect, args.busy_seconds) for dialect in dialects]
     return 0 if all(holds) or args.once else 1
 
 

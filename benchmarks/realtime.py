@@ -41,6 +41,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,17 +87,17 @@ def busy_python() -> Iterator[None]:
 class PythonCallback(StreamCallback):
     """What others write in Python: the work of the compiled callback, done with numpy."""
 
-    def __new__(cls, *_queues: object, **channels: Any) -> "PythonCallback":
-        return super().__new__(
-            cls, **channels
-        )  # Python uses the queues: the base holds none of them
+    def __new__(cls, *_queues: object, **options: Any) -> "PythonCallback":
+        # Python uses the queues: the base holds none of them, and nothing that hears what is in them.
+        heard = ("reference", "capture_meter", "playout_meter")
+        return super().__new__(cls, **options | dict.fromkeys(heard))
 
     def __init__(
         self,
         capture: CaptureQueue | None,
         playout: JitterBuffer | PlayoutEngine | None,
         played: CaptureQueue | None,
-        **channels: Any,
+        **_options: Any,
     ) -> None:
         self._capture = capture
         self._playout = playout
@@ -196,7 +197,8 @@ def call_under_load(
 
     async def hold() -> dict[str, Any]:
         device = Device("JACK", native=native)
-        async with open_call(url, Audio(device, device), playout=policy) as call:
+        echo = "auto" if native else "off"  # its canceller would wait for what was played
+        async with open_call(url, Audio(device, device, echo=echo), playout=policy) as call:
             async for event in call:
                 if isinstance(event, Connected):
                     break
@@ -428,6 +430,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="of each call under load")
     parser.add_argument("--callbacks", type=int, default=100_000, help="of which the cost is taken")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--once", action="store_true", help="the shortest run of all its code")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
@@ -442,18 +445,26 @@ def main() -> None:
     if args.once:
         blocksizes, idle = BLOCKSIZES[:1], (2.5, 1, 0.5)
         args.seconds, args.callbacks = 0.5, 100
+    told: list[dict[str, Any]] = []
     for blocksize in blocksizes:
         print(f"blocks of {blocksize / 48:g} ms, machine idle", flush=True)
         with jack_server(blocksize) as env:
-            _delays(env, *idle)
+            told.append({"blocksize": blocksize, **_delays(env, *idle)})
     for blocksize in blocksizes:
         print(f"\nblocks of {blocksize / 48:g} ms, {HOGS} threads that hold the GIL", flush=True)
         with jack_server(blocksize) as env:
-            _calls_under_load(env, blocksize, args.seconds)
-            _cost(env, args.callbacks)
+            told.append(
+                {
+                    "blocksize": blocksize,
+                    "under load": _calls_under_load(env, blocksize, args.seconds),
+                    "cost": _cost(env, args.callbacks),
+                }
+            )
+    if args.json:
+        args.json.write_text(json.dumps(told, indent=1) + "\n")
 
 
-def _delays(env: dict[str, str], seconds: float, turns: int, turn_seconds: float) -> None:
+def _delays(env: dict[str, str], seconds: float, turns: int, turn_seconds: float) -> dict[str, Any]:
     with simulator("pulses") as url:
         idle = measured(env, "delay", url, seconds)
     for name, (p50, p99) in idle.items():
@@ -462,12 +473,14 @@ def _delays(env: dict[str, str], seconds: float, turns: int, turn_seconds: float
         shares = measured(env, "screen", url, turns, turn_seconds)
     without, shown = (100 * float(np.median(shares[name])) for name in ("without", "shown"))
     print(f"a call {without:.2f} % of a core, with the live screen {shown:.2f} %", flush=True)
+    return {"delay": idle, "percent of a core": {"without": without, "on a screen": shown}}
 
 
-def _calls_under_load(env: dict[str, str], blocksize: int, seconds: float) -> None:
+def _calls_under_load(env: dict[str, str], blocksize: int, seconds: float) -> dict[str, Any]:
     print(
         f"{'':24}{'callbacks':>16}{'under':>7}{'over':>7}{'padded':>8}{'lost':>8}{'longest gap':>14}"
     )
+    rows: dict[str, Any] = {}
     for name, native, policy, screen in (
         ("native call, adaptive", True, "adaptive", False),
         ("the same, on a screen", True, "adaptive", True),
@@ -475,17 +488,20 @@ def _calls_under_load(env: dict[str, str], blocksize: int, seconds: float) -> No
         ("Python call, adaptive", False, "adaptive", False),
     ):
         with simulator("burst") as url:
-            figures = measured(env, "call", url, native, policy, seconds, screen)
-        _row(name, figures, blocksize)
+            rows[name] = measured(env, "call", url, native, policy, seconds, screen)
+        _row(name, rows[name], blocksize)
     try:
-        _row("python-rtmixer", measured(env, "rtmixer", seconds), blocksize)
+        rows["python-rtmixer"] = measured(env, "rtmixer", seconds)
+        _row("python-rtmixer", rows["python-rtmixer"], blocksize)
     except subprocess.CalledProcessError:
         print("python-rtmixer            not installed, or it failed")
+    return rows
 
 
-def _cost(env: dict[str, str], callbacks: int) -> None:
+def _cost(env: dict[str, str], callbacks: int) -> dict[str, Any]:
+    costs: dict[str, Any] = {}
     for what in ("queue", "adaptive"):
-        cost = measured(env, "cost", what, callbacks)
+        cost = costs[what] = measured(env, "cost", what, callbacks)
         for name in ("cpu", "wall"):
             p50, p99, p9999 = cost[name]
             print(
@@ -493,6 +509,7 @@ def _cost(env: dict[str, str], callbacks: int) -> None:
                 f"({cost['callbacks']} callbacks)",
                 flush=True,
             )
+    return costs
 
 
 def _row(name: str, figures: dict[str, Any], blocksize: int) -> None:

@@ -21,13 +21,21 @@ REPORT_SIZE = (1180, 940)  # of the window: as far as the end of the time line
 
 
 def pictures(arguments: list[str]) -> int:
-    """make the pictures in docs/ anew: a demo call over a bad network, in a terminal and as a page; the website"""
+    """make the pictures in docs/ anew: a demo call, in a terminal and as a page; the website; --plots: of figures"""
+    if "--plots" in arguments:
+        return plots([argument for argument in arguments if argument != "--plots"])
     install("test")
     install_browser()
     DOCS.mkdir(exist_ok=True)
     return max(
         screen(DOCS / "screen.svg"), report(DOCS / "report.png"), website(DOCS / "website.png")
     )
+
+
+def plots(arguments: list[str]) -> int:
+    """Of the figures that are kept; the exit status."""
+    install("bench")
+    return run("python", "benchmarks/pictures.py", *arguments)
 
 
 def screen(picture: Path) -> int:

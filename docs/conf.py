@@ -21,13 +21,14 @@ extensions = [
     "sphinx_copybutton",
     "sphinxarg.ext",
     "public",
+    "cimports",
     "references",
     "stubs",
 ]
-exclude_patterns = ["_build", "load-test.md", "regression-test.md"]  # Those two move to how-to.
+exclude_patterns = ["_build"]
 default_role = "py:obj"
 
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_typehints = "signature"

@@ -18,13 +18,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
-# Those two move to docs/how-to, and then the README is read as well.
-MOVING = ("load-test.md", "regression-test.md")
-PAGES = sorted(
-    path
-    for path in (ROOT / "docs").rglob("*.md")
-    if "_build" not in path.parts and path.name not in MOVING
-)
+PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
 SHELLS = ("console", "sh")
 FILES = ("toml", "ini", "json", "yaml")
 LANGUAGES = (*SHELLS, *FILES, "python", "cython")

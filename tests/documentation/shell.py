@@ -29,6 +29,10 @@ ASKED = {
     "sudo": 'exec "$@"',
     "apt-get": 'exec /usr/bin/apt-get --simulate "$@"',
 }
+# A venv that leads back here: without programs of its own.
+IN_VENV = f"""if [ "$1 $2" = "-m venv" ]; then
+    {sys.executable} -m venv --without-pip "$3" && exec rm "$3"/bin/python*
+fi"""
 PORT = re.compile(r"(?<=[ :])8\d{3}\b")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -47,7 +51,7 @@ class Reader:
         self._state.write_text("")
         programs = folder / "programs"
         programs.mkdir()
-        python = f'exec {sys.executable} "$@"'
+        python = f'{IN_VENV}\nexec {sys.executable} "$@"'
         by_module = {
             name: f'exec {sys.executable} -m {module} "$@"' for name, module in MODULES.items()
         }
@@ -107,6 +111,7 @@ class Reader:
             status = process.wait(SECONDS)
         finally:
             end(process)
+        status = status if status >= 0 else 128 - status  # as a shell gives it
         told = log.read_text(errors="replace")
         expected = int(block.words.get("exits", 0))
         assert status == expected, f"{block}: {command}: exit status {status}\n{told}"
@@ -156,10 +161,13 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def matches(shown: str, told: str) -> bool:
-    """Line by line, but for figures; ``...`` stands for anything."""
-    lines = (re.escape(NUMBER.sub("N", line.strip())) for line in shown.strip().splitlines())
-    pattern = r"\n".join(line.replace(r"\.\.\.", r"[\s\S]*?") for line in lines)
-    said = "\n".join(NUMBER.sub("N", line.strip()) for line in told.strip().splitlines())
+    """Line by line, but for figures; ``...`` stands for anything, on a line of its own for any lines, or none."""
+    lines = (NUMBER.sub("N", line.strip()) for line in shown.strip().splitlines())
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == "..." else re.escape(line).replace(r"\.\.\.", r"[\s\S]*?") + r"\n"
+        for line in lines
+    )
+    said = "".join(f"{NUMBER.sub('N', line.strip())}\n" for line in told.strip().splitlines())
     return re.fullmatch(pattern, said) is not None
 
 
@@ -172,10 +180,8 @@ def read_page(reader: Reader, blocks: list[Block], marks: tuple[str, ...]) -> in
         if "of" in block.words:
             assert block.text.strip() in (ROOT / block.words["of"]).read_text(), f"{block}"
         elif block.language in SHELLS:
-            is_needed = "background" in block.words or block.text.startswith(
-                ("export ", "$ export ")
-            )
-            if is_asked_for or (is_needed and set(block.marks) <= set(marks)):
+            is_needed = block.text.startswith(("export ", "$ export ")) and not block.marks
+            if is_asked_for or is_needed:
                 for command, output in block.commands:
                     reader.run(block, command, output)
         else:
@@ -211,7 +217,16 @@ def use(reader: Reader, block: Block, path: Path) -> None:
         case "cython", _:
             reader.run(block, f"cythonize -q -i {file}")
         case "ini", name if name.endswith((".service", ".socket", ".timer")):
+            # What it starts is where the page says on the reader's machine, not on this one.
+            path.write_text(
+                re.sub(r"(?<=^ExecStart=)\S+", sys.executable, path.read_text(), flags=re.M)
+            )
             reader.run(block, f"systemd-analyze verify --man=no {file}")
+        case "yaml", ".gitlab-ci.yml":
+            on_the_page = block.page.read_text().splitlines()
+            lines = re.findall(r"^ +- (\w.*)", block.text, re.M)
+            assert lines, f"{block}: no line of a script"
+            assert not {f"$ {line}" for line in lines} - {*on_the_page}, f"{block}: is not run"
         case "toml", "pyproject.toml":
             tomllib.loads(block.text)
         case _:

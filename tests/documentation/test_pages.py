@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from .pages import MARKS, PAGES, ROOT, Block, blocks_of
-from .shell import Reader, read_page
+from .shell import RATE, Reader, read_page
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the pages' commands are for a POSIX shell")
 
@@ -34,11 +34,8 @@ def test_each_block_is_of_a_kind_that_is_run(block: Block) -> None:
 def test_what_a_page_says_is_done(
     page: Path, marks: tuple[str, ...], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if "jack" in marks:
-        reader = Reader(tmp_path, request.getfixturevalue("jack").env, rate=1)
-    else:
-        reader = Reader(tmp_path, dict(os.environ))
-    with reader:
+    environment = request.getfixturevalue("jack").env if "jack" in marks else dict(os.environ)
+    with Reader(tmp_path, environment, rate=1 if marks else RATE) as reader:
         assert read_page(reader, BLOCKS[page], marks)
 
 

@@ -16,7 +16,15 @@ BUILD, PROJECT = SETTINGS["build-system"], SETTINGS["project"]
 # All that users can ask for, but "vad": the group `test` asks for that where there is a wheel of it.
 EXTRAS = ",".join(extra for extra in PROJECT["optional-dependencies"] if extra != "vad")
 BUILT = (
-    *(".venv", ".freethreaded", "build", "dist", "wheelhouse", "src/sfaudio.egg-info", "docs/_build"),
+    *(
+        ".venv",
+        ".freethreaded",
+        "build",
+        "dist",
+        "wheelhouse",
+        "src/sfaudio.egg-info",
+        "docs/_build",
+    ),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks"),
 )
 

@@ -14,7 +14,15 @@ PYPROJECT = ROOT / "pyproject.toml"
 PROJECT = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
 EXTRAS = ",".join(PROJECT["optional-dependencies"])  # All that users can ask for.
 BUILT = (
-    *(".venv", ".freethreaded", "build", "dist", "wheelhouse", "src/sfaudio.egg-info", "docs/_build"),
+    *(
+        ".venv",
+        ".freethreaded",
+        "build",
+        "dist",
+        "wheelhouse",
+        "src/sfaudio.egg-info",
+        "docs/_build",
+    ),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks"),
 )
 

@@ -12,6 +12,7 @@ if sys.version_info < (3, 11):
     sys.exit("dev.py: Python 3.11 or later is needed")
 
 from dev import (
+    audits,
     coverage,
     documentation,
     environment,
@@ -35,6 +36,8 @@ COMMANDS = {
     "wheel": packaging.wheel,
     "check-wheel": packaging.check_wheel,
     "wheels": packaging.wheels,
+    "audit": audits.audit,
+    "release-check": audits.release_check,
     "sanitize": proofs.sanitize,
     "prove": proofs.prove,
     "fuzz": fuzzing.fuzz,

@@ -25,6 +25,8 @@ def sanitize(arguments: list[str]) -> int:
         # Here resident memory says nothing, and nothing keeps to the seconds of a real clock.
         for unfit in ("sfaudio/test_leaks.py", "sfclient/cli", "sfclient/connect"):
             options.append(f"--ignore=tests/{unfit}")
+        for unfit in ("documentation", "examples", "native"):  # Not about these extensions.
+            options.append(f"--ignore=tests/{unfit}")
         status = check_apart(wheel, folder, *options, *arguments, env=env)
         reports = print_reports(folder)
         failed = status != 0 or reports > 0

@@ -32,9 +32,13 @@ def declarations(module: str, names: list[str]) -> tuple[str, str]:
     docstring = re.match(r'""".*?"""', text, re.S)
     told = ast.literal_eval(docstring[0]) if docstring else ""
     any_name = "|".join(names)
-    declares = rf"^c(?:p|type)?def (?:.*(?:struct|class|enum) (?:{any_name})\b|[^(\n]*\b(?:{any_name})\()"
+    declares = (
+        rf"^c(?:p|type)?def (?:.*(?:struct|class|enum) (?:{any_name})\b|[^(\n]*\b(?:{any_name})\()"
+    )
     paragraphs = re.split(r"\n\n+", text[docstring.end() if docstring else 0 :])
-    return told, "\n\n".join(each.strip("\n") for each in paragraphs if re.search(declares, each, re.M))
+    return told, "\n\n".join(
+        each.strip("\n") for each in paragraphs if re.search(declares, each, re.M)
+    )
 
 
 class Cimports(SphinxDirective):

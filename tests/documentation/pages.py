@@ -50,7 +50,8 @@ class Block:
     words: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
+        inside = self.page.is_relative_to(ROOT)
+        return f"{self.page.relative_to(ROOT) if inside else self.page.name}:{self.line}"
 
     @cached_property
     def name(self) -> str | None:

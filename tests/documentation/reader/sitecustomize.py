@@ -1,6 +1,6 @@
 """Comes first in every Python that a page's commands start: the service is a simulator, and time may run faster.
 
-Nothing is imported for that: each module is changed when the program imports it.
+Each module is changed when the program imports it, so that nothing is imported for that.
 """
 
 import importlib.util
@@ -61,3 +61,5 @@ class Changes(MetaPathFinder):
 
 
 sys.meta_path.insert(0, Changes())
+if "pytest" in sys.orig_argv:  # which comes before all finders
+    import sfclient  # noqa: F401

@@ -12,10 +12,12 @@ if sys.version_info < (3, 11):
     sys.exit("dev.py: Python 3.11 or later is needed")
 
 from dev import (
+    audits,
     coverage,
     documentation,
     environment,
     everyday,
+    freethreaded,
     fuzzing,
     measuring,
     packaging,
@@ -34,10 +36,13 @@ COMMANDS = {
     "wheel": packaging.wheel,
     "check-wheel": packaging.check_wheel,
     "wheels": packaging.wheels,
+    "audit": audits.audit,
+    "release-check": audits.release_check,
     "sanitize": proofs.sanitize,
     "prove": proofs.prove,
     "fuzz": fuzzing.fuzz,
     "misuse": fuzzing.misuse,
+    "freethreaded": freethreaded.freethreaded,
     "bench": measuring.bench,
     "realtime": measuring.realtime,
     "pacing": measuring.pacing,

@@ -20,6 +20,7 @@ LABORATORY = kept.RESULTS / "0.1.0" / "laboratory"
 BEFORE, AFTER = 2.5, 6.0  # seconds around the end of a stall
 WATCHED = "cellular-0"  # whose target is shown
 WATCHED_SECONDS = 60
+DONE = ("conceal", "silence", "remove")  # in a stall within speech
 STEP = 10  # blocks, of which one is shown of it
 TRADED = ("wifilike", "cellular")
 SECONDS, CHANGES = 24, 12  # of a scene of echo; when the way changes
@@ -37,8 +38,7 @@ def plain(values: Any, digits: int = 1) -> list[float]:
 
 def stall() -> Data:
     """A stall of a second in speech without a pause, block by block: what was queued and wanted, and what was done."""
-    from playout_players import watch_engine
-    from playout_plots import done_in_blocks
+    from playout_players import done_in_blocks, watch_engine
     from playout_traces import bundled_speech, generated, runs
 
     (trace,) = (one for one in generated() if one.name == "stall-1000-continuous")
@@ -56,7 +56,7 @@ def stall() -> Data:
         "delay": plain(late[inside]),
         "done": {
             kind: [plain((seconds[a], seconds[b - 1] + 0.01), 2) for a, b in runs(flags & inside)]
-            for kind, flags in done_in_blocks(watched.pieces, len(seconds)).items()
+            for kind, flags in done_in_blocks(watched.pieces, len(seconds), DONE).items()
         },
     }
 

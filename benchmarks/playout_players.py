@@ -5,14 +5,14 @@ engine's log, by what the buffer gave, by the law's answers.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from playout_laws import LAWS, Law
 from playout_score import BLOCK, Played
-from playout_traces import MESSAGE, MESSAGE_FRAMES, Laid, Samples
+from playout_traces import MESSAGE, MESSAGE_FRAMES, Bools, Laid, Samples
 
 from sfaudio import JitterBuffer, PlayoutEngine
 
@@ -140,6 +140,18 @@ def from_log(first: float, pieces: list[Piece]) -> tuple[Played, tuple[int, int,
     played = Played(first, before / 16, np.diff(padded) == 0, stretched)
     inserted = (inserts * n).sum() + a[kinds == "hold"].sum()
     return played, (int((removes * n).sum()), int(inserted), int((cuts * n).sum()))
+
+
+def done_in_blocks(pieces: list[Piece], blocks: int, kinds: Iterable[str]) -> dict[str, Bools]:
+    """Per kind of piece of these, in which blocks of the output there is some of it."""
+    found = {kind: np.zeros(blocks, bool) for kind in kinds}
+    at = 0
+    for piece in pieces:
+        kind, length = piece[0], output_frames(piece)
+        if kind in found:
+            found[kind][at // BLOCK_FRAMES : -(-(at + length) // BLOCK_FRAMES)] = True
+        at += length
+    return found
 
 
 # ---- the jitter buffer

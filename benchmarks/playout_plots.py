@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from playout_players import BLOCK_FRAMES, Piece, Watched, output_frames, watch_engine
+from playout_players import Watched, done_in_blocks, watch_engine
 from playout_score import BLOCK
 from playout_traces import MESSAGE, Laid, Speech, Trace, runs
 
@@ -87,7 +87,7 @@ def _draw_done(
 ) -> None:
     message = np.minimum((watched.played.position[:-1] / MESSAGE).astype(int), len(laid.spoken) - 1)
     rows = [("speech", REST, laid.spoken[message])]
-    blocks = done_in_blocks(watched.pieces, len(seconds))
+    blocks = done_in_blocks(watched.pieces, len(seconds), DONE)
     rows += [(name, color, blocks[kind]) for kind, (name, color) in DONE.items()]
     for row, (_, color, flags) in enumerate(rows):
         spans = [(seconds[a], (b - a) * BLOCK / 1000) for a, b in runs(flags & inside)]
@@ -95,15 +95,3 @@ def _draw_done(
     axes.set_yticks([-row for row in range(len(rows))], [name for name, _, _ in rows])
     axes.set_xlabel("seconds after the end of the stall")
     axes.grid(alpha=0.3, axis="x")
-
-
-def done_in_blocks(pieces: list[Piece], blocks: int) -> dict[str, np.ndarray]:
-    """Per kind of piece, in which blocks of the output there is some of it."""
-    found = {kind: np.zeros(blocks, bool) for kind in DONE}
-    at = 0
-    for piece in pieces:
-        kind, length = piece[0], output_frames(piece)
-        if kind in found:
-            found[kind][at // BLOCK_FRAMES : -(-(at + length) // BLOCK_FRAMES)] = True
-        at += length
-    return found

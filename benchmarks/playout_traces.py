@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sfaudio import Resampler
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Samples = NDArray[np.int16]
@@ -65,11 +67,8 @@ def read_wav(path: Path) -> Samples:
     except (OSError, EOFError, wave.Error) as error:
         raise SystemExit(f"{path} is no WAV file of PCM that can be read: {error}") from None
     if rate != SAMPLERATE:
-        from scipy.signal import resample_poly
-
-        common = math.gcd(rate, SAMPLERATE)
-        more = resample_poly(pcm.astype(float), SAMPLERATE // common, rate // common)
-        pcm = np.clip(np.rint(more), -32768, 32767)
+        resampler = Resampler(rate, SAMPLERATE)
+        pcm = np.append(resampler.process(pcm), resampler.drain(np.int16))
     return pcm.astype(np.int16)
 
 

@@ -11,10 +11,20 @@ from dev.processes import ROOT, VENV, in_venv, quietly
 from dev.system import BROWSER, NODE, browser, lacking, system_install
 
 PYPROJECT = ROOT / "pyproject.toml"
-PROJECT = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-EXTRAS = ",".join(PROJECT["optional-dependencies"])  # All that users can ask for.
+SETTINGS = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
+BUILD, PROJECT = SETTINGS["build-system"], SETTINGS["project"]
+# All that users can ask for, but "vad": the group `test` asks for that where there is a wheel of it.
+EXTRAS = ",".join(extra for extra in PROJECT["optional-dependencies"] if extra != "vad")
 BUILT = (
-    *(".venv", "build", "dist", "wheelhouse", "src/sfaudio.egg-info", "docs/_build"),
+    *(
+        ".venv",
+        ".freethreaded",
+        "build",
+        "dist",
+        "wheelhouse",
+        "src/sfaudio.egg-info",
+        "docs/_build",
+    ),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks"),
 )
 

@@ -7,11 +7,10 @@ import os
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import TextIO
 
-from dev.environment import make_venv, pip_install
+from dev.environment import BUILD, make_venv, pip_install
 from dev.packaging import pythons
 from dev.processes import ROOT, in_venv, say
 from dev.proofs import print_reports, sanitized
@@ -84,8 +83,7 @@ def misuse(arguments: list[str]) -> int:
         venv = Path(name, "venv")
         make_venv(venv, python)
         # Not in an isolated build, which would compile a numpy that has no wheel for this Python.
-        settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-        pip_install(venv, "--only-binary=:all:", *settings["build-system"]["requires"])
+        pip_install(venv, "--only-binary=:all:", *BUILD["requires"])
         pip_install(venv, "--no-deps", "--no-build-isolation", f"{ROOT}")
         print(
             row("object", "threads", "calls", "RuntimeErrors", "MiB", "at end", "outcome"),

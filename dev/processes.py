@@ -37,10 +37,10 @@ def run(
                 continue  # The program got the Ctrl-C as well, and ends in its own way.
 
 
-def quietly(step: str, *command: str | Path) -> None:
+def quietly(step: str, *command: str | Path, cwd: str | Path = ROOT) -> None:
     """Say what is done; show what the program prints, and exit, only when it fails."""
     say(step)
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode != 0:
         sys.stderr.buffer.write(done.stdout)
         sys.exit(done.returncode)

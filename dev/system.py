@@ -15,6 +15,7 @@ VENV_MODULE, COMPILER, HEADERS = "the venv module", "a C compiler", "Python's C 
 SOUND = "JACK and PortAudio"
 BROWSER, BROWSERS = "Chromium", ("chromium", "chromium-browser", "google-chrome")
 NODE = "Node.js"
+CPYTHON = "what CPython is built with"
 PYTHON = f"python3.{sys.version_info.minor}"
 # Where jackd2 does not bring jack_lsp and jack_connect itself, this package does.
 JACK_TOOLS = "jack-example-tools"
@@ -27,6 +28,7 @@ PACKAGES = {
         SOUND: ["jackd2", JACK_TOOLS, "jack-tools", "libportaudio2"],
         BROWSER: ["chromium"],
         NODE: ["nodejs"],
+        CPYTHON: ["gcc", "libc6-dev", "libffi-dev", "libssl-dev", "make", "xz-utils", "zlib1g-dev"],
     },
     "dnf install -y": {COMPILER: ["gcc"], HEADERS: [f"{PYTHON}-devel"]},
 }
@@ -52,6 +54,17 @@ def lacking(*, sound: bool) -> list[str]:
     if sound and not (all(map(shutil.which, tools)) and ctypes.util.find_library("portaudio")):
         missing.append(SOUND)
     return missing
+
+
+def lacking_for_cpython() -> list[str]:
+    """What the system does not have yet to build a CPython that can use pip, and ctypes."""
+    programs = all(map(shutil.which, ("gcc", "make", "xz")))
+    headers = ("ffi.h", "openssl/ssl.h", "zlib.h")
+    included = [f"-include{header}" for header in headers]
+    look = ["gcc", "-fsyntax-only", *included, "-xc", os.devnull]
+    if programs and subprocess.run(look, capture_output=True).returncode == 0:
+        return []
+    return [CPYTHON]
 
 
 def browser() -> str | None:

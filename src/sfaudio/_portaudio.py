@@ -42,7 +42,9 @@ class DeviceInfo:
 
 
 def missing(error: Exception) -> StreamError:
-    """Of what sounddevice said when it was imported."""
+    """Of what sounddevice said when it was imported, or what Python said where it is not installed."""
+    if isinstance(error, ImportError):
+        return StreamError(f"sounddevice is not there ({error}): pip install sounddevice")
     return StreamError(f"PortAudio is not there ({error}): {INSTALL.get(sys.platform, REINSTALL)}")
 
 

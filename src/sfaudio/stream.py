@@ -62,12 +62,10 @@ _replacing = threading.Lock()  # for two threads that find a PortAudio hung
 
 
 def _load_sounddevice() -> Any:
-    """The module. `StreamError` where PortAudio is missing, or does not start."""
+    """The module. `StreamError` where it or PortAudio is missing, or does not start."""
     try:
         return import_module("sounddevice")
-    except ImportError:
-        raise
-    except OSError as error:
+    except (ImportError, OSError) as error:
         raise missing(error) from None
     except Exception as error:  # its own, which can only be had from it
         raise failed(error) from None

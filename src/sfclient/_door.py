@@ -155,8 +155,13 @@ class CarriedCall:
         """Where it may be done: in trio's thread, or here when all is over."""
         call = self.begun()
         self.job.check_process()
-        if not self.job.is_over:
-            return self.job.run(partial(function, call))
+
+        def unless_over() -> list[T]:
+            return [] if self.job.is_over else [function(call)]
+
+        # When it is over other threads may do something here already: then trio's does nothing.
+        if not self.job.is_over and (done := self.job.run(unless_over)):
+            return done[0]
         with self._lock:
             return function(call)
 

@@ -7,6 +7,7 @@ taken out of it, when it is read.
 import json
 import logging
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -19,6 +20,7 @@ from sfclient._events import Disconnected, Event, MessageReceived
 
 _logger = logging.getLogger(__name__)
 _calls = count(1)  # in the log, which may hold several at a time
+_counting = threading.Lock()  # two threads at once would count a call once, without the GIL
 
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\"\\/]))")  # RFC 8259, 7, but for what no secret has
 
@@ -64,7 +66,8 @@ class EventQueue:
     """
 
     def __init__(self) -> None:
-        self._call = next(_calls)
+        with _counting:
+            self._call = next(_calls)
         self._in, self._out = trio.open_memory_channel[Event | _Unread](UNREAD_EVENTS)
         self._unread_bytes = 0
         self._last: Disconnected | None = None

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from typing import Any, Generic, TypeVar, overload
 
@@ -79,6 +79,13 @@ class Host(ABC):
 def serve(host: Host) -> None:
     """What this task of trio's does, and those it starts, is for this host."""
     _host.set(host)
+
+
+def program_context() -> Context:
+    """A copy of this context, for what is the program's own: it may hold other calls, in a trio of its own."""
+    context = copy_context()
+    context.run(_host.set, None)
+    return context
 
 
 def current_host() -> Host | None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -134,11 +135,8 @@ async def in_thread(
     def keep() -> None:
         results.append(work())
         if abandoned.is_set():
-            undo_it()
-
-    def undo_it() -> None:
-        with suppress(Exception):  # also where the other was faster
-            undo(results.pop())
+            with suppress(IndexError):  # the other was faster
+                _try(undo, results.pop())
 
     try:
         # One that is abandoned keeps its token, so each has a limiter of its own.
@@ -150,10 +148,16 @@ async def in_thread(
         )
     except trio.Cancelled:
         abandoned.set()
-        if results:  # it ended at this moment
+        with suppress(IndexError):  # it has not ended at this moment, or undoes it itself
+            undo_it = partial(_try, undo, results.pop())
             threading.Thread(target=undo_it, name="sfclient undoing", daemon=True).start()
         raise
     return results.pop()
+
+
+def _try(undo: Callable[[Result], object], result: Result) -> None:
+    with suppress(Exception):
+        undo(result)
 
 
 async def in_time(work: Callable[[], Result], seconds: float = CLOSE_SECONDS) -> Result:

@@ -277,8 +277,8 @@ class Job(Generic[T]):
 
     @property
     def error(self) -> BaseException | None:
-        """What `take` is to raise."""
-        return self._errors[0] if self._errors else None
+        """What `take` is to raise. It may be forgotten at any moment."""
+        return next(iter(self._errors[:1]), None)
 
     def take(self) -> T:
         """Its result, or what it raised; `Stopped` if it was cancelled. Once, when it is over."""

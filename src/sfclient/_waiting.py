@@ -4,7 +4,6 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ import trio
 
 from sfclient._crossing import Flag, raise_once
 from sfclient._errors import UsageError
-from sfclient._host import Answer, Host
+from sfclient._host import Answer, Host, program_context
 from sfclient._trio_thread import Job, Stopped
 
 T = TypeVar("T")
@@ -35,7 +34,7 @@ class ThreadHost(Host):
             except BaseException as error:
                 answer.fail(error)
 
-        trio.lowlevel.start_thread_soon(partial(copy_context().run, ask), lambda _: None)
+        trio.lowlevel.start_thread_soon(partial(program_context().run, ask), lambda _: None)
         return lambda: None  # one cannot cancel a thread
 
     def is_gone(self) -> bool:

@@ -265,7 +265,7 @@ class Call(PlainCall):
         self._loop = loop
         call = carried.begun()
         self._events = _Stream(carried, loop, call.__anext__, call._events.receive_nowait)
-        self._tap: Tap | None = None
+        self._taps: list[Tap] = []
 
     def __aiter__(self) -> "Call":
         return self
@@ -293,14 +293,15 @@ class Call(PlainCall):
     def tap(self) -> "Tap":
         """What both sides say: ``async for sound in call.tap``. Raises `UsageError` unless it was asked for by
         `open_call`."""
-        self._tap = self._tap or Tap(self._carried, self._loop)
-        return self._tap
+        if not self._taps:
+            self._taps.append(Tap(self._carried, self._loop))
+        return self._taps[0]  # where two threads made one
 
     async def _wait_unasked(self) -> None:
         """Until trio's thread does nothing more for it; the call is over."""
         await self._events.wait_unasked()
-        if self._tap is not None:
-            await self._tap._stream.wait_unasked()
+        for tap in self._taps[:1]:
+            await tap._stream.wait_unasked()
 
 
 class Tap:

@@ -148,13 +148,15 @@ class _Block(AbstractContextManager["Call"]):
     """The block of a call: what becomes of the call when it is left, and what is raised then."""
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._options: tuple[tuple[Any, ...], dict[str, Any]] | None = args, kwargs
+        self._options = [(args, kwargs)]  # until it is entered
 
     def __enter__(self) -> "Call":
         check_may_block("open_call")
-        if self._options is None:
-            raise UsageError("an open_call is entered once: call it again for another call")
-        (args, kwargs), self._options = self._options, None
+        try:
+            args, kwargs = self._options.pop()
+        except IndexError:
+            told = "an open_call is entered once: call it again for another call"
+            raise UsageError(told) from None
         host = ThreadHost()
         begun = Flag()
         self._over = over = Flag()
@@ -281,8 +283,12 @@ def _raise_failure(carried: CarriedCall, over: Flag) -> None:
     carried.job.check_process()
     if carried.is_failing and carried.job.may_wait:
         over.wait()
-        if carried.job.error is not None:  # the block is not left yet
-            raise_as_it_is(carried.job.error)
+        error = carried.job.error
+        try:
+            if error is not None:  # the block is not left yet
+                raise_as_it_is(error)
+        finally:
+            del error
 
 
 class Call(PlainCall):
@@ -296,7 +302,7 @@ class Call(PlainCall):
         self._over = over
         call = carried.begun()
         self._events = _Stream(carried, over, call.__anext__, call._events.receive_nowait)
-        self._tap: Tap | None = None
+        self._taps: list[Tap] = []
 
     def __iter__(self) -> "Call":
         return self
@@ -352,8 +358,9 @@ class Call(PlainCall):
     @property
     def tap(self) -> "Tap":
         """What both sides say: ``for sound in call.tap``. Raises `UsageError` unless `open_call` was asked for it."""
-        self._tap = self._tap or Tap(self._carried, self._over)
-        return self._tap
+        if not self._taps:
+            self._taps.append(Tap(self._carried, self._over))
+        return self._taps[0]  # where two threads made one
 
 
 class Tap:

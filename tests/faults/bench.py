@@ -21,7 +21,6 @@ from weakref import WeakSet
 
 import numpy as np
 import trio
-import trustme
 
 from sfclient import (
     Audio,
@@ -236,7 +235,9 @@ async def _service(
 @cache
 def _contexts(tls: str) -> tuple[ssl.SSLContext | None, ssl.SSLContext]:
     if not tls:
-        return None, client_context(trustme.CA())  # made once, and not for every request
+        return None, ssl.create_default_context()  # made once, and not for every request
+    import trustme  # not for every Python there is a wheel of what it needs
+
     authority = trustme.CA()
     name = "agents.example" if tls == "other host" else "127.0.0.1"
     trusted = trustme.CA() if tls == "unknown" else authority

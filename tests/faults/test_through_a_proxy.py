@@ -4,7 +4,6 @@ import os
 
 import pytest
 import trio
-import trustme
 
 from sfclient import Audio, MemoryInput, MemoryOutput, NetworkError, open_call, request_session
 from sfclient.testing import Link, Network, Reset, open_proxy
@@ -37,6 +36,8 @@ def test_certificate_is_the_service_s_own_and_its_websocket_is_hit(
     clock: UnhurriedClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    import trustme  # not for every Python there is a wheel of what it needs
+
     authority = trustme.CA()
     script = (speak(1), close_frame(1000))
     faults = (Reset(20_000),) if is_reset else ()

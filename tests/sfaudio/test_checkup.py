@@ -131,6 +131,13 @@ def test_where_portaudio_is_missing_the_rest_is_told_with_a_remedy() -> None:
     assert "apt-get install libportaudio2" in remedy
 
 
+def test_where_sounddevice_is_not_installed_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    (finding,) = check_portaudio()
+    assert not finding.is_good
+    assert "pip install sounddevice" in finding.remedy
+
+
 def test_a_finding_is_a_line_and_one_for_its_remedy() -> None:
     assert str(Finding("a", True, "b")) == "ok  a: b"
     assert str(Finding("a", False, "b", "c")) == "BAD a: b\n    c"

@@ -1,5 +1,7 @@
 """Far sides that are not the simulator: bytes to order over TCP and TLS, and names that all lead here."""
 
+from __future__ import annotations
+
 import base64
 import contextlib
 import hashlib
@@ -9,10 +11,12 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
-import trustme
+
+if TYPE_CHECKING:
+    import trustme  # not for every Python there is a wheel of what it needs
 
 Handler = Callable[[trio.abc.Stream], Awaitable[None]]
 

@@ -118,19 +118,19 @@ class MemoryOutput:
             if samplerate is None
             else whole_rate(samplerate, "the samplerate of a MemoryOutput")
         )
-        self._played = bytearray()
+        self._blocks: list[bytes] = []
 
     @property
     def played(self) -> bytes:
-        """All that was played, from the first block on."""
-        return bytes(self._played)
+        """All that was played, from the first block on. For any thread."""
+        return b"".join(tuple(self._blocks))  # of which there may be more at any moment
 
     def open(self, samplerate: int) -> int:
         self.samplerate = self.samplerate or samplerate
         return self.samplerate
 
     def write(self, block: NDArray[np.int16]) -> None:
-        self._played += block.tobytes()
+        self._blocks.append(block.tobytes())
 
     def close(self) -> None:
         pass

@@ -1,6 +1,7 @@
 """What a program says, as it makes it: a source that asks for more when little is left."""
 
 import logging
+import threading
 from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -91,16 +92,15 @@ class StreamInput:
         self._few_bytes = 2 * round(FEW_SECONDS * self._samplerate)
         self._enough_bytes = 2 * round(ENOUGH_SECONDS * self._samplerate)
         self._bell = Bell()  # rung when little waits
-        self._is_open = False
+        self._free = threading.Lock()  # taken by its call, for good
         self._taken = 0  # pieces
         self._is_stalled = False
         self._has_ended = self._was_abandoned = False
         self._underruns = self._padded_frames = 0
 
     def open(self) -> int:
-        if self._is_open:
+        if not self._free.acquire(blocking=False):
             raise UsageError("a StreamInput is good for one call: make another")
-        self._is_open = True
         return self._samplerate
 
     @property

@@ -1,6 +1,7 @@
 """What the agent says, for a program that takes it block by block while it is said."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -66,13 +67,14 @@ class BlockQueue:
         self._capacity_frames = 0.0
         self._blocks: deque[NDArray[np.int16]] = deque()
         self._wakes: deque[Callable[[], object]] = deque()
+        self._free = threading.Lock()  # taken by its call, for good
         self._pid: int | None = None  # of the process of its call
         self._is_over = False
         # Each is counted by one thread alone.
         self._played_frames = self._dropped_frames = self._read_frames = 0
 
     def open(self, samplerate: int) -> int:
-        if self._pid is not None:
+        if not self._free.acquire(blocking=False):
             raise UsageError("a StreamOutput is good for one call: make another")
         self.samplerate = self.samplerate or samplerate
         self._capacity_frames = self._capacity_seconds * self.samplerate
@@ -120,7 +122,8 @@ class BlockQueue:
         block = self._oldest()
         if block is None and not is_over:
             self._wakes.append(wake)
-            block = self._oldest()  # it may have come just before
+            is_over = self._is_over  # either may have come just before
+            block = self._oldest()
         if block is not None:
             self._read_frames += len(block)
             return int16_to_float32(block) if self._is_float else block
@@ -135,9 +138,13 @@ class BlockQueue:
             return None
 
     def _wake(self) -> None:
-        while self._wakes:
-            with suppress(RuntimeError):  # its loop is closed, with all who waited there
-                self._wakes.popleft()()
+        with suppress(
+            IndexError
+        ):  # none is left; without the GIL nothing but taking one tells that for sure
+            while True:
+                wake = self._wakes.popleft()
+                with suppress(RuntimeError):  # its loop is closed, with all who waited there
+                    wake()
 
 
 class StreamOutput(BlockQueue):

@@ -1,6 +1,7 @@
 """One call as the server sees it: what the client sent, and all that can be done to the client."""
 
 import json
+import threading
 import wave
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -104,6 +105,8 @@ class SimulatedCall:
         self._forgotten = 0
         self._sent = bytearray()
         self._sent_bytes = 0
+        # A bytearray must not be copied while it grows, as it would be by other threads without the GIL.
+        self._growing = threading.Lock()
         self._audiences: list[ref[_CallerAudio]] = []  # none where all is kept
         # A ws-media client needs not say it.
         self._is_ready = self.contract == "ws-media"
@@ -117,7 +120,9 @@ class SimulatedCall:
     @property
     def received_audio(self) -> bytes:
         """The caller's PCM16 mono at `caller_samplerate` so far, messages joined. A copy."""
-        return self._codecs.caller.decode(bytes(self._received)) if self._keeps else b""
+        with self._growing:
+            received = bytes(self._received) if self._keeps else b""
+        return self._codecs.caller.decode(received)
 
     @property
     def sent_audio(self) -> bytes:
@@ -126,7 +131,9 @@ class SimulatedCall:
         It is what the client hears: with what G.711 does to it. If the client went away, it may
         not have got the last message in full.
         """
-        return self._codecs.agent.decode(bytes(self._sent))
+        with self._growing:
+            sent = bytes(self._sent)
+        return self._codecs.agent.decode(sent)
 
     @property
     def heard_seconds(self) -> float:
@@ -174,7 +181,8 @@ class SimulatedCall:
             audio = self._codecs.agent_audio(message)
             self._sent_bytes += len(audio)
             if self._keeps:
-                self._sent += audio
+                with self._growing:
+                    self._sent += audio
         try:
             await self._wire.send(message)
         except WireClosed as exc:
@@ -246,7 +254,9 @@ class SimulatedCall:
         if self._keeps:
             self._note(message)
         if isinstance(message, bytes):
-            self._received += self._codecs.caller_audio(message)
+            audio = self._codecs.caller_audio(message)
+            with self._growing:
+                self._received += audio
             if not self._keeps:
                 self._forget()
         else:

@@ -1,22 +1,26 @@
 """From a key to a session and from its URL to a websocket: no test leaves a secret in a log, a task or a socket."""
 
+from __future__ import annotations
+
 import json
 import logging
 import os
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-import trustme
 
 from sfclient import Session, SfclientError, request_session
 from sfclient._websocket import open_websocket
 
 from ..conftest import open_sockets
 from ..raw_servers import Peer, Resolver
+
+if TYPE_CHECKING:
+    import trustme  # not for every Python there is a wheel of what it needs
 
 KEY = "key-4f9a8c27b1"
 TOKEN = "tok-73ab"
@@ -107,4 +111,6 @@ async def resolver() -> AsyncIterator[Resolver]:
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
+    import trustme
+
     return trustme.CA()

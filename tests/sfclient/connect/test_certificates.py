@@ -1,10 +1,12 @@
 """Whom the environment trusts: told by the variable if it is of no use, before anybody is asked."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import trustme
 
 from sfclient import UsageError
 from sfclient._websocket import open_websocket
@@ -12,6 +14,9 @@ from sfclient._websocket import open_websocket
 from ..conftest import UnhurriedClock
 from ..raw_servers import Resolver, accept, server_context, serving
 from .conftest import PATH, URL, connect, failing
+
+if TYPE_CHECKING:
+    import trustme  # not for every Python there is a wheel of what it needs
 
 
 async def test_file_and_folder_that_are_of_no_use(

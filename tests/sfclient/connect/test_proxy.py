@@ -1,10 +1,12 @@
 """A network that is left through a proxy: the request for a session and the websocket agree on it."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
-import trustme
 
 from sfclient import NetworkError, UsageError, request_session
 from sfclient._proxy import proxy_toward
@@ -23,6 +25,9 @@ from ..raw_servers import (
     sleep_forever,
 )
 from .conftest import KEY, PATH, URL, connect, failing, http, request_from
+
+if TYPE_CHECKING:
+    import trustme  # not for every Python there is a wheel of what it needs
 
 HOST = "agents.example"
 PASSWORD = "pass-8d1c"

@@ -1,15 +1,20 @@
 """What is in the way of the request for a session, in TCP and TLS."""
 
+from __future__ import annotations
+
 import socket
+from typing import TYPE_CHECKING
 
 import trio
-import trustme
 
 from sfclient import NetworkError, request_session
 
 from ..conftest import UnhurriedClock
 from ..raw_servers import Resolver, client_context, server_context, serving
 from .conftest import KEY, URL, failing, http, request_from
+
+if TYPE_CHECKING:
+    import trustme  # not for every Python there is a wheel of what it needs
 
 
 class TestTheWayThere:

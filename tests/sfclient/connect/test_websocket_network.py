@@ -1,11 +1,13 @@
 """What is in the way of a websocket in TCP and TLS: each told at once, by its name, with nothing left behind."""
 
+from __future__ import annotations
+
 import socket
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
-import trustme
 
 from sfclient import NetworkError, ServiceError
 from sfclient._websocket import WebSocketClosed, open_websocket
@@ -23,6 +25,9 @@ from ..raw_servers import (
     sleep_forever,
 )
 from .conftest import PATH, connect, failing, failing_in
+
+if TYPE_CHECKING:
+    import trustme  # not for every Python there is a wheel of what it needs
 
 
 class TestTheWayThere:

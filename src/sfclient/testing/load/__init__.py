@@ -21,7 +21,8 @@ worker that is lost are run again elsewhere, and a call would be placed twice.
 from importlib.util import find_spec
 
 if missing := [name for name in ("distributed", "hdrh") if find_spec(name) is None]:
-    raise ImportError(f"a load needs {' and '.join(missing)}: pip install 'sfaudio[load]'")
+    told = f"a load needs {' and '.join(missing)}: pip install 'sfaudio[load]'"
+    raise ImportError(told, name=missing[0])
 
 from sfclient.testing.load._hold import hold_load
 from sfclient.testing.load._lines import lines_of

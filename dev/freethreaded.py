@@ -1,0 +1,156 @@
+"""The tests on a CPython without the GIL, and threads that misuse each object, under sanitizers too."""
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from dev.environment import PROJECT, PYPROJECT, make_venv, pip_install
+from dev.free_cpython import check, free_cpython
+from dev.packaging import build
+from dev.processes import ROOT, in_venv, run, say
+from dev.proofs import print_reports, sanitized_by
+from dev.system import lacking, system_install
+
+GROUPS: dict[str, list[str | dict[str, str]]] = tomllib.loads(
+    PYPROJECT.read_text(encoding="utf-8")
+)["dependency-groups"]
+TESTS = [f"tests/{room}" for room in ("sfaudio", "sfclient", "simulator", "faults", "portaudio")]
+MISUSE = "tests/sfaudio/test_free_threads.py"
+# numpy and what else is not built with ThreadSanitizer is not judged by it.
+TSAN_OPTIONS = "exitcode=66:ignore_noninstrumented_modules=1:history_size=4"
+SUPPRESSIONS = ROOT / "tests" / "sfaudio" / "tsan_suppressions.txt"
+
+
+def freethreaded(arguments: list[str]) -> int:
+    """test on a CPython without the GIL: imports, core, client, and four threads that misuse each object"""
+    parser = argparse.ArgumentParser(prog="dev.py freethreaded")
+    parser.add_argument("--python", help="a CPython without the GIL; else one is found, or built")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of misuse, for each object")
+    parser.add_argument(
+        "--sanitize",
+        choices=("thread", "address,undefined"),
+        help="only the misuse, with this in the extensions",
+    )
+    options, for_pytest = parser.parse_known_args(arguments)
+    os.environ.pop("PYTHON_GIL", None)  # What turns it on is to be seen.
+    os.environ["PIP_ONLY_BINARY"] = ":all:"  # Of what has no wheel, much wants more compilers.
+    python = options.python or free_cpython("thread" if options.sanitize == "thread" else "plain")
+    check(python)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        venv = folder / "venv"
+        misuse = [MISUSE, "--misuse-seconds", f"{options.seconds}"]
+        if options.sanitize:
+            return sanitized_misuse(folder, python, options.sanitize, [*misuse, *for_pytest])
+        make_venv(venv, python)
+        lacks = install_what_can_be(venv)
+        build(venv, folder)
+        install_wheel(venv, folder)
+        if "sounddevice" in lacks:
+            for_pytest = ["-m", "not jack", *for_pytest]
+        elif missing := lacking(sound=True):
+            system_install(missing)
+        if lacks:
+            for_pytest = ["--skip-lacking", "-rs", *for_pytest]
+        pytest = ("python", "-m", "pytest")
+        passed = {
+            "the imports": imports(venv),
+            "the tests": run(*pytest, *TESTS, *for_pytest, venv=venv) == 0,
+            f"{options.seconds:g} s of misuse": run(*pytest, "-v", *misuse, venv=venv) == 0,
+        }
+        for what, has_passed in passed.items():
+            say(f"{what} {'passed' if has_passed else 'FAILED'} without the GIL ({python})")
+        return int(not all(passed.values()))
+
+
+def sanitized_misuse(folder: Path, python: str, sanitizers: str, arguments: list[str]) -> int:
+    """Only of `sfaudio`, which alone has extensions."""
+    os.environ["TSAN_OPTIONS"] = "report_bugs=0"  # Of pip and the compiler's callers.
+    venv = folder / "venv"
+    make_venv(venv, python)
+    pip_install(venv, "numpy", groups=["test-core"])
+    env = sanitized_by(sanitizers, folder, venv)
+    if sanitizers == "thread":
+        settings = f"{TSAN_OPTIONS}:log_path={folder / 'report'}:suppressions={SUPPRESSIONS}"
+        env = {"TSAN_OPTIONS": settings}
+    env.pop("PYTHONMALLOC", None)  # Without the GIL there is one allocator; ours is C's there.
+    install_wheel(venv, folder)
+    options = ("-v", "-p", "no:faulthandler", "--capture=sys")
+    status = run("python", "-m", "pytest", *options, *arguments, venv=venv, env=env)
+    reports = print_reports(folder)
+    failed = status != 0 or reports > 0
+    say(
+        f"misuse under {sanitizers}: {'FAILED' if failed else 'passed'}, {reports} reports ({python})"
+    )
+    return int(failed)
+
+
+def install_wheel(venv: Path, folder: Path) -> None:
+    (wheel,) = folder.glob("*.whl")
+    pip_install(venv, "--no-deps", f"{wheel}")
+
+
+def install_what_can_be(venv: Path) -> set[str]:
+    """What the project and its tests ask for; returns the names of what has no wheel for this CPython."""
+    asked = [*PROJECT["dependencies"], *of_extras(), *of_group("test")]
+    pip = (in_venv("python", venv), "-m", "pip", "install", "--quiet")
+    say("installing what there are wheels of")
+    if subprocess.run([*pip, *asked], capture_output=True).returncode == 0:
+        return set()
+    lacks = set()
+    for requirement in asked:
+        done = subprocess.run([*pip, requirement], capture_output=True)
+        if done.returncode != 0:
+            lacks.add(requirement.partition(">")[0])
+    say(f"there is no wheel for this CPython of {', '.join(sorted(lacks))}, or of what they need")
+    return lacks
+
+
+def of_extras() -> list[str]:
+    extras: dict[str, list[str]] = PROJECT["optional-dependencies"]
+    return [requirement for extra in extras.values() for requirement in extra]
+
+
+def of_group(name: str) -> Iterator[str]:
+    for member in GROUPS[name]:
+        if isinstance(member, dict):
+            yield from of_group(member["include-group"])
+        else:
+            yield member
+
+
+def imports(venv: Path) -> bool:
+    """Whether no module of ours turns the GIL on, nor what they import of others, which is told."""
+    python = f"{in_venv('python', venv)}"
+    for package in ("sfaudio", "sfclient"):
+        alone = [
+            python,
+            "-W",
+            "error",
+            "-c",
+            f"import sys, {package}; sys.exit(sys._is_gil_enabled())",
+        ]
+        if subprocess.run(alone, cwd=venv).returncode != 0:
+            return False
+    culprits: dict[str, str] = {}
+    while True:
+        command = [python, f"{ROOT / 'dev' / 'imports.py'}", "--without", *culprits]
+        done = subprocess.run(command, cwd=venv, capture_output=True, text=True)
+        if done.returncode != 0:
+            print(done.stderr)
+            return False
+        told: dict[str, str | None] = json.loads(done.stdout.splitlines()[-1])
+        ons = {module: what for module, what in told.items() if what and "GIL" in what}
+        if not ons:
+            break
+        culprits |= ons
+    lacks = {module: what for module, what in told.items() if what}
+    for module, what in (lacks | culprits).items():
+        print(f"{module}: {what}")
+    say(f"{len(told) - len(lacks)} modules leave the GIL off, {len(culprits)} turn it on")
+    return not culprits

@@ -98,7 +98,7 @@ async def memory() -> AsyncIterator[Names]:
 async def load() -> AsyncIterator[Names]:
     """For a second, and not for a minute."""
     async with open_simulator(ReplyAgent(["when.wav"]), key=KEY) as there:
-        script = Script("is answered", [Say(os.path.abspath("hello.wav")), Hear(9.0)])
+        script = Script("is answered", [Say(f"{os.getcwd()}/hello.wav"), Hear(9.0)])
         names: Names = {
             "script": script,
             "Load": lambda script, agent, **_: Load(

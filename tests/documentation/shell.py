@@ -33,6 +33,11 @@ ASKED = {
 IN_VENV = f"""if [ "$1 $2" = "-m venv" ]; then
     {sys.executable} -m venv --without-pip "$3" && exec rm "$3"/bin/python*
 fi"""
+# A checkout's door: whether it has such a command.
+IN_CHECKOUT = f"""if [ "$1" = dev.py ]; then
+    cd {ROOT} && {sys.executable} dev.py | grep "^ *$2 " >/dev/null
+    exit
+fi"""
 PORT = re.compile(r"(?<=[ :])8\d{3}\b")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -51,7 +56,7 @@ class Reader:
         self._state.write_text("")
         programs = folder / "programs"
         programs.mkdir()
-        python = f'{IN_VENV}\nexec {sys.executable} "$@"'
+        python = f'{IN_VENV}\n{IN_CHECKOUT}\nexec {sys.executable} "$@"'
         by_module = {
             name: f'exec {sys.executable} -m {module} "$@"' for name, module in MODULES.items()
         }

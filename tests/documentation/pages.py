@@ -18,7 +18,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
+PAGES = [
+    ROOT / "README.md",
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts),
+]
 SHELLS = ("console", "sh")
 FILES = ("toml", "ini", "json", "yaml")
 LANGUAGES = (*SHELLS, *FILES, "python", "cython")

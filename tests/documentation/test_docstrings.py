@@ -13,24 +13,21 @@ from typing import Any
 import pytest
 
 from ..test_public_names import MODULES as TOLD
-from .pages import ROOT, Block
-from .shell import Reader, use
+from .pages import MARKS, ROOT, Block
+from .shell import Reader, run_pieces
 
 PUBLIC: dict[str, Any] = runpy.run_path(str(ROOT / "docs" / "_extensions" / "public.py"))
 # By where it is: what the example takes from the rest of a program.
 GIVEN = {
     "sfaudio.stream": "pieces.stream",
     "sfclient.open_call": "docstrings.call",
-    "sfclient.aio": "docstrings.call",
-    "sfclient.aio.open_call": "docstrings.call",
     "sfclient.blocking": "docstrings.blocking",
-    "sfclient.blocking.open_call": "docstrings.blocking",
     "sfclient.simulator": "docstrings.simulator",
     "sfclient.testing": "docstrings.network",
     "sfclient.testing.load": "docstrings.load",
     "sfclient.testing.virtual.open_memory_agent": "docstrings.memory",
 }
-MARKS = {"sfaudio.stream": pytest.mark.jack, "sfclient.testing.load": pytest.mark.slow}
+MARKED = {"sfaudio.stream": "jack", "sfclient.testing.load": "slow"}
 
 
 def examples() -> Iterator[tuple[str, str]]:
@@ -54,7 +51,10 @@ def examples_in(name: str, thing: object) -> Iterator[tuple[str, str]]:
         yield name, textwrap.dedent(block).strip()
 
 
-EXAMPLES = sorted(set(examples()))
+# The first that has it: a class and its module may.
+EXAMPLES = [
+    (name, text) for text, name in {text: name for name, text in [*examples()][::-1]}.items()
+]
 
 
 def test_each_example_is_run() -> None:
@@ -63,21 +63,18 @@ def test_each_example_is_run() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="run as the pages are, by a POSIX shell")
 @pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        pytest.param(*example, id=example[0], marks=MARKS.get(example[0], ()))
-        for example in EXAMPLES
-    ],
+    "mark", ["", *(pytest.param(name, marks=getattr(pytest.mark, name)) for name in MARKS)]
 )
-def test_the_example_runs(
-    name: str, text: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    is_jack = MARKS.get(name) == pytest.mark.jack
+def test_the_examples_run(mark: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    is_jack = mark == "jack"
     env = request.getfixturevalue("jack").env if is_jack else dict(os.environ)
-    words = {"given": GIVEN[name], "agent": "speak"}
-    block = Block(ROOT / "src", 0, "python", text, words)
     with Reader(tmp_path, env, **({"rate": 1} if is_jack else {})) as reader:
-        use(reader, block, reader.write(block))
+        pieces = [
+            Block(ROOT / "src", line, "python", text, {"given": GIVEN[name], "agent": "speak"})
+            for line, (name, text) in enumerate(EXAMPLES)
+            if MARKED.get(name, "") == mark
+        ]
+        run_pieces(reader, [(piece, reader.write(piece)) for piece in pieces])
 
 
 def test_the_reference_is_of_all_that_is_public() -> None:

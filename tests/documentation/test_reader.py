@@ -26,7 +26,6 @@ GOES_WRONG = {
     "an unused file": "```toml\n# a.toml\na = 1\n```",
     "no TOML": "```toml\n# pyproject.toml\na = b\n```",
     "a unit": "```ini\n# a.service\n[Service]\nExecStrat=/bin/true\n```",
-    "a test": "```python\n# test_a.py\ndef test_a():\n    assert False\n```",
     "another output": "```console\n$ echo one\ntwo\n```",
     "no such command": "```console\n$ sfclient cal\n```",
     "another status": "<!-- run: exits=1 -->\n```console\n$ true\n```",

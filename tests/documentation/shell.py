@@ -18,7 +18,7 @@ from .service import KEY, serving
 
 HERE = Path(__file__).parent
 SECONDS = 60  # that a command may take
-RATE = 20  # How many seconds of a call pass in one, where no device keeps time.
+RATE = 10  # How many seconds of a call pass in one, where no device keeps time.
 MODULES = {
     **{name: name for name in ("sfclient", "pytest", "dask")},
     "cythonize": "Cython.Build.Cythonize",
@@ -32,6 +32,11 @@ ASKED = {
 # A venv that leads back here: without programs of its own.
 IN_VENV = f"""if [ "$1 $2" = "-m venv" ]; then
     {sys.executable} -m venv --without-pip "$3" && exec rm "$3"/bin/python*
+fi"""
+# A checkout's door: whether it has such a command.
+IN_CHECKOUT = f"""if [ "$1" = dev.py ]; then
+    cd {ROOT} && {sys.executable} dev.py | grep "^ *$2 " >/dev/null
+    exit
 fi"""
 PORT = re.compile(r"(?<=[ :])8\d{3}\b")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -51,7 +56,7 @@ class Reader:
         self._state.write_text("")
         programs = folder / "programs"
         programs.mkdir()
-        python = f'{IN_VENV}\nexec {sys.executable} "$@"'
+        python = f'{IN_VENV}\n{IN_CHECKOUT}\nexec {sys.executable} "$@"'
         by_module = {
             name: f'exec {sys.executable} -m {module} "$@"' for name, module in MODULES.items()
         }
@@ -174,11 +179,13 @@ def matches(shown: str, told: str) -> bool:
 def read_page(reader: Reader, blocks: list[Block], marks: tuple[str, ...]) -> int:
     """Do what the blocks with these marks say, and what they need of those before them; how many were run."""
     done = 0
+    pieces: list[tuple[Block, Path]] = []
     for block in blocks:
         is_asked_for = block.marks == marks
         done += is_asked_for
         if "of" in block.words:
-            assert block.text.strip() in (ROOT / block.words["of"]).read_text(), f"{block}"
+            source = (ROOT / block.words["of"]).read_text()
+            assert f"\n{block.text}" in f"\n{source}", f"{block} is no piece of it"
         elif block.language in SHELLS:
             is_needed = block.text.startswith(("export ", "$ export ")) and not block.marks
             if is_asked_for or is_needed:
@@ -186,9 +193,22 @@ def read_page(reader: Reader, blocks: list[Block], marks: tuple[str, ...]) -> in
                     reader.run(block, command, output)
         else:
             path = reader.write(block)
-            if is_asked_for and not is_named(path.name, blocks):
+            if is_asked_for and "given" in block.words:
+                pieces.append((block, path))
+            elif is_asked_for and not is_named(path.name, blocks):
                 use(reader, block, path)
+    run_pieces(reader, pieces)
     return done
+
+
+def run_pieces(reader: Reader, pieces: list[tuple[Block, Path]]) -> None:
+    """In one process for each agent that answers: they are whole by what they are given."""
+    by_agent: dict[str | None, list[tuple[Block, Path]]] = {}
+    for block, path in pieces:
+        by_agent.setdefault(block.words.get("agent"), []).append((block, path))
+    for group in by_agent.values():
+        words = [f"{block.words['given']} {shlex.quote(f'{path}')}" for block, path in group]
+        reader.run(group[0][0], f"python {HERE / 'reader' / 'piece.py'} {' '.join(words)}")
 
 
 def is_named(name: str, blocks: list[Block]) -> bool:
@@ -208,8 +228,6 @@ def use(reader: Reader, block: Block, path: Path) -> None:
     """A file that no command names, by what it is for."""
     file = shlex.quote(f"{path}")
     match block.language, path.name:
-        case "python", _ if given := block.words.get("given"):
-            reader.run(block, f"python {HERE / 'reader' / 'piece.py'} {given} {file}")
         case "python", name if name.startswith("test_"):
             reader.run(block, f"pytest -q -p no:cacheprovider {file}")
         case "python", _:

@@ -35,7 +35,20 @@ def hurry(trio: ModuleType) -> None:
     trio.run = run_fast  # type: ignore[attr-defined]
 
 
-CHANGES: dict[str, Callable[[ModuleType], None]] = {}
+def come_first(assertion: ModuleType) -> None:
+    """Before pytest, which imports the modules of its plugins itself, sfclient's among them."""
+    install: Callable[..., Any] = assertion.install_importhook
+
+    def install_behind_us(config: Any) -> Any:
+        hook = install(config)
+        sys.meta_path.remove(FINDER)
+        sys.meta_path.insert(0, FINDER)
+        return hook
+
+    assertion.install_importhook = install_behind_us  # type: ignore[attr-defined]
+
+
+CHANGES: dict[str, Callable[[ModuleType], None]] = {"_pytest.assertion": come_first}
 if URL:
     CHANGES["sfclient._dialects._widget"] = CHANGES["sfclient._dialects._ws_media_http"] = lead
 if RATE != 1:
@@ -60,4 +73,5 @@ class Changes(MetaPathFinder):
         return spec
 
 
-sys.meta_path.insert(0, Changes())
+FINDER = Changes()
+sys.meta_path.insert(0, FINDER)

@@ -20,10 +20,8 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.S)
 ENVIRONMENT = {"SYNTHFLOW_API_KEY": "key", "SYNTHFLOW_AGENT_ID": "agent"}
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=["starlette", "fastapi"])
-async def test_it_is_mounted_as_the_readme_does_it(
-    program: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_it_is_mounted_as_the_readme_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (program,) = PROGRAMS
     async with visit() as alone:
         monkeypatch.setenv("SYNTHFLOW_API_KEY", alone.simulator.key)
         names: dict[str, Any] = {}

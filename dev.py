@@ -41,7 +41,6 @@ COMMANDS = {
     "sanitize": proofs.sanitize,
     "prove": proofs.prove,
     "fuzz": fuzzing.fuzz,
-    "misuse": fuzzing.misuse,
     "freethreaded": freethreaded.freethreaded,
     "bench": measuring.bench,
     "realtime": measuring.realtime,

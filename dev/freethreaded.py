@@ -1,6 +1,7 @@
 """The tests on a CPython without the GIL, and threads that misuse each object, under sanitizers too."""
 
 import argparse
+import ctypes
 import json
 import os
 import subprocess
@@ -23,6 +24,7 @@ TESTS = [f"tests/{room}" for room in ("sfaudio", "sfclient", "simulator", "fault
 MISUSE = "tests/sfaudio/test_free_threads.py"
 # numpy and what else is not built with ThreadSanitizer is not judged by it.
 TSAN_OPTIONS = "exitcode=66:ignore_noninstrumented_modules=1:history_size=4"
+ADDR_NO_RANDOMIZE = 0x0040000  # As <sys/personality.h> has it; older ThreadSanitizers need it.
 SUPPRESSIONS = ROOT / "tests" / "sfaudio" / "tsan_suppressions.txt"
 
 
@@ -39,6 +41,8 @@ def freethreaded(arguments: list[str]) -> int:
     options, for_pytest = parser.parse_known_args(arguments)
     os.environ.pop("PYTHON_GIL", None)  # What turns it on is to be seen.
     os.environ["PIP_ONLY_BINARY"] = ":all:"  # Of what has no wheel, much wants more compilers.
+    if options.sanitize == "thread":
+        ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE)  # Of all that is started from here.
     python = options.python or free_cpython("thread" if options.sanitize == "thread" else "plain")
     check(python)
     with tempfile.TemporaryDirectory() as name:
@@ -76,7 +80,9 @@ def sanitized_misuse(folder: Path, python: str, sanitizers: str, arguments: list
     pip_install(venv, "numpy", groups=["test-core"])
     env = sanitized_by(sanitizers, folder, venv)
     if sanitizers == "thread":
-        settings = f"{TSAN_OPTIONS}:log_path={folder / 'report'}:suppressions={SUPPRESSIONS}"
+        settings = f"{TSAN_OPTIONS}:log_path={folder / 'report'}"
+        if SUPPRESSIONS.exists():
+            settings += f":suppressions={SUPPRESSIONS}"
         env = {"TSAN_OPTIONS": settings}
     env.pop("PYTHONMALLOC", None)  # Without the GIL there is one allocator; ours is C's there.
     install_wheel(venv, folder)

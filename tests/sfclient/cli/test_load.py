@@ -20,6 +20,12 @@ from .conftest import ENVIRONMENT, KEY, MODULE, POSIX
 BASE_URL = ("--base-url", "http://127.0.0.1:1")
 
 
+@pytest.fixture(autouse=True)
+def what_a_load_needs() -> None:
+    import distributed  # noqa: F401
+    import hdrh  # noqa: F401
+
+
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     path = tmp_path / "greeted.toml"

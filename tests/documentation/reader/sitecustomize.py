@@ -55,11 +55,12 @@ if RATE != 1:
     CHANGES["trio"] = hurry
 
 
-class Changing(Loader):
-    """Beside a loader, which may be that of other modules too."""
+class Changed(Loader):
+    """Around that of the module, which may be one for many: pytest's is."""
 
     def __init__(self, loader: Loader, change: Callable[[ModuleType], None]) -> None:
-        self._loader, self._change = loader, change
+        self._loader = loader
+        self._change = change
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
@@ -77,7 +78,7 @@ class Changes(MetaPathFinder):
         spec = importlib.util.find_spec(name) if change else None
         if not (spec and spec.loader and change):
             return None
-        spec.loader = Changing(spec.loader, change)
+        spec.loader = Changed(spec.loader, change)
         return spec
 
 

@@ -1,6 +1,8 @@
 """Each block on each page is run, as its reader would: see `pages` for how a page says what becomes of one."""
 
 import os
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,17 @@ def test_the_runs_are_of_all_blocks() -> None:
     runs = {(page, marks) for page, marks in (run.values for run in RUNS)}
     assert {(page, block.marks) for page in BLOCKS for block in BLOCKS[page]} == runs
     assert {mark for _, marks in runs for mark in marks} <= {*MARKS}
+
+
+def test_the_extras_are_those_of_the_package() -> None:
+    page = (ROOT / "docs" / "reference" / "extras.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(re.findall(r"^\| `(\w+)` ", page, re.M)) == {*project["optional-dependencies"]}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_it_links_to_in_the_repository_is_there(page: Path) -> None:
+    """Sphinx does so for links within the site."""
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"github\.com/sfaudio/sfaudio/(?:tree|blob)/main/([^)#\s]+)", text):
+        assert (ROOT / path).exists()

@@ -1,15 +1,10 @@
-"""Threads that use the same object at the same time, every method against every method.
-
-    PYTHON_GIL=0 python -m tests.sfaudio.misuse OBJECT THREADS SECONDS
+"""Threads that use the same object at the same time, every method against every method, with arguments of any kind.
 
 This breaks the thread rules of sfaudio, on purpose: a refusal (`RuntimeError`) or an answer are right,
-anything else is not. It means something on a CPython without the GIL. Objects are new every
-`ROUND` seconds; when the threads have ended, the books must balance. Prints figures as JSON.
+anything else is not. Objects are new every `ROUND` seconds; when the threads have ended, the books must balance.
 """
 
-import json
 import random
-import sys
 import threading
 import time
 from collections import Counter
@@ -33,7 +28,7 @@ from sfaudio._echo_filter import EchoFilter
 from sfaudio._playout_law import PlayoutLaw
 from sfaudio._stretch import Stretcher
 
-from .hostile_calls import OF_METHODS, Fuzzer, check_books, resident_mib
+from .hostile_calls import OF_METHODS, Fuzzer, check_books
 from .hostile_targets import Target, all_targets
 
 ROUND = 0.25
@@ -158,26 +153,3 @@ def play_round(name: str, threads: int, seed: int, seconds: float) -> Counter[st
             thing.close()
         check_books(thing)
     return sum(outcomes, Counter())
-
-
-def main(name: str, threads: int, seconds: float) -> None:
-    if getattr(sys, "_is_gil_enabled", lambda: True)():
-        sys.exit(
-            "this Python has a GIL, or it is on: with PYTHON_GIL=0 a free-threaded one has not"
-        )
-    outcomes: Counter[str] = Counter()
-    begin, rounds, warm = time.monotonic(), 0, 0.0
-    while (passed := time.monotonic() - begin) < seconds:
-        print(f"{outcomes.total()} calls in {passed:.2f} s", flush=True)
-        outcomes += play_round(name, threads, rounds, ROUND)
-        rounds += 1
-        if not warm and passed > seconds / 4:
-            warm = resident_mib()
-    undocumented = [outcome for outcome in outcomes if UNDOCUMENTED in outcome]
-    figures = {"calls": outcomes.total(), "warm": warm, "end": resident_mib(), **outcomes}
-    print(json.dumps(figures))
-    sys.exit("\n".join(undocumented) or 0)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

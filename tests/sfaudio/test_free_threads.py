@@ -25,7 +25,7 @@ from sfaudio._callback import StreamCallback
 from sfaudio._kernels import force_kernel_level, kernel_level, kernel_levels
 from sfaudio.stream import Stream
 
-from .hostile_calls import OF_METHODS, check_books
+from .hostile_calls import OF_METHODS, check_books, resident_mib
 from .hostile_targets import compiled_modules
 from .misuse import OBJECTS as OBJECTS_FOR_ANY_CALL
 from .misuse import ROUND, play_round
@@ -45,6 +45,7 @@ from .threads import switch_interval
 
 THREADS = 4
 LONG_SECONDS = 10.0  # after which there was an intruder, however threads are scheduled
+IS_SANITIZED = not os.environ.keys().isdisjoint(("ASAN_OPTIONS", "TSAN_OPTIONS"))
 HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 OBJECTS: dict[str, Callable[[], Shared]] = {
@@ -139,11 +140,15 @@ def test_an_object_that_four_threads_misuse_is_not_spoiled(name: str, seconds: f
 def test_any_call_from_four_threads_is_answered_or_refused(name: str, seconds: float) -> None:
     """Also those with arguments that do not fit, and those that end an object."""
     allowed = {"returned", *(error.__name__ for error in OF_METHODS)}
-    until, seed = time.monotonic() + seconds, 0
-    while seed < 2 or time.monotonic() < until:
+    began, seed, warm = time.monotonic(), 0, 0.0
+    while seed < 2 or time.monotonic() < began + seconds:
         outcomes = play_round(name, THREADS, seed, min(seconds / 4, ROUND))
         assert outcomes.keys() <= allowed
         seed += 1
+        if not warm and time.monotonic() > began + seconds / 4:
+            warm = resident_mib()
+    if seconds >= LONG_SECONDS and not IS_SANITIZED:
+        assert resident_mib() - warm < 16
 
 
 # ---- objects that come and go

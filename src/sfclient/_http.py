@@ -18,7 +18,7 @@ from sfclient._errors import (
     Unchained,
     UsageError,
 )
-from sfclient._http1 import Answer, Unanswered, exchange, told_by
+from sfclient._http1 import USER_AGENT, Answer, Unanswered, exchange, told_by
 from sfclient._limits import TimeLimits
 from sfclient._secrets import Secrets
 from sfclient._urls import check_trust, check_url
@@ -57,7 +57,7 @@ class Service:
             ("Authorization", f"Bearer {self.key}"),
             ("Accept", "*/*"),
             ("Accept-Encoding", "identity"),
-            ("User-Agent", "sfclient"),
+            ("User-Agent", USER_AGENT),
             ("Connection", "close"),
         ]
         if body:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import h11
 import trio
 
+from sfaudio import __version__
 from sfclient._dialects import json_object
 from sfclient._secrets import Secrets
 
@@ -21,6 +22,7 @@ BODY_BYTES = 1 << 20  # longer than any that the contracts know, short enough to
 REFUSAL_BODY_BYTES = 1 << 16
 REFUSAL_BODY_SECONDS = 1.0  # what it says is of less use than its status, which waits for it
 READ_BYTES = 1 << 14
+USER_AGENT = f"sfclient/{__version__}"
 
 
 How = Literal["silent", "broken", "closed", "spoke"]  # spoke: something else than HTTP/1.1

@@ -8,7 +8,7 @@ import h11
 
 from sfclient._connect import abandon, connect
 from sfclient._errors import NetworkError
-from sfclient._http1 import Unanswered, exchange
+from sfclient._http1 import USER_AGENT, Unanswered, exchange
 from sfclient._limits import TimeLimits
 from sfclient._urls import check_url
 
@@ -32,7 +32,7 @@ async def probe(base_url: str, *, allow_insecure: bool = False) -> Reached:
     """Ask for nothing in particular. Raises `UsageError` for a URL that cannot be meant, and `NetworkError`."""
     parts = check_url(base_url, ("https", "http"), allow_insecure=allow_insecure, what="base URL")
     host = str(parts.hostname)
-    headers = [("Host", parts.netloc), ("User-Agent", "sfclient"), ("Connection", "close")]
+    headers = [("Host", parts.netloc), ("User-Agent", USER_AGENT), ("Connection", "close")]
     stream = await connect(parts, None, TimeLimits())
     try:
         asked = h11.Request(method="HEAD", target=parts.path or "/", headers=headers)

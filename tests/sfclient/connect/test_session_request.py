@@ -2,6 +2,7 @@
 
 import pytest
 
+import sfaudio
 from sfclient import (
     AuthenticationError,
     InsecureURLError,
@@ -26,6 +27,7 @@ class TestAsking:
         lines = request.split(b"\r\n")
         assert lines[0].startswith(b"GET ")
         assert f"Authorization: Bearer {KEY}".encode() in lines
+        assert f"User-Agent: sfclient/{sfaudio.__version__}".encode() in lines
         assert f"Host: 127.0.0.1:{peer.port}".encode() in lines
 
     async def test_session_hides_its_url(self) -> None:

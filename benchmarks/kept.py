@@ -1,9 +1,9 @@
 """Figures that are kept: those of a version in `results/VERSION/MACHINE.json`, and another run beside them.
 
-A file is pytest-benchmark's JSON without its single samples: of each benchmark the statistics of its fastest turn, and
-in `extra_info` what a call took in the fastest round of each turn, in seconds. Machines differ and are shared, so no
-time is compared with a time: what is compared is a *ratio*, our time over that of a yardstick, which was measured in
-the same turn, a moment before or after. Its spread over the turns is the noise.
+A file is pytest-benchmark's JSON without single samples, which `pytest-benchmark compare` reads too: of each benchmark
+the statistics of its fastest turn, and in `extra_info` what a call took in the fastest round of each turn, in seconds.
+Machines differ and are shared, so no time is compared with a time: what is compared is a *ratio*, our time over that of
+a yardstick, which was measured in the same turn, a moment before or after. Its spread over the turns is the noise.
 """
 
 import json
@@ -28,7 +28,8 @@ MARGIN = 1.2  # beyond the spread of both: from process to process memory lies o
 RIVALS = ("audioop-lts", "av", "miniaudio", "numpy", "rtmixer", "samplerate", "scipy", "soxr")
 FACTS = ("cpu", "cores", "system", "kernel", "python", "compiler", "vectors")
 STATISTICS = (
-    *("min", "max", "mean", "stddev", "median", "iqr", "q1", "q3", "ops", "rounds", "iterations"),
+    *("min", "max", "mean", "stddev", "median", "iqr", "q1", "q3", "ops", "outliers"),
+    *("rounds", "iterations"),
 )
 
 Figures = dict[tuple[str, str], "Figure"]

@@ -24,7 +24,8 @@ cdef inline int hold(uint64_t *owner, const char *holder, str what) except -1:
     """Until `give_back`. `holder` is a literal, which others are told. RuntimeError if somebody has it."""
     cdef uint64_t found = sf_hold(owner, <uintptr_t> holder)
     if found:
-        raise RuntimeError(f"{what} is held by {(<const char *> <uintptr_t> found).decode("utf-8", "replace")}")
+        by = (<const char *> <uintptr_t> found).decode("utf-8", "replace")
+        raise RuntimeError(f"{what} is held by {by}")
     return 0
 
 

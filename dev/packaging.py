@@ -89,7 +89,7 @@ def wheel_by(name: str, python: str, arguments: list[str], *, floors: bool) -> i
         (built,) = folder.glob("*.whl")
         shutil.copy(built, WHEELHOUSE)
         if name.startswith("CPython 3.13") and name.endswith(FREE):  # Which cffi refuses.
-            return check_core(built, folder, *arguments, python=python)
+            return check_core(built, folder, python=python)
         options = ("-m", "not jack", *arguments)
         return check_apart(built, folder, *options, python=python, floors=floors)
 
@@ -123,13 +123,13 @@ def check_apart(
     )
 
 
-def check_core(wheel: Path, folder: Path, *arguments: str, python: str) -> int:
-    """The same for the core alone, where what the client stands on cannot be installed."""
+def check_core(wheel: Path, folder: Path, *, python: str) -> int:
+    """The same for the core alone and whole, where what the client stands on cannot be installed."""
     core = folder / "core"
     make_venv(core, python)
     pip_install(core, "--only-binary=:all:", "numpy", groups=["test-core"])
     pip_install(core, "--no-deps", f"{wheel}")
-    tests = ("-m", "pytest", "tests/sfaudio", *arguments)
+    tests = ("-m", "pytest", "tests/sfaudio")
     return run("python", "-I", *tests, venv=core, cwd=unpacked(wheel.parent, folder))
 
 

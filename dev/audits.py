@@ -8,9 +8,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from dev.environment import install
+from dev.environment import pip_install
 from dev.packaging import DIST, minors, wheel
-from dev.processes import ROOT, in_venv, run, say
+from dev.processes import ROOT, VENV, in_venv, run, say
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 FREE_THREADED = ("3.14t", "3.15t")  # cffi, and with it sounddevice, refuses 3.13t.
@@ -28,7 +28,7 @@ TARGETS = {
 def audit(arguments: list[str]) -> int:
     """look at sdist, wheel, metadata and workflows with the tools that others look with"""
     wheel([])
-    install("audit")
+    pip_install(VENV, groups=["audit"])
     built = [f"{path}" for path in sorted(DIST.iterdir())]
     wheels = [path for path in built if path.endswith(".whl")]
     workflows = [f"{path}" for path in sorted(WORKFLOWS.glob("*.yml"))]

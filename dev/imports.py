@@ -10,6 +10,9 @@ import json
 import pkgutil
 import sys
 import warnings
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from itertools import chain
 
 OURS = ("sfaudio", "sfclient")
 
@@ -17,12 +20,8 @@ OURS = ("sfaudio", "sfclient")
 def main(arguments: list[str]) -> None:
     cut = arguments.index("--without")
     others, without = arguments[:cut], arguments[cut + 1 :]
-    modules = [*OURS]
-    for package in OURS:
-        path = importlib.import_module(package).__path__
-        modules += [found.name for found in pkgutil.walk_packages(path, f"{package}.", str)]
     told: dict[str, str | None] = {}
-    for module in [*modules, *others]:
+    for module in [*chain.from_iterable(map(modules_of, OURS)), *others]:
         if module not in without and not module.endswith("__main__"):
             told[module] = outcome(module)
             if sys._is_gil_enabled():  # type: ignore[attr-defined]  # Since Python 3.13.
@@ -30,14 +29,30 @@ def main(arguments: list[str]) -> None:
     print(json.dumps(told))
 
 
+def modules_of(package: str) -> Iterator[str]:
+    """It, and all in it; without importing any, as `pkgutil.walk_packages` would."""
+    spec = find_spec(package)
+    assert spec is not None
+    yield from _in_folder(package, spec.submodule_search_locations or ())
+
+
+def _in_folder(package: str, path: Iterable[str]) -> Iterator[str]:
+    yield package
+    for found in pkgutil.iter_modules(path):
+        name = f"{package}.{found.name}"
+        inside = [f"{folder}/{found.name}" for folder in path]
+        yield from _in_folder(name, inside) if found.ispkg else [name]
+
+
 def outcome(module: str) -> str | None:
+    lack = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             importlib.import_module(module)
         except ImportError as error:
-            return f"lacks {error.name or error}"
-    return " ".join(str(each.message) for each in caught if "GIL" in str(each.message)) or None
+            lack = f"lacks {error.name or error}"
+    return " ".join(str(each.message) for each in caught if "GIL" in str(each.message)) or lack
 
 
 if __name__ == "__main__":

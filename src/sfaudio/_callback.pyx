@@ -24,7 +24,7 @@ from sfaudio._buffers cimport acquire, in_range
 from sfaudio._capture cimport CaptureQueue, capture_hold_writer, capture_release_writer
 from sfaudio._histogram cimport histogram, longest_seconds, percentile, record
 from sfaudio._meter cimport Meter, meter_hold_writer, meter_release_writer
-from sfaudio._owners cimport CALL, give_back, hold, sf_hold
+from sfaudio._owners cimport CALL, NEW, give_back, hold, sf_hold
 from sfaudio._pcm cimport JitterBuffer, playout_hold_reader, playout_release_reader
 from sfaudio._playout cimport PlayoutEngine, engine_hold_reader, engine_release_reader
 from sfaudio._position cimport look_at_position, stream_position, tell_position
@@ -219,6 +219,7 @@ cdef class StreamCallback:
         self.state = <stream_state *> calloc(1, sizeof(stream_state))
         if self.state == NULL:
             raise MemoryError
+        self.state.caller = <uintptr_t> NEW
         self.queues = (capture, playout, played, reference, capture_meter, playout_meter)
         self.pid = getpid()
         # Until they are known: the code of an argument finds the object among those of the collector.
@@ -265,6 +266,7 @@ cdef class StreamCallback:
             meter_hold_writer(playout_meter.meter, STREAM)
             self.state.sound.playout_meter = playout_meter.meter
             self.state.sound.playout_samplerate = playout_meter.samplerate
+        give_back(&self.state.caller)
 
     def __dealloc__(self):
         if self.state != NULL and not sf_load_acquire(&self.state.kept):

@@ -47,4 +47,4 @@ cdef class EchoFilter:
     cdef echo_filter *filter
     cdef uint64_t user  # the owner word
     cdef readonly int samplerate
-    cdef int _process(self, const void *captured, const void *played, Py_ssize_t frames, void *out) except -1
+    cdef void _process(self, const void *captured, const void *played, Py_ssize_t frames, void *out) noexcept

@@ -275,34 +275,35 @@ cdef class EchoFilter:
                 PyBuffer_Release(&reference)
                 raise ValueError("captured and played must have as many frames as each other")
             try:
-                if frames % (self.samplerate // 100):
-                    raise ValueError(f"captured must be whole blocks of {self.samplerate // 100} frames, not {frames}")
-                out = numpy.empty(frames, numpy.float32)
-                acquire_mono(out, &target, c"f", True, "out")
+                hold(&self.user, CALL, "this EchoFilter")
                 try:
+                    if frames % (self.samplerate // 100):
+                        raise ValueError(
+                            f"captured must be whole blocks of {self.samplerate // 100} frames, not {frames}"
+                        )
+                    out = numpy.empty(frames, numpy.float32)
+                    acquire_mono(out, &target, c"f", True, "out")
                     self._process(src.buf, reference.buf, frames, target.buf)
-                finally:
                     PyBuffer_Release(&target)
+                finally:
+                    give_back(&self.user)
             finally:
                 PyBuffer_Release(&reference)
         finally:
             PyBuffer_Release(&src)
         return out
 
-    cdef int _process(self, const void *captured, const void *played, Py_ssize_t frames, void *out) except -1:
+    cdef void _process(self, const void *captured, const void *played, Py_ssize_t frames, void *out) noexcept:
         cdef float heard[MOST_HOP]
         cdef float said[MOST_HOP]
         cdef int hop = self.samplerate // 100
         cdef Py_ssize_t at = 0
-        hold(&self.user, CALL, "this EchoFilter")
         with nogil:
             while at < frames:
                 memcpy(heard, <const float *> captured + at, hop * sizeof(float))  # from any address
                 memcpy(said, <const float *> played + at, hop * sizeof(float))
                 echo_filter_block(self.filter, heard, said, <float *> out + at)
                 at += hop
-        give_back(&self.user)
-        return 0
 
     def skip(self, played):
         """Blocks were played whose captured frames are lost."""

@@ -45,12 +45,15 @@ def install(*groups: str, sound: bool = False) -> None:
     mark, digest = VENV / "groups", digest_of_sources()
     old_digest, *old_groups = mark.read_text().split() if mark.exists() else ["none"]
     wanted = sorted({*groups, *old_groups})
-    if (digest, wanted) != (old_digest, old_groups):
+    # Only what has changed is built anew: another command may be building, or testing, what is there.
+    if digest != old_digest or (wanted and not old_groups):
         for leftover in (ROOT / "build").glob("lib*"):
             shutil.rmtree(leftover)  # It would bring back modules that are gone.
         extras = EXTRAS if wanted else "simulator,screen"
         pip_install(VENV, f"{ROOT}[{extras}]", groups=wanted)
-        mark.write_text(" ".join([digest, *wanted]))
+    elif wanted != old_groups:
+        pip_install(VENV, groups=wanted)
+    mark.write_text(" ".join([digest, *wanted]))
 
 
 def install_browser() -> None:

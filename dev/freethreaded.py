@@ -6,20 +6,17 @@ import json
 import os
 import subprocess
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from dev.environment import PROJECT, PYPROJECT, make_venv, pip_install
+from dev.environment import PROJECT, SETTINGS, make_venv, pip_install
 from dev.free_cpython import check, free_cpython
 from dev.packaging import build
 from dev.processes import ROOT, in_venv, run, say
 from dev.proofs import print_reports, sanitized_by
 from dev.system import lacking, system_install
 
-GROUPS: dict[str, list[str | dict[str, str]]] = tomllib.loads(
-    PYPROJECT.read_text(encoding="utf-8")
-)["dependency-groups"]
+GROUPS: dict[str, list[str | dict[str, str]]] = SETTINGS["dependency-groups"]
 TESTS = [f"tests/{room}" for room in ("sfaudio", "sfclient", "simulator", "faults", "portaudio")]
 MISUSE = "tests/sfaudio/test_free_threads.py"
 # numpy and what else is not built with ThreadSanitizer is not judged by it.

@@ -39,13 +39,15 @@ def pytest_configure(config: pytest.Config) -> None:
     wants_figures = config.getoption("--save") or config.getoption("--compare") is not None
     if wants_figures and config.getoption("benchmark_disable"):
         raise pytest.UsageError("--save and --compare need what --benchmark-disable leaves out")
-    if config.getoption("--compare") is not None:  # told now, not after minutes
-        try:
+    try:  # What cannot be is told now, not after minutes.
+        if config.getoption("--save"):
+            kept.check_folder()
+        if config.getoption("--compare") is not None:
             hook = config.hook.pytest_benchmark_generate_machine_info
             path = kept.saved(config.getoption("--compare"), kept.machine(hook(config=config)))
             config.stash[SAVED] = path, kept.read(path)
-        except kept.FiguresError as error:
-            raise pytest.UsageError(str(error)) from None
+    except kept.FiguresError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def load() -> list[float]:
@@ -116,13 +118,19 @@ def figures_of(config: pytest.Config) -> dict[str, Any]:
     return told
 
 
-def kept_lines(config: pytest.Config, status: int, is_whole: bool) -> Iterator[str]:
+def is_whole(arguments: list[str], status: int) -> bool:
+    """Whether all was asked for, and was measured: no benchmark has failed, nobody has broken it off."""
+    folders = [Path(argument).resolve() for argument in arguments]
+    return status == pytest.ExitCode.OK and folders == [Path(__file__).parent]
+
+
+def kept_lines(config: pytest.Config, whole: bool) -> Iterator[str]:
     """What `--save` and `--compare` have to say."""
     if SAVED in config.stash:
         path, then = config.stash[SAVED]
-        yield from kept.compared(figures_of(config), then, path, is_whole)
+        yield from kept.compared(figures_of(config), then, path, whole)
     if config.getoption("--save"):
-        if status != pytest.ExitCode.OK or not is_whole:
+        if not whole:
             yield "NOT SAVED: only what was measured as a whole, and without a failure, is"
             return
         told = figures_of(config)
@@ -152,10 +160,8 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     for line in config.stash[REPORT]:
         write(line)
     if groups:
-        is_whole = not terminalreporter.stats.get("deselected") and [
-            Path(argument).resolve() for argument in config.args
-        ] == [Path(__file__).parent]
-        told = list(kept_lines(config, exitstatus, is_whole))
+        is_all = not terminalreporter.stats.get("deselected")
+        told = list(kept_lines(config, is_all and is_whole(config.args, exitstatus)))
         if told:
             terminalreporter.section("kept figures")
         for line in told:

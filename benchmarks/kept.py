@@ -10,10 +10,12 @@ import json
 import os
 import platform
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,7 +26,7 @@ from sfaudio import _kernels
 RESULTS = Path(__file__).parent / "results"
 OURS = "sfaudio"  # what begins so is ours; all else is a rival
 YARDSTICKS = ("memcpy", "numpy", "numpy exact", "empty Python function")  # the first that is there
-MARGIN = 1.2  # beyond the spread of both: from process to process memory lies otherwise
+MARGIN = 1.25  # of the medians: from process to process memory lies otherwise
 RIVALS = ("audioop-lts", "av", "miniaudio", "numpy", "rtmixer", "samplerate", "scipy", "soxr")
 FACTS = ("cpu", "cores", "system", "kernel", "python", "compiler", "vectors")
 STATISTICS = (
@@ -125,6 +127,15 @@ def rounded(value: float) -> float:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
+def check_folder() -> None:
+    """That figures can be written into it."""
+    try:
+        RESULTS.mkdir(exist_ok=True)
+        tempfile.TemporaryFile(dir=RESULTS).close()
+    except OSError as error:
+        raise FiguresError(f"{RESULTS} cannot be written: {error.strerror}") from None
+
+
 def write(path: Path, told: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
@@ -158,8 +169,8 @@ def times(told: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
     groups: dict[str, dict[str, list[float]]] = {}
     for one in told["benchmarks"]:
         turns = [float(value) for value in one["extra_info"]["turns"]]
-        if not turns or min(turns) <= 0:
-            raise ValueError(f"{one['group']}: {one['name']} took no time")
+        if not turns or not all(0 < turn < inf for turn in turns):
+            raise ValueError(f"{one['group']}: {one['name']} took no time that can be")
         groups.setdefault(one["group"], {})[one["name"]] = turns
     return groups
 
@@ -201,12 +212,12 @@ def ordered(folder: Path) -> list[int]:
 
 
 def verdict(now: Figure, then: Figure) -> str:
-    """Whether it changed by more than the noise of both."""
+    """Whether it changed by more than the margin, and by more than the noise: no turn is like one of the other run."""
     if now.yardstick != then.yardstick:
         return f"not to be told: it was measured by {then.yardstick}"
-    if min(now.turns) > MARGIN * max(then.turns):
+    if min(now.turns) > max(then.turns) and now.ratio > MARGIN * then.ratio:
         return "slower"
-    if MARGIN * max(now.turns) < min(then.turns):
+    if max(now.turns) < min(then.turns) and MARGIN * now.ratio < then.ratio:
         return "faster"
     return "same within noise"
 

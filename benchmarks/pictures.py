@@ -1,8 +1,9 @@
 """The plots of the documentation, in `docs/_static/plots`. Run by `python3 dev.py pictures --plots`.
 
 They show figures that are kept: those of `dev.py bench --save`, and what the laboratories say, in
-`results/VERSION/laboratory`. `--measure NAME ...` takes the latter anew; those of playout are the same each time, on
-every machine. A picture names the digest of the figures that it shows, so that a test knows when one is old.
+`results/VERSION/laboratory`, of the newest version that has them. `--measure NAME ...` takes the latter anew, for the
+version that is installed; those of playout are the same each time, on every machine. A picture names the digest of the
+figures that it shows, so that a test knows when one is old.
 """
 
 import argparse
@@ -15,8 +16,9 @@ from typing import Any
 import kept
 import numpy as np
 
+import sfaudio
+
 PLOTS = Path(__file__).parents[1] / "docs" / "_static" / "plots"
-LABORATORY = kept.RESULTS / "0.1.0" / "laboratory"
 BEFORE, AFTER = 2.5, 6.0  # seconds around the end of a stall
 WATCHED = "cellular-0"  # whose target is shown
 WATCHED_SECONDS = 60
@@ -144,7 +146,10 @@ def speeds() -> Data:
 
 
 def laboratory(name: str) -> Data:
-    data: Data = json.loads((LABORATORY / f"{name}.json").read_text("utf-8"))
+    """What was kept of the newest version that has it."""
+    files = kept.RESULTS.glob(f"*/laboratory/{name}.json")
+    newest = max(files, key=lambda path: kept.ordered(path.parents[1]))
+    data: Data = json.loads(newest.read_text("utf-8"))
     return data
 
 
@@ -172,8 +177,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these")
     args = parser.parse_args()
     for name in args.measure:
-        LABORATORY.mkdir(parents=True, exist_ok=True)
-        (LABORATORY / f"{name}.json").write_text(json.dumps(MEASURED[name]()) + "\n")
+        folder = kept.RESULTS / sfaudio.__version__ / "laboratory"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(MEASURED[name]()) + "\n")
     from pictures_drawn import DRAWN, save
 
     PLOTS.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,7 @@ def cibuildwheel() -> int:
 
 
 def release_check(arguments: list[str]) -> int:
-    """whether a tag is `v` and the version, and the changelog has a day for it"""
+    """whether a tag is `v` and the version, the changelog has a day for it, and its figures are kept"""
     (tag,) = arguments or [""]
     text = (ROOT / "src" / "sfaudio" / "_version.py").read_text(encoding="utf-8")
     (version,) = re.findall(r'^__version__ = "(.+)"$', text, re.MULTILINE)
@@ -85,4 +85,7 @@ def release_check(arguments: list[str]) -> int:
         sys.exit(f"dev.py: the tag is {tag}, the version {version}")
     if not re.fullmatch(rf"## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d", newest):
         sys.exit(f"dev.py: the newest heading of CHANGELOG.md is no day of {version}: {newest}")
+    results = ROOT / "benchmarks" / "results" / version
+    if not any(results.glob("*.json")):
+        sys.exit(f"dev.py: there are no figures in {results}: python3 dev.py bench --save")
     return 0

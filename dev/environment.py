@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dev.processes import ROOT, VENV, in_venv, quietly
@@ -13,6 +13,7 @@ from dev.system import BROWSER, NODE, browser, lacking, system_install
 PYPROJECT = ROOT / "pyproject.toml"
 SETTINGS = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
 BUILD, PROJECT = SETTINGS["build-system"], SETTINGS["project"]
+GROUPS: dict[str, list[str | dict[str, str]]] = SETTINGS["dependency-groups"]
 # All that users can ask for, but "vad": the group `test` asks for that where there is a wheel of it.
 EXTRAS = ",".join(extra for extra in PROJECT["optional-dependencies"] if extra != "vad")
 BUILT = (
@@ -44,13 +45,24 @@ def install(*groups: str, sound: bool = False) -> None:
     prepare(sound=sound)
     mark, digest = VENV / "groups", digest_of_sources()
     old_digest, *old_groups = mark.read_text().split() if mark.exists() else ["none"]
-    wanted = sorted({*groups, *old_groups})
-    if (digest, wanted) != (old_digest, old_groups):
+    wanted = sorted({*with_included(groups), *old_groups})
+    # Only what has changed is built anew: another command may be building, or testing, what is there.
+    if digest != old_digest or (wanted and not old_groups):
         for leftover in (ROOT / "build").glob("lib*"):
             shutil.rmtree(leftover)  # It would bring back modules that are gone.
         extras = EXTRAS if wanted else "simulator,screen"
         pip_install(VENV, f"{ROOT}[{extras}]", groups=wanted)
-        mark.write_text(" ".join([digest, *wanted]))
+    elif wanted != old_groups:
+        pip_install(VENV, groups=wanted)
+    mark.write_text(" ".join([digest, *wanted]))
+
+
+def with_included(groups: Iterable[str]) -> Iterator[str]:
+    """These groups, and those in them."""
+    for group in groups:
+        yield group
+        members = (member for member in GROUPS[group] if isinstance(member, dict))
+        yield from with_included(member["include-group"] for member in members)
 
 
 def install_browser() -> None:

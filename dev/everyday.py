@@ -2,7 +2,7 @@
 
 from dev.environment import install, install_browser
 from dev.processes import ROOT, VENV, run
-from dev.system import wants_sound
+from dev.system import install_units, wants_sound
 
 
 def demo(arguments: list[str]) -> int:
@@ -14,6 +14,7 @@ def demo(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """run the tests against the installed package"""
     install("test", sound=wants_sound(arguments))
+    install_units()
     if "--browser" in arguments:
         install_browser()
     return run("python", "-m", "pytest", *arguments)

@@ -6,20 +6,15 @@ import json
 import os
 import subprocess
 import tempfile
-import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
-from dev.environment import PROJECT, PYPROJECT, make_venv, pip_install
+from dev.environment import GROUPS, PROJECT, make_venv, pip_install, with_included
 from dev.free_cpython import check, free_cpython
 from dev.packaging import build
 from dev.processes import ROOT, in_venv, run, say
 from dev.proofs import print_reports, sanitized_by
 from dev.system import lacking, system_install
 
-GROUPS: dict[str, list[str | dict[str, str]]] = tomllib.loads(
-    PYPROJECT.read_text(encoding="utf-8")
-)["dependency-groups"]
 TESTS = [f"tests/{room}" for room in ("sfaudio", "sfclient", "simulator", "faults", "portaudio")]
 MISUSE = "tests/sfaudio/test_free_threads.py"
 # numpy and what else is not built with ThreadSanitizer is not judged by it.
@@ -124,12 +119,9 @@ def of_extras() -> list[str]:
     return [requirement for extra in extras.values() for requirement in extra]
 
 
-def of_group(name: str) -> Iterator[str]:
-    for member in GROUPS[name]:
-        if isinstance(member, dict):
-            yield from of_group(member["include-group"])
-        else:
-            yield member
+def of_group(name: str) -> list[str]:
+    members = (member for group in with_included([name]) for member in GROUPS[group])
+    return [member for member in members if isinstance(member, str)]
 
 
 def imports(venv: Path) -> bool:

@@ -15,6 +15,7 @@ VENV_MODULE, COMPILER, HEADERS = "the venv module", "a C compiler", "Python's C 
 SOUND = "JACK and PortAudio"
 BROWSER, BROWSERS = "Chromium", ("chromium", "chromium-browser", "google-chrome")
 NODE = "Node.js"
+UNITS = "systemd-analyze"
 CPYTHON = "what CPython is built with"
 PYTHON = f"python3.{sys.version_info.minor}"
 # Where jackd2 does not bring jack_lsp and jack_connect itself, this package does.
@@ -28,6 +29,7 @@ PACKAGES = {
         SOUND: ["jackd2", JACK_TOOLS, "jack-tools", "libportaudio2"],
         BROWSER: ["chromium"],
         NODE: ["nodejs"],
+        UNITS: ["systemd"],
         CPYTHON: ["gcc", "libc6-dev", "libffi-dev", "libssl-dev", "make", "xz-utils", "zlib1g-dev"],
     },
     "dnf install -y": {COMPILER: ["gcc"], HEADERS: [f"{PYTHON}-devel"]},
@@ -95,6 +97,12 @@ def system_install(missing: list[str]) -> None:
     if SOUND in missing:
         say("or leave out the tests that need JACK: python3 dev.py test -m 'not jack'")
     sys.exit(1)
+
+
+def install_units() -> None:
+    """Have what looks at the units on the pages; where it is not Debian's, their tests say that it is missing."""
+    if not shutil.which(UNITS) and shutil.which("apt-get") and os.geteuid() == 0:
+        system_install([UNITS])
 
 
 def install_clang() -> None:

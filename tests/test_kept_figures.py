@@ -1,19 +1,22 @@
 """Figures of benchmarks that are kept (`benchmarks/kept.py`): what is written, and another run beside it."""
 
-import importlib
+import importlib.util
 import json
 import platform
 import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
+CONFTEST = BENCHMARKS / "conftest.py"
 SAVED = sorted((BENCHMARKS / "results").glob("*/*.json"))
 MACHINE = {
     "cpu": "Abacus(R) Processor @ 1 Hz",
@@ -55,9 +58,12 @@ def words(kept: Any, now: dict[str, Any], then: dict[str, Any], is_whole: bool =
     [
         ([1.0, 1.1, 1.2], "same within noise"),
         ([1.2, 3.0, 4.0], "same within noise"),  # noisy, but once as fast as ever
-        ([1.3, 1.4, 1.5], "same within noise"),  # no more beyond the spread than processes differ
-        ([1.5, 1.6, 1.7], "slower"),
-        ([0.5, 0.6, 0.7], "faster"),
+        (
+            [1.25, 1.3, 1.35],
+            "same within noise",
+        ),  # beyond the spread, but no more than processes differ
+        ([1.3, 1.43, 1.56], "slower"),  # all 1.3 times as long
+        ([0.75, 0.85, 0.95], "faster"),
         ([0.5, 0.6, 1.1], "same within noise"),
     ],
 )
@@ -118,6 +124,7 @@ def test_the_file_is_of_this_machine_or_else_of_another(kept: Any) -> None:
         ('{"machine_info": {}, "benchmarks": []}', "no compiler, cores, cpu"),
         (json.dumps(told([0.0])), "took no time"),
         (json.dumps(told([])), "took no time"),
+        (json.dumps(told([1.0, float("nan")])), "took no time"),
         (json.dumps({"machine_info": MACHINE, "benchmarks": [{"group": "copy"}]}), "not what"),
         (json.dumps(told([1.0])).replace("[1.0]", '["soon"]'), "soon"),
     ],
@@ -149,7 +156,7 @@ def test_nothing_tells_whose_machine_it_is(kept: Any) -> None:
     assert set(MACHINE) <= set(found)
     assert found["python"].endswith(platform.python_version())
     for path in SAVED:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert not re.search(r"/(home|root|tmp|Users)\b|\bnode\b|branch|author", text)
         assert kept.figures(kept.read(path))
 
@@ -159,23 +166,59 @@ def test_figures_of_the_released_version_are_kept(kept: Any) -> None:
     assert newest["machine_info"]["sfaudio"] == SAVED[-1].parent.name
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    """The benchmarks of one operation, as `dev.py bench` runs them."""
-    command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "--benchmark-quiet", "--turns=1"]
-    some = ["-k", "test_block and byteswap and 320"]
-    done = subprocess.run([*command, *some, *arguments], cwd=ROOT, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def asked(kept: Any) -> Callable[..., ModuleType]:
+    """What `dev.py bench` does when it is asked for this, before it measures anything."""
+    spec = importlib.util.spec_from_file_location("conftest_of_benchmarks", CONFTEST)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def ask(**options: object) -> ModuleType:
+        told = {"turns": 5, "save": False, "compare": None, "benchmark_disable": False} | options
+        hook = SimpleNamespace(pytest_benchmark_generate_machine_info=lambda config: {})
+        config = SimpleNamespace(
+            getoption=lambda name: told[name.strip("-")], hook=hook, stash=pytest.Stash()
+        )
+        module.pytest_configure(config)
+        return module
+
+    return ask
+
+
+def test_what_cannot_be_compared_or_kept_is_told_before_anything_is_measured(
+    kept: Any, asked: Callable[..., ModuleType]
+) -> None:
+    with pytest.raises(pytest.UsageError, match="no figures are saved"):
+        asked(compare="")
+    with pytest.raises(pytest.UsageError, match="one at least"):
+        asked(turns=0)
+    with pytest.raises(pytest.UsageError, match="benchmark-disable leaves out"):
+        asked(save=True, benchmark_disable=True)
+    asked(save=True)
+    assert list(kept.RESULTS.iterdir()) == []
+    kept.RESULTS.rmdir()
+    kept.RESULTS.touch()
+    with pytest.raises(pytest.UsageError, match=r"results cannot be written: \w"):
+        asked(save=True)
+
+
+def test_half_a_run_is_no_whole_one(asked: Callable[..., ModuleType]) -> None:
+    """Else a run that was broken off would tell of all that it did not come to as gone."""
+    is_whole = asked().is_whole
+    assert is_whole([str(BENCHMARKS)], pytest.ExitCode.OK)
+    assert not is_whole([str(BENCHMARKS)], pytest.ExitCode.INTERRUPTED)
+    assert not is_whole([str(BENCHMARKS)], pytest.ExitCode.TESTS_FAILED)
+    assert not is_whole([str(BENCHMARKS / "test_blocks.py")], pytest.ExitCode.OK)
 
 
 def test_a_run_is_told_beside_the_saved_one_and_only_a_whole_one_is_saved() -> None:
-    status, text = run("--compare", str(SAVED[-1]), "--save")
-    assert status == 0, text
-    assert re.search(r"byteswap, 320: sfaudio / numpy +\d", text)
-    assert "gone" not in text
-    assert "NOT SAVED: only what was measured as a whole" in text
-
-
-def test_what_cannot_be_compared_is_told_before_anything_is_measured() -> None:
-    status, text = run("--compare", "99")
-    assert (status, "no figures of version 99 are saved; there are 0.1.0" in text) == (4, True)
-    assert "passed" not in text
+    """As `dev.py bench` runs it, but of one operation."""
+    command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "--benchmark-quiet", "--turns=1"]
+    some = ["-k", "test_block and byteswap and 320", "--compare", str(SAVED[-1]), "--save"]
+    done = subprocess.run([*command, *some], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"byteswap, 320: sfaudio / numpy +\d", done.stdout)
+    assert "gone" not in done.stdout
+    assert "NOT SAVED: only what was measured as a whole" in done.stdout

@@ -7,6 +7,7 @@ import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -98,6 +99,25 @@ async def test_a_call_that_keeps_nothing_gives_its_audio_to_who_listens():
         assert (call.heard_seconds, call.said_seconds) == (200_000 / 96_000, 320 / 32_000)
         assert len(call._received) < 120_000  # of 200,000
     assert b"".join(heard) == b"".join(bytes([number, 1]) * 2000 for number in range(50))
+
+
+async def test_what_was_heard_is_told_also_while_it_is_forgotten() -> None:
+    """Any thread may ask at any time."""
+    told: list[float] = []
+
+    class Received(bytearray):
+        def __delitem__(self, forgotten: Any) -> None:
+            super().__delitem__(forgotten)
+            told.append(call.heard_seconds)
+
+    async with open_simulator(EchoAgent(), keep=False) as sim:
+        async with ready_client(sim) as ws:
+            call = sim.calls[0]
+            call._received = Received()
+            for _ in range(3):
+                await ws.send_message(bytes(96_000))
+        await call.wait_ended()
+    assert told == [1.0, 2.0, 3.0]
 
 
 async def test_everything_received_is_noted_in_order() -> None:

@@ -102,7 +102,7 @@ class SimulatedCall:
         self._keeps = keep
         # As it is coded, without RTP; of what was received, that from byte `_forgotten` on.
         self._received = bytearray()
-        self._forgotten = 0
+        self._received_bytes = self._forgotten = 0
         self._sent = bytearray()
         self._sent_bytes = 0
         # A bytearray must not be copied while it grows, as it would be by other threads without the GIL.
@@ -138,7 +138,7 @@ class SimulatedCall:
     @property
     def heard_seconds(self) -> float:
         """How much audio of the caller has come, be it kept or not."""
-        return (self._forgotten + len(self._received)) / self._codecs.caller.byterate
+        return self._received_bytes / self._codecs.caller.byterate
 
     @property
     def said_seconds(self) -> float:
@@ -255,6 +255,7 @@ class SimulatedCall:
             self._note(message)
         if isinstance(message, bytes):
             audio = self._codecs.caller_audio(message)
+            self._received_bytes += len(audio)
             with self._growing:
                 self._received += audio
             if not self._keeps:

@@ -235,18 +235,18 @@ def compared(
     if not ours:
         return [*lines, "nothing of ours was measured beside a yardstick"]
     heads = ("in yardsticks: the median (least to most)", "now", "saved", "ratio")
-    lines.append("{:66}{:25}{:25}{:>6}".format(*heads))
+    lines.append("{:66}{:30}{:30}{:>6}".format(*heads))
     verdicts = Counter[str]()
     for (group, who), figure in ours.items():
         name = f"{group}: {who} / {figure.yardstick}"
         if (group, who) not in theirs:
-            lines.append(f"{name:66}{figure!s:25}new: nothing was saved")
+            lines.append(f"{name:66}{figure!s:30}new: nothing was saved")
             continue
         other = theirs[group, who]
         told = verdict(figure, other)
         verdicts[told] += 1
         change = figure.ratio / other.ratio
-        lines.append(f"{name:66}{figure!s:25}{other!s:25}{change:6.2f}  {told}")
+        lines.append(f"{name:66}{figure!s:30}{other!s:30}{change:6.2f}  {told}")
     gone = theirs.keys() - ours.keys() if is_whole else set()
     lines += [f"{group}: {who}: gone: it was saved" for group, who in sorted(gone)]
     return [*lines, ", ".join(f"{count} {told}" for told, count in verdicts.items())]

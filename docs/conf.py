@@ -37,6 +37,7 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_typehints = "signature"
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 python_display_short_literal_types = True
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88

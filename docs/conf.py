@@ -4,6 +4,10 @@ import re
 import sys
 from pathlib import Path
 
+from jinja2 import FileSystemLoader
+from jinja2.sandbox import SandboxedEnvironment
+from numpydoc import docscrape_sphinx
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, f"{ROOT / 'docs' / '_extensions'}")
 
@@ -33,10 +37,16 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_typehints = "signature"
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 python_display_short_literal_types = True
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 numpydoc_show_class_members = False
+# It would compile its one template anew for each docstring.
+_environment = SandboxedEnvironment(
+    loader=FileSystemLoader(Path(docscrape_sphinx.__file__).with_name("templates"))
+)
+docscrape_sphinx.SandboxedEnvironment = lambda loader: _environment
 
 html_theme = "furo"
 html_title = f"sfaudio {release}"
@@ -44,6 +54,6 @@ html_static_path = ["_static"]
 html_show_sourcelink = False
 html_copy_source = False
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
 copybutton_prompt_text = "$ "

@@ -38,8 +38,8 @@ WORDS = {
     "slow": "takes long",
 }
 MARKS = ("jack", "slow")
-# Of these the contents are no code, but a list, options, or Markdown again.
-PLAIN_DIRECTIVES = ("toctree", "image", "figure")
+# Those that hold no code; what is in them is read as Markdown again.
+DIRECTIVES = ("toctree", "rubric", "note", "eval-rst", "cimports")
 OPTIONS = re.compile(r"<!-- run: (.*?) -->\s*", re.S)
 NAME = re.compile(r"(?:#|//|;) (\S+\.\w+)(?:: .*)?")
 
@@ -91,7 +91,9 @@ class Block:
         if self.language in ("cython", *FILES) and not self.name:
             told.append("it needs the name of a file as a comment in its first line")
         if self.language in SHELLS and not self.commands:
-            told.append("it has no command: in console, lines of them begin with $")
+            told.append("it has no command")
+        if self.language == "console" and not self.text.startswith("$ "):
+            told.append("its first line is no command: those begin with $")
         return told
 
 
@@ -108,11 +110,8 @@ def _blocks(page: Path, text: str, line: int) -> list[Block]:
         assert token.map
         at = line + token.map[0] + 1
         language, *rest = token.info.split() or [""]
-        if language.startswith("{"):
-            if language.strip("{}") not in PLAIN_DIRECTIVES:
-                found += _blocks(page, token.content, at)
-                if "code" in language or "include" in language:
-                    found.append(Block(page, at, language, token.content))
+        if language.startswith("{") and language.strip("{}") in DIRECTIVES:
+            found += _blocks(page, token.content, at)
             continue
         found.append(Block(page, at, " ".join((language, *rest)), token.content, _words(before)))
     return found

@@ -50,6 +50,7 @@ class Reader:
         self._rate = rate
         self._serial = itertools.count()
         self._services: dict[str, str] = {}
+        self._running: list[tuple[subprocess.Popen[bytes], str, Path]] = []
         self._ports: dict[str, str] = {}
         self._folder.mkdir()
         self._where.write_text(f"{self._folder}\n")
@@ -80,7 +81,13 @@ class Reader:
         return self
 
     def __exit__(self, *error: object) -> None:
+        over = [
+            (command, log.read_text())
+            for process, command, log in self._running
+            if process.poll() is not None
+        ]
         self._stack.close()
+        assert any(error) or not over, over
 
     def write(self, block: Block) -> Path:
         """A block that is a file, where the page has it; at another place of the machine: in the folder."""
@@ -107,6 +114,7 @@ class Reader:
             )
         if "background" in block.words:
             self._stack.callback(end, process)
+            self._running.append((process, command, log))
             self._wait_for(process, block.words.get("ready", ""), log, command)
             return
         try:
@@ -120,6 +128,7 @@ class Reader:
         told = log.read_text(errors="replace")
         expected = int(block.words.get("exits", 0))
         assert status == expected, f"{block}: {command}: exit status {status}\n{told}"
+        assert expected or "Traceback (most" not in told, f"{block}: {command}\n{told}"
         if output:
             assert matches(output, told), f"{block}: {command} prints\n{told}"
 
@@ -193,7 +202,7 @@ def read_page(reader: Reader, blocks: list[Block], marks: tuple[str, ...]) -> in
                     reader.run(block, command, output)
         else:
             path = reader.write(block)
-            if is_asked_for and "given" in block.words:
+            if is_asked_for and ("given" in block.words or is_nameless(block)):
                 pieces.append((block, path))
             elif is_asked_for and not is_named(path.name, blocks):
                 use(reader, block, path)
@@ -202,13 +211,20 @@ def read_page(reader: Reader, blocks: list[Block], marks: tuple[str, ...]) -> in
 
 
 def run_pieces(reader: Reader, pieces: list[tuple[Block, Path]]) -> None:
-    """In one process for each agent that answers: they are whole by what they are given."""
+    """And programs without a name: in one process for each agent that answers, since each costs a start."""
     by_agent: dict[str | None, list[tuple[Block, Path]]] = {}
     for block, path in pieces:
         by_agent.setdefault(block.words.get("agent"), []).append((block, path))
     for group in by_agent.values():
-        words = [f"{block.words['given']} {shlex.quote(f'{path}')}" for block, path in group]
+        words = [
+            f"{block.words.get('given', '-')} {shlex.quote(f'{path}')}" for block, path in group
+        ]
         reader.run(group[0][0], f"python {HERE / 'reader' / 'piece.py'} {' '.join(words)}")
+
+
+def is_nameless(block: Block) -> bool:
+    """A whole program, that nothing else on the page can need."""
+    return block.language == "python" and block.name is None
 
 
 def is_named(name: str, blocks: list[Block]) -> bool:
@@ -218,9 +234,9 @@ def is_named(name: str, blocks: list[Block]) -> bool:
         rf"-m (\S+\.)?{re.escape(Path(name).stem)}\b|\b{re.escape(Path(name).stem)}:\w"
     )
     return any(
-        is_there.search(block.text.partition("\n")[2] if block.name == name else block.text)
-        or (block.language in SHELLS and module.search(block.text))
+        is_there.search(block.text) or (block.language in SHELLS and module.search(block.text))
         for block in blocks
+        if block.name != name
     )
 
 

@@ -49,16 +49,22 @@ def texts_in(node: ast.expr) -> Iterator[str]:
 
 
 @cache
+def nodes() -> tuple[ast.AST, ...]:
+    """Of all modules in Python."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES.rglob("*.py"))
+    return tuple(node for tree in trees for node in ast.walk(tree))
+
+
+@cache
 def raised() -> dict[str, set[str]]:
     """By class: the texts that it is made of, or listed with, in Python; in a tuple its second is the text."""
     found: dict[str, set[str]] = {}
-    for path in SOURCES.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            match node:
-                case ast.Call(func=ast.Name(id=name), args=[text, *_]):
-                    found.setdefault(name, set()).update(texts_in(text))
-                case ast.Tuple(elts=[ast.Name(id=name), text, _]):
-                    found.setdefault(name, set()).update(texts_in(text))
+    for node in nodes():
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[text, *_]):
+                found.setdefault(name, set()).update(texts_in(text))
+            case ast.Tuple(elts=[ast.Name(id=name), text, _]):
+                found.setdefault(name, set()).update(texts_in(text))
     return found
 
 
@@ -66,10 +72,9 @@ def raised() -> dict[str, set[str]]:
 def written() -> str:
     """All texts in the sources, as they are told: pieces joined, `…` for what is filled in."""
     lines = []
-    for path in SOURCES.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.expr):
-                lines += texts_in(node)
+    for node in nodes():
+        if isinstance(node, ast.expr):
+            lines += texts_in(node)
     for suffix in ("pyx", "pxd"):
         for path in SOURCES.rglob(f"*.{suffix}"):
             for literals in re.findall(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .pages import MARKS, PAGES, ROOT, Block, blocks_of
+from .pages import PAGES, ROOT, Block, blocks_of
 from .shell import RATE, Reader, read_page
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the pages' commands are for Linux")
@@ -42,12 +42,6 @@ def test_what_a_page_says_is_done(
         assert read_page(reader, BLOCKS[page], marks)
 
 
-def test_the_runs_are_of_all_blocks() -> None:
-    runs = {(page, marks) for page, marks in (run.values for run in RUNS)}
-    assert {(page, block.marks) for page in BLOCKS for block in BLOCKS[page]} == runs
-    assert {mark for _, marks in runs for mark in marks} <= {*MARKS}
-
-
 def test_the_extras_are_those_of_the_package() -> None:
     page = (ROOT / "docs" / "reference" / "extras.md").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -58,5 +52,7 @@ def test_the_extras_are_those_of_the_package() -> None:
 def test_what_it_links_to_in_the_repository_is_there(page: Path) -> None:
     """Sphinx does so for links within the site."""
     text = page.read_text(encoding="utf-8")
-    for path in re.findall(r"github\.com/sfaudio/sfaudio/(?:tree|blob)/main/([^)#\s]+)", text):
+    for path in re.findall(r"github\.com/sfaudio/sfaudio/(?:tree|blob|raw)/main/([^)#\s]+)", text):
         assert (ROOT / path).exists()
+    if page.name == "README.md":  # PyPI shows it, too, where no other file is.
+        assert re.findall(r"\]\((?!https://)", text) == []

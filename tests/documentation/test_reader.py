@@ -19,15 +19,20 @@ CANNOT_BE_RUN = {
     "an unknown word": "<!-- run: never -->\n```python\nprint()\n```",
     "a file without a name": "```toml\na = 1\n```",
     "no command": "```console\nsfclient demo\n```",
+    "a line before the first command": "```console\nsfclient demo\n$ true\n```",
+    "of another directive": "```{prompt} bash\nsfclient demo\n```",
 }
 GOES_WRONG = {
     "a program": "```python\nimport trio\nraise SystemExit(trio.nothing)\n```",
     "a named program": "```python\n# a.py\nraise SystemExit(3)\n```\n\n```sh\npython a.py\n```",
+    "a program that names itself": "```python\n# a.py\nraise SystemExit('use: a.py')\n```",
+    "an error in passing": "```python\nfrom threading import *\nThread(target=lambda: 1 / 0).start()\n```",
+    "what ends behind it": '<!-- run: background ready="up" -->\n```sh\necho up\n```\n\n```sh\nsleep 0.2\n```',
     "an unused file": "```toml\n# a.toml\na = 1\n```",
     "no TOML": "```toml\n# pyproject.toml\na = b\n```",
     "a unit": "```ini\n# a.service\n[Service]\nExecStrat=/bin/true\n```",
     "another output": "```console\n$ echo one\ntwo\n```",
-    "no such command": "```console\n$ sfclient cal\n```",
+    "no such command": "```console\n$ sfcliend call\n```",
     "another status": "<!-- run: exits=1 -->\n```console\n$ true\n```",
     "no such extra": "```console\n$ pip install 'sfaudio[screens]'\n```",
     "not of the file": "<!-- run: of=dev.py -->\n```python\nnowhere\n```",
@@ -52,7 +57,7 @@ def test_a_block_that_nothing_runs_is_told(text: str, tmp_path: Path) -> None:
 def test_a_block_that_goes_wrong_fails(text: str, tmp_path: Path) -> None:
     blocks = blocks_of(write(tmp_path, text))
     assert [problem for block in blocks for problem in block.problems()] == []
-    with Reader(tmp_path, dict(os.environ)) as reader, pytest.raises((AssertionError, ValueError)):
+    with pytest.raises((AssertionError, ValueError)), Reader(tmp_path, dict(os.environ)) as reader:
         read_page(reader, blocks, ())
 
 

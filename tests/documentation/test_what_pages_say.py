@@ -30,6 +30,14 @@ def test_the_command_knows_each_of_its_lines_in_the_text(page: Path) -> None:
         make_parser().parse_args(shlex.split(line.replace("...", "")))
 
 
+def test_dev_py_knows_each_of_its_commands_in_the_text() -> None:
+    texts = [page.read_text(encoding="utf-8") for page in (*PAGES, ROOT / "CONTRIBUTING.md")]
+    told = {name for text in texts for name in re.findall(r"`python3 dev\.py (\S+?)[ `]", text)}
+    known = (ROOT / "dev.py").read_text(encoding="utf-8")
+    assert told
+    assert {name for name in told if f'\n    "{name}": ' not in known} == set()
+
+
 def test_the_networks_are_those_that_have_names() -> None:
     page = (HOW_TO / "without-an-account.md").read_text(encoding="utf-8")
     for name, what in NETWORKS.items():
@@ -37,6 +45,7 @@ def test_the_networks_are_those_that_have_names() -> None:
 
 
 @pytest.mark.jack
+@pytest.mark.slow
 def test_a_kiosk_tells_systemd_that_it_is_well(jack: Jack, tmp_path: Path) -> None:
     """While it holds a call; on SIGTERM it hangs up."""
     (program,) = (

@@ -1,5 +1,7 @@
 """Runs pieces of programs with what they take from the rest of them: piece.py MODULE.FUNCTION FILE ...
 
+For - instead of the function the file is a whole program.
+
 The function is an async context manager: it gives its piece the names, and goes on with those that there are then.
 `await` may stand anywhere in a piece.
 """
@@ -7,6 +9,7 @@ The function is an async context manager: it gives its piece the names, and goes
 import ast
 import inspect
 import pkgutil
+import runpy
 import sys
 from pathlib import Path
 
@@ -25,10 +28,9 @@ async def main(pieces: list[tuple[str, str, str]]) -> None:
 
 if __name__ == "__main__":
     _, *words = sys.argv
-    trio.run(
-        main,
-        [
-            (given, path, Path(path).read_text())
-            for given, path in zip(words[::2], words[1::2], strict=True)
-        ],
-    )
+    asked = [*zip(words[::2], words[1::2], strict=True)]
+    pieces = [(given, path, Path(path).read_text()) for given, path in asked if given != "-"]
+    for given, path in asked:
+        if given == "-":
+            runpy.run_path(path, run_name="__main__")
+    trio.run(main, pieces)

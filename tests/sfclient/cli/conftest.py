@@ -24,6 +24,7 @@ import trio
 from numpy.typing import NDArray
 
 from sfclient import CaptureStatistics, PlayoutStatistics
+from sfclient.cli import main
 
 from ..books import capture_errors, playout_errors
 
@@ -210,3 +211,22 @@ def figures(path: Path) -> dict[str, dict[str, Any]]:
 def first_on_the_path(folder: Path) -> dict[str, str]:
     behind = ENVIRONMENT.get("PYTHONPATH")
     return {"PYTHONPATH": f"{folder}{os.pathsep}{behind}" if behind else str(folder)}
+
+
+class Told:
+    """What the command said, run in this process: quickly."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *args: object) -> tuple[int, str]:
+        status = main([*map(str, args)])
+        told = self._capsys.readouterr()
+        assert "Traceback" not in told.err
+        assert KEY not in told.err + told.out
+        return status, told.err
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Told:
+    return Told(capsys)

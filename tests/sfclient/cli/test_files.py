@@ -7,8 +7,8 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from sfclient.cli._leavings import Called, Files, Leavings, next_free
 from sfclient.simulator import SpeakAgent, open_simulator
 
 from ..conftest import noise, write_wav
-from .conftest import KEY, POSIX, SILENT, check_secrets, figures, read_wav, sfclient
+from .conftest import KEY, POSIX, SILENT, Told, figures, sfclient
 
 NOWHERE = ("call", "a", "--base-url", "http://127.0.0.1:1")
 
@@ -31,36 +31,6 @@ NOWHERE = ("call", "a", "--base-url", "http://127.0.0.1:1")
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNTHFLOW_API_KEY", KEY)
-
-
-def with_files_of(most_bytes: int) -> Callable[[], None]:
-    """What a process runs before anything else, so that its disk is full early."""
-
-    def limit() -> None:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-
-    return limit
-
-
-class Told:
-    """What the command said, run in this process: quickly."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *args: object) -> tuple[int, str]:
-        status = main([*map(str, args)])
-        told = self._capsys.readouterr()
-        assert "Traceback" not in told.err
-        assert KEY not in told.err + told.out
-        return status, told.err
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    return Told(capsys)
 
 
 @POSIX
@@ -174,56 +144,6 @@ class TestPlaces:
         status, _ = told(*NOWHERE, *SILENT, "--input", "stalled.wav")
         assert status == 0
         let.set()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no limits on Windows")
-class TestFullDisk:
-    async def test_recording_stops_and_the_call_goes_on(self, tmp_path: Path) -> None:
-        both, stats = tmp_path / "both.wav", tmp_path / "s.json"
-        async with open_simulator(SpeakAgent(noise(5, 16_000)), key=KEY) as sim:
-            done = await sfclient(
-                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 1.2),
-                *("--record", both, "--stats", stats),
-                preexec_fn=with_files_of(50_000),
-            )
-            ended = await sim.calls[0].wait_ended()
-        assert done.status == 2
-        done.check_error("both.wav", "File too large")
-        lines = done.stdout.splitlines()
-        assert "The recording stopped; the call goes on: cannot write" in lines[-2]
-        assert "Disconnected from server (by caller, 1000" in lines[-1]
-        assert ended.at - sim.calls[0].started > 1.1
-        recording = figures(stats)["recording"]
-        assert len(read_wav(both, 48_000, 2)) == recording["written_frames"] == (50_000 - 80) // 4
-        assert recording["lost_frames"] > 20_000
-
-    async def test_output_ends_the_call_in_order(self, tmp_path: Path) -> None:
-        heard = tmp_path / "heard.wav"
-        async with open_simulator(SpeakAgent(noise(5, 16_000)), key=KEY) as sim:
-            done = await sfclient(
-                *("call", "a", "--base-url", sim.base_url, *SILENT, "--output", heard),
-                preexec_fn=with_files_of(10_000),
-            )
-            ended = await sim.calls[0].wait_ended()
-        assert done.status == 2
-        done.check_error("heard.wav", "File too large")
-        assert (ended.by, ended.code) == ("client", 1000)
-        assert len(read_wav(heard, 16_000)) == (10_000 - 80) // 2
-
-    async def test_figures_that_cannot_be_written_are_told_beside_the_outcome(
-        self, tmp_path: Path
-    ) -> None:
-        stats = tmp_path / "s.json"
-        async with open_simulator(key=KEY) as sim:
-            done = await sfclient(
-                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.1),
-                *("--stats", stats),
-                preexec_fn=with_files_of(100),
-            )
-        assert done.status == 1
-        done.check_error("s.json", "File too large")
-        assert "Disconnected from server (by caller" in done.stdout
-        assert os.listdir(tmp_path) == []
 
 
 class TestFigures:
@@ -388,31 +308,6 @@ class TestPlacesThatAreTaken:
             (tmp_path / name).touch()
 
 
-class TestStandardOutput:
-    async def test_is_for_the_figures_alone_if_they_are_wanted_there(self) -> None:
-        async with open_simulator(key=KEY) as sim:
-            done = await sfclient(
-                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.2),
-                *("--stats", "-"),
-            )
-        assert done.status == 0
-        record = json.loads(done.stdout)
-        assert record["ended"]["by"] == "caller"
-        assert record["events"][-1]["kind"] == "Disconnected"
-        assert record["timeline"]["queued_seconds"]
-        assert done.stderr.splitlines()[:2] == ["Connecting to server", "Connected to call"]
-
-    def test_that_is_gone_is_told_beside_the_outcome(self, told: Told, monkeypatch: Any) -> None:
-        with open("/dev/full", "w") as full:
-            monkeypatch.setattr("sys.stdout", full)
-            status, error = told(*NOWHERE, *SILENT, "--stats", "-")
-            monkeypatch.undo()
-            with suppress(OSError):
-                full.close()
-        assert status == 1
-        assert "sfclient: cannot write to standard output: No space left on device" in error
-
-
 class TestReport:
     @pytest.mark.slow
     async def test_has_the_sound_also_where_no_recording_is_kept(self, tmp_path: Path) -> None:
@@ -454,34 +349,3 @@ class TestWaiting:
             "Connecting to server, for 5 s so far",
             "Connecting to server, for 10 s so far",
         ]
-
-
-class TestLog:
-    async def test_goes_on_where_it_was_with_the_times_and_without_secrets(
-        self, tmp_path: Path
-    ) -> None:
-        log = tmp_path / "kiosk.log"
-        log.write_text("earlier\n")
-        async with open_simulator(key=KEY) as sim:
-            done = await sfclient(
-                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.2),
-                *("--log", log),
-            )
-        assert (done.status, done.stderr) == (0, "")
-        earlier, *lines = log.read_text().splitlines()
-        assert earlier == "earlier"
-        check_secrets(log.read_text())
-        assert [line for line in lines if "Connected to call" in line]
-        assert all(re.match(r"20[0-9-]{8}T[0-9:.]{12}Z [A-Z]+ sfclient", line) for line in lines)
-
-    @POSIX
-    @pytest.mark.slow
-    async def test_that_cannot_be_written_harms_nothing_else(self, tmp_path: Path) -> None:
-        async with open_simulator(key=KEY) as sim:
-            done = await sfclient(
-                *("call", "a", "--base-url", sim.base_url, *SILENT, "--duration", 0.2),
-                *("--log", tmp_path / "kiosk.log"),
-                preexec_fn=with_files_of(10),
-            )
-        assert done.status == 0
-        done.check_error("kiosk.log", "File too large")

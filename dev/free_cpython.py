@@ -15,7 +15,10 @@ CACHE = ROOT / ".freethreaded"
 MIRROR, SUITE, SOURCE = "http://deb.debian.org/debian", "trixie", "python3.13"
 # Of Debian's archive. With it apt checks what it fetches, and nothing else is trusted here.
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-SETTINGS = {"plain": ("--disable-gil",), "thread": ("--disable-gil", "--with-thread-sanitizer")}
+LEAN = ("--disable-gil", "--disable-test-modules", "--without-ensurepip")
+SETTINGS = {"plain": LEAN, "thread": (*LEAN, "--with-thread-sanitizer")}
+# Its help, in place of what compiles the whole library three times: of that, imports compile what they need.
+NOTHING_COMPILED = "COMPILEALL_OPTS=--help"
 NONE = "dev.py: there is no free-threaded CPython here: CONTRIBUTING.md says how to get one"
 
 
@@ -53,7 +56,8 @@ def _built(kind: str) -> str:
             jobs = f"-j{os.cpu_count() or 1}"
             quietly("building CPython, for some minutes", "nice", "make", jobs, cwd=folder)
             shutil.rmtree(prefix, ignore_errors=True)
-            quietly(f"installing CPython into {prefix}", "make", "install", cwd=folder)
+            install = ("make", "install", NOTHING_COMPILED)
+            quietly(f"installing CPython into {prefix}", *install, cwd=folder)
         mark.touch()
     return f"{python}"
 

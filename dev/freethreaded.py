@@ -4,14 +4,15 @@ import argparse
 import ctypes
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from dev.environment import GROUPS, PROJECT, make_venv, pip_install, with_included
+from dev.environment import BUILD, GROUPS, PROJECT, make_venv, pip_install, prepare, with_included
 from dev.free_cpython import check, free_cpython
-from dev.packaging import build
-from dev.processes import ROOT, in_venv, run, say
+from dev.packaging import build, unpacked
+from dev.processes import ROOT, VENV, in_venv, run, say
 from dev.proofs import print_reports, sanitized_by
 from dev.system import lacking, system_install
 
@@ -50,8 +51,7 @@ def freethreaded(arguments: list[str]) -> int:
             return sanitized_misuse(folder, python, options.sanitize, [*misuse, *for_pytest])
         make_venv(venv, python)
         lacks = install_what_can_be(venv)
-        build(venv, folder)
-        install_wheel(venv, folder)
+        build_by(venv, folder)
         if "sounddevice" in lacks:
             for_pytest = ["-m", "not jack", *for_pytest]
         elif missing := lacking(sound=True):
@@ -72,17 +72,18 @@ def freethreaded(arguments: list[str]) -> int:
 def sanitized_misuse(folder: Path, python: str, sanitizers: str, arguments: list[str]) -> int:
     """Only of `sfaudio`, which alone has extensions."""
     os.environ["TSAN_OPTIONS"] = "report_bugs=0"  # Of pip and the compiler's callers.
+    os.environ["PIP_NO_COMPILE"] = "1"  # Which takes minutes where Python itself is sanitized.
     venv = folder / "venv"
     make_venv(venv, python)
-    pip_install(venv, "numpy", groups=["test-core"])
-    env = sanitized_by(sanitizers, folder, venv)
+    pip_install(venv, groups=["test-core"])
+    env = sanitized_by(sanitizers, folder)
+    build_by(venv, folder)
     if sanitizers == "thread":
         settings = f"{TSAN_OPTIONS}:log_path={folder / 'report'}"
         if SUPPRESSIONS.exists():
             settings += f":suppressions={SUPPRESSIONS}"
         env = {"TSAN_OPTIONS": settings}
     env.pop("PYTHONMALLOC", None)  # Without the GIL there is one allocator; ours is C's there.
-    install_wheel(venv, folder)
     options = ("-v", "-p", "no:faulthandler", "--capture=sys")
     status = run("python", "-m", "pytest", *options, *arguments, venv=venv, env=env)
     reports = print_reports(folder)
@@ -93,9 +94,14 @@ def sanitized_misuse(folder: Path, python: str, sanitizers: str, arguments: list
     return int(failed)
 
 
-def install_wheel(venv: Path, folder: Path) -> None:
-    (wheel,) = folder.glob("*.whl")
-    pip_install(venv, "--no-deps", f"{wheel}")
+def build_by(venv: Path, folder: Path) -> None:
+    """Install the sdist, of C that the Python of dev.py has had made: one with a sanitizer takes long for that."""
+    prepare()
+    build(VENV, folder, "--sdist")
+    tree = unpacked(folder, folder)
+    shutil.copytree(ROOT / "build" / "cython", tree / "build" / "cython")
+    pip_install(venv, *BUILD["requires"])
+    pip_install(venv, "--no-deps", "--no-build-isolation", f"{tree}")
 
 
 def install_what_can_be(venv: Path) -> set[str]:

@@ -37,20 +37,20 @@ def sanitize(arguments: list[str]) -> int:
 def sanitized(folder: Path) -> tuple[Path, dict[str, str]]:
     """Build a wheel with the sanitizers in this folder. Returns it, and the environment it needs."""
     prepare()
-    env = sanitized_by("address,undefined", folder, VENV)
+    env = sanitized_by("address,undefined", folder)
+    build(VENV, folder)
     (built,) = folder.glob("*.whl")
     return built, env
 
 
-def sanitized_by(sanitizers: str, folder: Path, venv: Path) -> dict[str, str]:
-    """Build a wheel with these in this folder, for the Python of this venv. Returns the environment it needs."""
+def sanitized_by(sanitizers: str, folder: Path) -> dict[str, str]:
+    """Have these in what is built from here on. Returns the environment it needs, for reports in this folder."""
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     look_up = [compiler, "-print-file-name=libasan.so"]
     libasan = Path(subprocess.run(look_up, capture_output=True, text=True).stdout.strip())
     if not libasan.is_absolute():
         sys.exit("dev.py: sanitizers need Linux, and a Python that was built with gcc")
     os.environ["SFAUDIO_SANITIZE"] = sanitizers  # For setup.py.
-    build(venv, folder)
     log = folder / "report"
     return {
         "LD_PRELOAD": f"{libasan}",

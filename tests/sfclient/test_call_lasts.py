@@ -35,6 +35,7 @@ from sfclient import (
 from sfclient._call import HeldCall
 from sfclient._voice import VoiceDetector
 
+from .conftest import counted_at_once
 from .raw_servers import accepted, frame, read_head, serving
 
 READY = frame(1, json.dumps({"type": "status_agent_ready"}).encode())
@@ -338,6 +339,7 @@ class Deaf:
         return 0.0
 
 
+@counted_at_once
 async def test_failed_call_leaves_no_cycle_with_its_queues(
     fast_clock, tmp_path, monkeypatch
 ) -> None:

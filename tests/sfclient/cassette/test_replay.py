@@ -16,7 +16,7 @@ from sfclient._playout import Playout
 from sfclient.simulator import EchoAgent, SimulatedCall, SpeakAgent
 from sfclient.testing import Replay, network_named, open_memory_agent, replay, run_virtually
 
-from ..conftest import every_policy, exactly, noise, without_silence
+from ..conftest import counted_at_once, every_policy, exactly, noise, without_silence
 from ..redialled.conftest import open_kiosk
 
 
@@ -311,6 +311,7 @@ def test_call_in_memory_is_the_same_with_a_cassette_and_from_it(cassette):
     assert played.output_hash == sha256(heard).hexdigest()
 
 
+@counted_at_once
 def test_call_with_a_cassette_leaves_no_cycle(cassette, tmp_path):
     async def talk() -> None:
         async with (

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,7 @@ class TestDevices:
         assert not sim.calls
 
     async def test_no_portaudio_names_the_package(self, no_portaudio: dict[str, str]) -> None:
+        version("sounddevice")  # Else it is told that there is none.
         async with open_simulator(key=KEY) as sim:
             for args in (
                 ("devices",),

@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def no_portaudio(tmp_path: Path) -> dict[str, str]:
 
 
 async def test_a_bare_container_is_told_what_it_lacks(no_portaudio: dict[str, str]) -> None:
+    version("sounddevice")  # Else it is told that there is none.
     async with open_simulator() as sim:
         done = await sfclient("doctor", "--base-url", sim.base_url, env=no_portaudio, key=None)
     assert done.status == 1

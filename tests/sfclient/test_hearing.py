@@ -53,16 +53,16 @@ class Witness:
     """Notes when each sample was recorded or played, on trio's clock."""
 
     def __init__(self) -> None:
-        self._times: list[np.ndarray] = []
-        self._blocks: list[np.ndarray] = []
+        self._noted_at: list[np.ndarray] = []
+        self._noted: list[np.ndarray] = []
 
     def note(self, first: float, samplerate: int, block: Any) -> None:
-        self._times.append(first + np.arange(len(block)) / samplerate)
-        self._blocks.append(np.array(block))
+        self._noted_at.append(first + np.arange(len(block)) / samplerate)
+        self._noted.append(np.array(block))
 
     @property
     def spans(self) -> list[tuple[float, float]]:
-        return spans_of(self._times, self._blocks)
+        return spans_of(self._noted_at, self._noted)
 
 
 class WitnessedInput(MemoryInput, Witness):

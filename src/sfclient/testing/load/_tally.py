@@ -1,10 +1,14 @@
 """Counts and distributions that can be merged: what is told of two is as true as of one."""
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from hdrh.histogram import HdrHistogram
+with warnings.catch_warnings():
+    # From Python 3.14 on, of the layout of one of its structures: not the business of who has warnings as errors.
+    warnings.filterwarnings("ignore", "Due to '_pack_'", DeprecationWarning)
+    from hdrh.histogram import HdrHistogram
 
 # Of a distribution, in microseconds: one step is a thousandth of the value, and no time of a call is beyond an hour.
 UNITS_A_SECOND = 1_000_000

@@ -30,9 +30,7 @@ from ..books import capture_errors, playout_errors
 
 KEY = "key-4f9a8c27b1"
 TOKEN = "tok-73ab"  # in all that the simulator of a test makes up to keep secret
-# (What hdrhistogram has that 3.14 deprecates is not ours.)
-WARNINGS = ("-W", "error", "-W", "ignore:Due to '_pack_':DeprecationWarning")
-MODULE = [sys.executable, *WARNINGS, "-m", "sfclient"]
+MODULE = [sys.executable, "-W", "error", "-m", "sfclient"]
 SCRIPT = shutil.which("sfclient", path=sysconfig.get_path("scripts"))
 ENVIRONMENT = {
     name: value

@@ -15,7 +15,7 @@ import pytest
 
 from .conftest import Workshop, lacking
 
-SAMPLES = 12_000_000  # More than 10 million arrive, though flushes take some.
+SAMPLES = 12_000_000  # A planted relaxed store is found from some 5 million on.
 FLAGS = ("-g", "-O1", "-fsanitize=thread")
 RACE = 66
 SAMPLE_ACCESS = {
@@ -100,7 +100,8 @@ def test_every_sample_arrives_in_order_without_a_race(
     numbers = re.findall(r"(\d+) (?:written|read|freed)", done.stdout)
     written, read, freed = map(int, numbers)
     assert written == SAMPLES
-    assert read >= 10_000_000 or scenario == "overtaken"
+    # How much is thrown away, by a flush or being overtaken, is the scheduler's.
+    assert read >= (SAMPLES if scenario == "capture" else SAMPLES // 20)
     assert freed > 100  # The writer was giving memory back all the time.
     assert done.stderr == ""
 
@@ -112,8 +113,7 @@ def test_an_engine_that_others_ask_plays_all_that_can_happen_without_a_race(
     assert done.returncode == 0, done.stderr
     figures = {name: int(number) for number, name in re.findall(r"(\d+) (\w+)", done.stdout)}
     assert figures.pop("written") == SAMPLES
-    assert figures.pop("read") >= 7_000_000
-    assert figures.pop("looks") > 1000
+    assert figures.pop("read") >= SAMPLES // 20
     assert min(figures.values()) > 0, figures  # How often each happened is the scheduler's.
     assert done.stderr == ""
 

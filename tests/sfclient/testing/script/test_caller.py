@@ -13,6 +13,7 @@ from sfclient._devices._wav import read_wav
 from sfclient.testing import End, Hear, Hold, Interrupt, Limits, Say, Script, Silence
 from sfclient.testing.script._caller import Caller
 
+from ...conftest import counted_at_once
 from .talk import Spans, Talk, frames, write_voice
 
 
@@ -316,6 +317,7 @@ def test_what_follows_the_end_is_no_part_of_it(hello: Path) -> None:
     assert (caller.now, caller.mouth.hash, caller.ear.hash) == before
 
 
+@counted_at_once
 def test_a_caller_who_was_never_called_is_gone_at_once() -> None:
     caller = Caller(Script("talk", [Hold(1)]), 16_000)
     gone = weakref.ref(caller)

@@ -23,11 +23,11 @@ of the agent are masked as in an error of the call, of our own it has their type
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from enum import IntEnum
 from os.path import exists, isfile
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn
+from typing import Any, BinaryIO, NamedTuple, NoReturn, Self
 
 from sfclient._devices import open_input
 from sfclient._dialects import json_object
@@ -156,7 +156,7 @@ class Packer:
 
 
 class Cassette:
-    """One that is read: iterate over it for each `Record` but HEAD. It blocks.
+    """One that is read, in a block: iterate over it for each `Record` but HEAD. It blocks.
 
     `cut_off` says where and why it stops, if it does so before its end; known when all was read. Raises
     `CassetteError` for what is none, or damaged; AudioFileError for a file that cannot be read.
@@ -171,12 +171,22 @@ class Cassette:
         self._at = 0
         self._seconds = 0.0  # of the record that was read last
         self._records = self._read()
-        first = next(self._records, None)
-        if first is None:
-            self._refuse(f"is cut off at its start: {self.cut_off}")
-        if first.kind is not Kind.HEAD:
-            self._refuse("does not begin with what was spoken")
-        self.head = self._fields(Head, first)
+        try:
+            first = next(self._records, None)
+            if first is None:
+                self._refuse(f"is cut off at its start: {self.cut_off}")
+            if first.kind is not Kind.HEAD:
+                self._refuse("does not begin with what was spoken")
+            self.head = self._fields(Head, first)
+        except BaseException:
+            self._records.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._records.close()
 
     def __iter__(self) -> Iterator[Record]:
         for record in self._records:
@@ -195,7 +205,7 @@ class Cassette:
             f" {what}"
         )
 
-    def _read(self) -> Iterator[Record]:
+    def _read(self) -> Generator[Record, None, None]:
         if exists(self.path) and not isfile(self.path):  # of os.path, as those of a path may raise
             self._refuse("is no file: give the name of a cassette")
         with open_input(self.path) as file:

@@ -89,10 +89,11 @@ def replay(
         raise UsageError(
             "replay blocks: in a trio program call it by trio.to_thread.run_sync(replay, path)"
         )
-    cassette = Cassette(path)
+    with Cassette(path) as cassette:
+        head = cassette.head
     if output is not None:
         check_distinct([cassette.path], [Path(output)])
-    run = partial(_play_once, cassette.path, policy or cassette.head.policy, output)
+    run = partial(_play_once, cassette.path, policy or head.policy, output)
     best = run(frozenset())
     tried: set[int] = set()
     for _ in range(MOST_TRIES):
@@ -126,7 +127,8 @@ class _Run:
 
 def _play_once(path: Path, policy: str, output: str | Path | None, later: frozenset[int]) -> _Run:
     clock = _CassetteClock()
-    return trio.run(partial(_replay, Cassette(path), policy, output, clock, later), clock=clock)
+    with Cassette(path) as cassette:
+        return trio.run(partial(_replay, cassette, policy, output, clock, later), clock=clock)
 
 
 class _CassetteClock(trio.abc.Clock):

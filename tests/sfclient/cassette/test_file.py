@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ from sfclient._cassette import (
     packed,
 )
 from sfclient._cassette_recorder import LOOK_SECONDS, CassetteFile, CassetteRecorder
+from sfclient._devices._files import open_input
 from sfclient._devices._virtual import VirtualLine
 from sfclient._dialects import LONGEST_TEXT
 from sfclient._secrets import Secrets
@@ -76,6 +78,20 @@ def parts(*records: bytes) -> list[bytes]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "a.cassette"
+
+
+@pytest.fixture(autouse=True)
+def each_file_is_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whoever gave up reading it, not the collector."""
+    opened: list[BinaryIO] = []
+
+    def open_noted(path: Path) -> BinaryIO:
+        opened.append(open_input(path))
+        return opened[-1]
+
+    monkeypatch.setattr("sfclient._cassette.open_input", open_noted)
+    yield
+    assert [file.name for file in opened if not file.closed] == []
 
 
 def refused(path: Path, data: bytes) -> str:
@@ -269,8 +285,8 @@ def test_no_flipped_bit_and_no_cut_ends_in_a_traceback(path):
             if turn % 10 == 0:
                 assert replay(path).cut_off
             else:
-                cassette = Cassette(path)
-                list(cassette)
+                with Cassette(path) as cassette:
+                    list(cassette)
                 assert cassette.cut_off
         except CassetteError as error:
             assert str(error).startswith(f"{path} is ")  # noqa: PT017 -- or it is cut off

@@ -83,6 +83,8 @@ def sanitized_misuse(folder: Path, python: str, sanitizers: str, arguments: list
         if SUPPRESSIONS.exists():
             settings += f":suppressions={SUPPRESSIONS}"
         env = {"TSAN_OPTIONS": settings}
+        # That one has threads write to the same array, which is a race of who calls.
+        arguments = [*arguments, "-k", "not any_call"]
     env.pop("PYTHONMALLOC", None)  # Without the GIL there is one allocator; ours is C's there.
     options = ("-v", "-p", "no:faulthandler", "--capture=sys")
     status = run("python", "-m", "pytest", *options, *arguments, venv=venv, env=env)

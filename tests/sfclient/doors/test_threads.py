@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -125,6 +126,8 @@ def test_what_both_sides_said_is_read_while_they_speak() -> None:
     speech = noise(1.0, 48_000)
     with open_far_side(SpeakAgent(noise(1.0, RATE))) as far:
         with call_of(far, Audio(MemoryInput(speech), MemoryOutput())) as call:
+            while not far.simulator.calls:
+                time.sleep(0.01)  # Its side may be in the handshake still.
             (simulated,) = far.simulator.calls
 
             def read() -> None:
